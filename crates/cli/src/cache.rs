@@ -1,0 +1,101 @@
+//! Prepared proving keys kept between runs, so that a zkey is parsed and checked once.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tacit_algebra::Curve;
+use tacit_groth16::prepared::PreparedError;
+use tacit_groth16::{CircuitId, ProvingKey, prepared};
+
+use crate::failure::{Failure, Outcome};
+use crate::files::{self, Access};
+
+/// The digest of a constraint system that was registered with a circuit from this machine: it, and no other that the
+/// network may hand out, is believed about a witness.
+pub struct RegisteredR1cs([u8; 32]);
+
+impl RegisteredR1cs {
+    /// What was recorded for a circuit.
+    pub fn recorded(circuit: CircuitId) -> Outcome<Option<Self>> {
+        let Some(folder) = folder("registered-r1cs")? else { return Ok(None) };
+        let mut digest = [0; 32];
+        let Ok(text) = fs::read_to_string(folder.join(circuit.to_string())) else { return Ok(None) };
+        Ok(hex::decode_to_slice(text.trim(), &mut digest).ok().map(|()| Self(digest)))
+    }
+
+    /// Records what is about to be registered.
+    pub fn record(circuit: CircuitId, r1cs: &[u8]) -> Outcome {
+        let Some(folder) = folder("registered-r1cs")? else { return Ok(()) };
+        let text = blake3::hash(r1cs).to_hex().to_string();
+        files::write(&folder.join(circuit.to_string()), text.as_bytes(), Access::Private)
+    }
+
+    /// Whether these are the bytes.
+    pub fn is_of(&self, r1cs: &[u8]) -> bool {
+        blake3::hash(r1cs) == self.0
+    }
+}
+
+/// A private folder below the user's cache: `$TACIT_CACHE_DIR`, else `$XDG_CACHE_HOME/tacit`, else `~/.cache/tacit`. `None`
+/// where the system names no such place.
+fn folder(name: &str) -> Outcome<Option<PathBuf>> {
+    let from = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let Some(root) = from("TACIT_CACHE_DIR")
+        .or_else(|| from("XDG_CACHE_HOME").map(|p| p.join("tacit")))
+        .or_else(|| from("HOME").map(|p| p.join(".cache").join("tacit")))
+    else {
+        return Ok(None);
+    };
+    let folder = root.join(name);
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&folder).map_err(|e| {
+        Failure::new(format!(
+            "{}: cannot be made: {e}; pass --no-cache or set TACIT_CACHE_DIR",
+            folder.display()
+        ))
+    })?;
+    Ok(Some(folder))
+}
+
+/// The user's folder of prepared keys.
+pub struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// Opens (and makes) the folder; `None` where the system names no place for it.
+    pub fn open() -> Outcome<Option<Self>> {
+        Ok(folder("prepared")?.map(|folder| Self { folder }))
+    }
+
+    /// Where the prepared form of the zkey with this digest lives.
+    fn path(&self, zkey_digest: &blake3::Hash) -> PathBuf {
+        self.folder.join(format!("{}.tacit-key", zkey_digest.to_hex()))
+    }
+
+    /// The prepared key, if there is one that this version reads. A damaged or outdated one is made anew.
+    pub fn get<C: Curve>(&self, zkey_digest: &blake3::Hash) -> Outcome<Option<ProvingKey<C>>> {
+        let path = self.path(zkey_digest);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match prepared::open(&path) {
+            Ok(key) => Ok(Some(key)),
+            // What this program would write again is made again; a place that is not safe is the user's to mend.
+            Err(
+                PreparedError::Magic { .. } | PreparedError::Version { .. } | PreparedError::Damaged { .. },
+            ) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Keeps a key.
+    pub fn put<C: Curve>(&self, zkey_digest: &blake3::Hash, key: &ProvingKey<C>) -> Outcome<PathBuf> {
+        let path = self.path(zkey_digest);
+        prepared::write(&path, key)?;
+        Ok(path)
+    }
+}

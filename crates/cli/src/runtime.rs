@@ -1,0 +1,39 @@
+//! The asynchronous runtime for verbs that talk to a network.
+
+use crate::failure::{Failure, Outcome};
+
+/// A runtime with every driver on.
+pub fn new() -> Outcome<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(format!("the runtime cannot start: {e}")))
+}
+
+/// Resolves when the process is asked to stop (SIGINT or SIGTERM).
+pub fn stop_signal(runtime: &tokio::runtime::Runtime) -> Outcome<impl Future<Output = ()> + Send + use<>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let _inside = runtime.enter();
+    let listen = |kind| signal(kind).map_err(|e| Failure::new(format!("signals cannot be awaited: {e}")));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+    })
+}
+
+/// Resolves when standard input closes: for a service bound to the process that started it.
+pub fn stdin_closed() -> impl Future<Output = ()> {
+    let (closed, wait) = tokio::sync::oneshot::channel();
+    // A thread, not a task: a blocked read of standard input would hold up the runtime's end.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = closed.send(());
+    });
+    async move {
+        let _ = wait.await;
+    }
+}

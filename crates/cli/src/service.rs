@@ -1,0 +1,86 @@
+//! What the verbs that run a service share: configuration, logs, the ready line, the end.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::{Failure, InFile, Outcome};
+use crate::files;
+use crate::local_network::Ready;
+use crate::ui::Ui;
+
+/// Options of every service.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ServiceOptions {
+    /// How logs are written, to standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or a filter such as `tacit_node=debug`
+    #[arg(long, env = "TACIT_LOG", default_value = "info")]
+    log: String,
+    /// End when standard input closes: for a process that starts this one
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
+}
+
+/// Log formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Reads `DIR/....toml`; the data folder is DIR unless the file names another.
+pub fn read_config<T: DeserializeOwned>(path: &Path, dir: &Path) -> Outcome<T> {
+    let mut table: toml::Table = files::read_text(path)?.parse().in_file(path)?;
+    if !table.contains_key("data_dir") {
+        let dir = dir.canonicalize().in_file(dir)?;
+        table.insert("data_dir".to_owned(), dir.to_string_lossy().into_owned().into());
+    }
+    T::deserialize(table).in_file(path)
+}
+
+/// Starts logging to standard error.
+pub fn start_logging(options: &ServiceOptions) {
+    let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call would mean two services in one process; the first one's logging serves both.
+    let _ = match options.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+/// A token that is cancelled when the service is asked to end.
+pub fn stop(runtime: &tokio::runtime::Runtime, options: &ServiceOptions) -> Outcome<CancellationToken> {
+    let token = CancellationToken::new();
+    let signal = crate::runtime::stop_signal(runtime)?;
+    let (stop, with_stdin) = (token.clone(), options.stop_with_stdin);
+    runtime.spawn(async move {
+        if with_stdin {
+            tokio::select! {
+                () = signal => (),
+                () = crate::runtime::stdin_closed() => (),
+            }
+        } else {
+            signal.await;
+        }
+        stop.cancel();
+    });
+    Ok(token)
+}
+
+/// Says that the service can be reached: one line of JSON for a program, else for a person.
+pub fn say_ready(ready: &Ready, text: &str, ui: &Ui) -> Outcome {
+    let line = if ui.json() { serde_json::to_string(ready)? } else { text.to_owned() };
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|e| Failure::new(format!("standard output: {e}")))
+}

@@ -1,0 +1,265 @@
+//! `tacit bench prove ZKEY WTNS`
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::{Subcommand, ValueEnum};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tacit_algebra::{Curve, Groups};
+use tacit_circom::wtns::Wtns;
+use tacit_delegate::{CircuitShape, DealTerms, deal, respond};
+use tacit_groth16::ProvingKey;
+use tacit_groth16::prove::prove;
+use tacit_wire::SealingKeyPair;
+
+use crate::curves::with_curve;
+use crate::delegated::DialOptions;
+use crate::failure::{Failure, InFile, Outcome};
+use crate::keys::{self, KeyOptions, ZkeyFile};
+use crate::measure::{Cost, measure};
+use crate::ui::{self, Ui};
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum Args {
+    /// Local proving, one node's response and the client's dealing: CPU time, wall time, peak memory, bytes to each
+    /// node. Each is measured in a process of its own, with the key resident
+    Prove(ProveArgs),
+}
+
+/// Arguments of `bench prove`.
+#[derive(Debug, clap::Args)]
+pub struct ProveArgs {
+    /// Proving key
+    zkey: PathBuf,
+    /// Witness
+    wtns: PathBuf,
+    /// Repetitions; the median by CPU time is shown
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    #[command(flatten)]
+    dials: DialOptions,
+    #[command(flatten)]
+    key: KeyOptions,
+    /// Measure this one in this process, and print it as JSON
+    #[arg(long, hide = true)]
+    only: Option<Work>,
+}
+
+/// A piece of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// The whole proof on this machine.
+    LocalProof,
+    /// The client's part of a delegated proof: sharing and sealing for every node.
+    Deal,
+    /// One node's part.
+    NodeResponse,
+}
+
+/// One measured piece of work.
+#[derive(Debug, Serialize, Deserialize)]
+struct Row {
+    work: Work,
+    #[serde(flatten)]
+    cost: Cost,
+    /// For the deal: bytes of each node's envelope, in the order of the indices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    envelope_bytes: Vec<usize>,
+}
+
+/// Runs it.
+pub fn run(args: &Args, ui: &Ui) -> Outcome {
+    let Args::Prove(args) = args;
+    match args.only {
+        Some(work) => {
+            let zkey = ZkeyFile::read(&args.zkey)?;
+            let row = with_curve!(zkey.curve, C => work_here::<C>(work, zkey, args, ui)?);
+            ui.result(&serde_json::to_value(&row)?, "");
+            Ok(())
+        }
+        None => compare(args, ui),
+    }
+}
+
+fn compare(args: &ProveArgs, ui: &Ui) -> Outcome {
+    let zkey = ZkeyFile::read(&args.zkey)?;
+    let (n_wires, log_domain) = with_curve!(zkey.curve, C => {
+        let key = zkey.proving_key::<C>(&args.key, ui)?;
+        (key.n_wires, key.log_domain)
+    });
+    drop(zkey);
+    let mut rows = Vec::new();
+    for work in [Work::LocalProof, Work::Deal, Work::NodeResponse] {
+        let phase = ui.phase(work.name());
+        let row = in_child(work, args)?;
+        phase.done(format!("{:.0} ms of CPU", row.cost.cpu_ms));
+        rows.push(row);
+    }
+    let envelopes: Vec<usize> = rows.iter().flat_map(|r| r.envelope_bytes.iter().copied()).collect();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["WORK", "CPU", "WALL", "PEAK MEMORY ABOVE THE KEY"]);
+    for row in &rows {
+        table.add_row([
+            row.work.name().to_owned(),
+            format!("{:.1} ms", row.cost.cpu_ms),
+            format!("{:.1} ms", row.cost.wall_ms),
+            row.cost.peak_bytes.map_or_else(|| "not known".to_owned(), ui::bytes),
+        ]);
+    }
+    for column in [1, 2, 3] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let sent: Vec<String> = envelopes
+        .iter()
+        .enumerate()
+        .map(|(i, b)| format!("  node {}: {}", i + 1, ui::bytes(*b as u64)))
+        .collect();
+    let dials = args.dials.dials()?;
+    let text = format!(
+        "{}: {n_wires} wires, domain 2^{log_domain}; median of {} runs by CPU time\n\n{}\n\nBytes sent to each node \
+         (n = {}, t = {}, handover {}):\n{}",
+        args.zkey.display(),
+        args.runs,
+        table.trim_fmt(),
+        dials.nodes(),
+        dials.threshold(),
+        dials.handover().name(),
+        sent.join("\n")
+    );
+    let result = json!({
+        "ok": true, "wires": n_wires, "log_domain": log_domain, "runs": args.runs,
+        "n": dials.nodes(), "t": dials.threshold(), "handover": dials.handover().name(), "rows": rows,
+    });
+    ui.result(&result, text);
+    Ok(())
+}
+
+/// Measures one piece of work in a process of its own, so that its peak memory is its own.
+fn in_child(work: Work, args: &ProveArgs) -> Outcome<Row> {
+    let exe =
+        std::env::current_exe().map_err(|e| Failure::new(format!("cannot find this program itself: {e}")))?;
+    let mut command = Command::new(exe);
+    command.args(["bench", "prove", "--json", "--only", &work.argument(), "--runs", &args.runs.to_string()]);
+    args.dials.pass_on(&mut command);
+    if args.key.no_cache {
+        command.arg("--no-cache");
+    }
+    if let Some(digest) = &args.key.trust_file {
+        command.args(["--trust-file", digest]);
+    }
+    let output = command
+        .arg(&args.zkey)
+        .arg(&args.wtns)
+        .output()
+        .map_err(|e| Failure::new(format!("the measuring process cannot be started: {e}")))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::new(said.trim().trim_start_matches("tacit: ").to_owned()));
+    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|e| Failure::new(format!("the measuring process said something unexpected: {e}")))
+}
+
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::LocalProof => "local proof",
+            Self::Deal => "client: deal and seal",
+            Self::NodeResponse => "one node's response",
+        }
+    }
+
+    fn argument(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
+    }
+}
+
+fn work_here<C: Curve>(work: Work, zkey: ZkeyFile, args: &ProveArgs, ui: &Ui) -> Outcome<Row> {
+    let key = zkey.proving_key::<C>(&args.key, ui)?;
+    drop(zkey);
+    let witness = keys::witness::<C::Scalar>(&args.wtns)?;
+    let mut costs = Vec::new();
+    let mut envelope_bytes = Vec::new();
+    match work {
+        Work::LocalProof => {
+            for _ in 0..args.runs {
+                let (proof, cost) = measure(|| prove(&key, &witness.values, &mut rand::rng()));
+                proof.in_file(&args.wtns)?;
+                costs.push(cost);
+            }
+        }
+        Work::Deal => {
+            for _ in 0..args.runs {
+                let (sizes, cost) = measure(|| deal_and_seal(&key, &witness, &args.dials, &args.wtns));
+                envelope_bytes = sizes?;
+                costs.push(cost);
+            }
+        }
+        Work::NodeResponse => {
+            // A node that got explicit shares: the dearer of the two packages to receive, the cheaper to expand; the
+            // response itself costs the same for all.
+            let dealt = dealt(&key, &witness, &args.dials, &args.wtns)?;
+            let package = dealt.packages.last().ok_or_else(|| Failure::new("the deal has no packages"))?;
+            for _ in 0..args.runs {
+                let (response, cost) = measure(|| respond(&key, &dealt.header, package));
+                response?;
+                costs.push(cost);
+            }
+        }
+    }
+    costs.sort_by(|a, b| a.cpu_ms.total_cmp(&b.cpu_ms));
+    let cost = costs.get(costs.len() / 2).copied().ok_or_else(|| Failure::new("nothing was measured"))?;
+    Ok(Row { work, cost, envelope_bytes })
+}
+
+/// The client's work: a deal, and every package sealed to a node's key.
+fn deal_and_seal<C: Curve>(
+    key: &ProvingKey<C>,
+    witness: &Wtns<C::Scalar>,
+    dials: &DialOptions,
+    path: &Path,
+) -> Outcome<Vec<usize>> {
+    let dealt = dealt(key, witness, dials, path)?;
+    let node = SealingKeyPair::generate(&mut rand::rng())?;
+    let seal = |package: &tacit_delegate::Package<C::Scalar>| {
+        let sealed =
+            tacit_wire::seal::seal(node.public(), b"bench", b"", &package.encode(), &mut rand::rng())?;
+        Ok(sealed.len())
+    };
+    dealt.packages.iter().map(seal).collect()
+}
+
+fn dealt<C: Curve>(
+    key: &ProvingKey<C>,
+    witness: &Wtns<C::Scalar>,
+    dials: &DialOptions,
+    path: &Path,
+) -> Outcome<tacit_delegate::Deal<<C as Groups>::Scalar>> {
+    let shape = CircuitShape::of(key);
+    if witness.values.len() != key.n_wires {
+        return Err(Failure::new(format!(
+            "{}: the witness has {} wires, the proving key {}: they belong to different circuits",
+            path.display(),
+            witness.values.len(),
+            key.n_wires
+        )));
+    }
+    let public = witness.values.get(1..=key.n_public).unwrap_or_default();
+    let private = witness.values.get(key.n_public + 1..).unwrap_or_default();
+    let terms = DealTerms {
+        curve: C::ID,
+        circuit: key.circuit_id,
+        dials: dials.dials()?,
+        assembler_key: SealingKeyPair::generate(&mut rand::rng())?.public().as_bytes().to_vec(),
+        client_key: [0; 32],
+        expiry: u64::MAX,
+        public: public.to_vec(),
+    };
+    Ok(deal(terms, &shape, private, &mut rand::rng())?)
+}

@@ -1,0 +1,287 @@
+//! `tacit demo`: the whole of private delegated proving on one machine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Value, json};
+use tacit_algebra::{Bn254, Groups};
+use tacit_circom::witness::WitnessCalculator;
+use tacit_circom::wtns::Wtns;
+use tacit_circom::{Proof, R1cs, public as signals};
+use tacit_client::{Artefact, Client, Options, Prepared, Progress, Proved};
+use tacit_groth16::ProvingKey;
+use tacit_groth16::setup;
+use tacit_groth16::verify::verify;
+
+use super::groth16_setup::DEV_WARNING;
+use crate::delegated::{Traffic, Watcher};
+use crate::demo::spend;
+use crate::failure::{Failure, InFile, Outcome};
+use crate::files::{self, Access};
+use crate::local_network::{Lifetime, LocalNetwork, make_private};
+use crate::ui::{self, Ui};
+
+type Fr = <Bn254 as Groups>::Scalar;
+
+/// Other notes in the tree.
+const OTHERS: usize = 15;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Leave the network running, and its folder in place
+    #[arg(long)]
+    keep: bool,
+    /// Work below this folder instead of a temporary one; it stays
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Where the demo works.
+enum Place {
+    Temporary(tempfile::TempDir),
+    Chosen(PathBuf),
+}
+
+impl Place {
+    fn new(args: &Args) -> Outcome<Self> {
+        if let Some(dir) = &args.dir {
+            make_private(dir)?;
+            return Ok(Self::Chosen(dir.clone()));
+        }
+        let dir = tempfile::Builder::new().prefix("tacit-demo-").tempdir().map_err(|e| {
+            Failure::new(format!("no temporary folder can be made ({e}); name one with --dir DIR"))
+        })?;
+        Ok(if args.keep { Self::Chosen(dir.keep()) } else { Self::Temporary(dir) })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(dir) => dir.path(),
+            Self::Chosen(path) => path,
+        }
+    }
+}
+
+/// What the demo leaves in its folder.
+struct Files {
+    zkey: PathBuf,
+    vkey: PathBuf,
+    wtns: PathBuf,
+    proof: PathBuf,
+    public: PathBuf,
+}
+
+/// Runs the demo.
+pub fn run(args: &Args, ui: &Ui) -> Outcome {
+    let began = Instant::now();
+    let place = Place::new(args)?;
+    let at = |name: &str| place.path().join(name);
+    let files = Files {
+        zkey: at("spend.zkey"),
+        vkey: at("verification_key.json"),
+        wtns: at("spend.wtns"),
+        proof: at("proof.json"),
+        public: at("public.json"),
+    };
+    ui.say("A shielded spend, proved by four nodes, any three of which suffice. No node sees the witness.\n");
+
+    let lifetime = if args.keep { Lifetime::Detached } else { Lifetime::Bound };
+    let phase = ui.phase("coordinator and 4 nodes");
+    let mut network = LocalNetwork::start(place.path(), 4, lifetime, |line| phase.note(line))?;
+    phase.done(format!("{} processes on loopback", network.services.len()));
+    // A detached network that failed to do its work is not left behind.
+    let shown = show(&network, &files, ui).inspect_err(|_| network.stop());
+    let (proved, traffic, key) = shown?;
+
+    let stays = matches!(place, Place::Chosen(_));
+    let report = report(stays.then_some(files.proof.as_path()), &proved, &traffic, &key);
+    if lifetime == Lifetime::Bound {
+        let phase = ui.phase("shutting down");
+        network.stop();
+        phase.done("every process ended");
+    }
+    let took = began.elapsed();
+    let json = summary(&network, &files, &proved, &traffic, &key, args.keep, took.as_millis());
+    let text = format!("\n{report}\n\n{}", next(args, &network, &files, took));
+    ui.result(&json, text);
+    Ok(())
+}
+
+/// From the circuit to a verified proof.
+fn show(
+    network: &LocalNetwork,
+    files: &Files,
+    ui: &Ui,
+) -> Outcome<(Proved<Bn254>, Traffic, ProvingKey<Bn254>)> {
+    let rng = &mut rand::rng();
+    let name = Path::new("circuits/spend");
+
+    let phase = ui.phase("the bundled spend circuit");
+    let constraints = R1cs::<Fr>::read(spend::R1CS).in_file(name)?;
+    let calculator = WitnessCalculator::new(spend::WASM).in_file(name)?;
+    phase.done(format!(
+        "{} constraints, Poseidon2 tree of depth {}",
+        constraints.constraints.len(),
+        spend::DEPTH
+    ));
+
+    let phase = ui.phase("development setup");
+    let zkey = setup::dev(&constraints, rng)?;
+    files::write(&files.zkey, &zkey.write(), Access::Shared)?;
+    files::write(&files.vkey, zkey.vk.to_json().as_bytes(), Access::Shared)?;
+    let key = ProvingKey::<Bn254>::from_zkey(zkey)?;
+    phase.done(format!("domain 2^{}; not for production", key.log_domain));
+
+    let phase = ui.phase("a random note and its witness");
+    let spend = spend::random(OTHERS, rng);
+    let witness = Wtns::<Fr>::new(calculator.calculate(&spend.inputs, None)?);
+    files::write(&files.wtns, &witness.write(), Access::Private)?;
+    let (n_wires, n_private) = (key.n_wires, key.n_private());
+    phase.done(format!("one of {} notes; {n_wires} wires, {n_private} of them private", spend.notes));
+
+    let client = Client::new(network.network.clone())?;
+    let runtime = crate::runtime::new()?;
+    let phase = ui.phase("registering the circuit");
+    let (zkey_file, r1cs_file) = (Artefact::from(files.zkey.as_path()), Artefact::from(spend::R1CS.to_vec()));
+    let quiet = Arc::new(tacit_client::Silent);
+    runtime.block_on(client.register_circuit(key.circuit_id, &zkey_file, Some(&r1cs_file), quiet))?;
+    phase.done(format!(
+        "under its digest {}...",
+        key.circuit_id.to_string().chars().take(16).collect::<String>()
+    ));
+
+    let prepared = Prepared::new(&key, &witness.values, Some(&constraints))?;
+    let watcher = Arc::new(Watcher::of_new_circuit(ui));
+    let progress: Arc<dyn Progress> = watcher.clone();
+    let options = Options::standard()?;
+    let proved = runtime.block_on(client.prove(prepared, None, &options, progress));
+    let traffic = watcher.finish();
+    let proved = proved?;
+
+    let phase = ui.phase("verifying, as anyone would");
+    files::write(&files.proof, proved.proof.to_json().as_bytes(), Access::Shared)?;
+    files::write(&files.public, signals::to_json(&proved.public).as_bytes(), Access::Shared)?;
+    // From the files, with nothing but the verification key.
+    let proof = Proof::<Bn254>::from_json(files::read_text(&files.proof)?).in_file(&files.proof)?;
+    let public: Vec<Fr> = signals::from_json(files::read_text(&files.public)?).in_file(&files.public)?;
+    verify(&key.vk, &public, &proof)?;
+    phase.done("the proof is valid");
+    Ok((proved, traffic, key))
+}
+
+fn report(kept: Option<&Path>, proved: &Proved<Bn254>, traffic: &Traffic, key: &ProvingKey<Bn254>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "INDEX",
+        "NODE",
+        "OPERATOR",
+        "PACKAGE",
+        "SEALED",
+        "ANSWER",
+        "WHAT IT GOT",
+    ]);
+    for member in &proved.members {
+        let seat = traffic.seat(member.index);
+        table.add_row([
+            member.index.to_string(),
+            member.name.clone(),
+            member.operator.clone(),
+            ui::bytes(seat.package as u64),
+            ui::bytes(seat.envelope as u64),
+            match seat.after {
+                Some(after) => format!("{} after {}", ui::bytes(seat.answer as u64), ui::duration(after)),
+                None => "not waited for".to_owned(),
+            },
+            if member.index == 1 { "a seed for its shares" } else { "its shares" }.to_owned(),
+        ]);
+    }
+    for column in [3, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let proof: Value = serde_json::from_str(&proved.proof.to_json()).unwrap_or_default();
+    let pair =
+        |p: &Value| format!("{}, {}", p[0].as_str().unwrap_or_default(), p[1].as_str().unwrap_or_default());
+    let names = ["nullifier", "new note", "root", "fee", "context"];
+    let public: Vec<String> =
+        names.iter().zip(&proved.public).map(|(n, x)| format!("  {n:<10} {x}")).collect();
+    format!(
+        "Who received what (the coordinator relayed {} and holds no key that opens any of it)\n{}\n\n\
+         Why no node could open the witness\n  \
+         Each of the {} private wires is the value at 0 of a random line; node i got that line's value at i, and nothing\n  \
+         else. One point fits every line through every secret equally well: whatever a single node holds, or the\n  \
+         coordinator together with it, is distributed the same for every witness. Two nodes that put their\n  \
+         shares together would see it: that is what threshold 1 means, and why the nodes should be run by different\n  \
+         operators. Answers are masked, so that their products give nothing away (docs/src/protocol.md).\n\n\
+         The proof, verified{}\n  A  {}\n  B  {}\n     {}\n  C  {}\nPublic\n{}",
+        ui::bytes(traffic.upload as u64),
+        table.trim_fmt(),
+        key.n_private(),
+        kept.map_or_else(String::new, |path| format!(" ({})", path.display())),
+        pair(&proof["pi_a"]),
+        pair(&proof["pi_b"][0]),
+        pair(&proof["pi_b"][1]),
+        pair(&proof["pi_c"]),
+        public.join("\n"),
+    )
+}
+
+fn summary(
+    network: &LocalNetwork,
+    files: &Files,
+    proved: &Proved<Bn254>,
+    traffic: &Traffic,
+    key: &ProvingKey<Bn254>,
+    keep: bool,
+    total_ms: u128,
+) -> Value {
+    let nodes: Vec<Value> = proved
+        .members
+        .iter()
+        .map(|m| {
+            let seat = traffic.seat(m.index);
+            json!({
+                "index": m.index, "name": m.name, "operator": m.operator, "identity": hex::encode(m.identity),
+                "package_bytes": seat.package, "envelope_bytes": seat.envelope,
+                "answered": proved.answered.contains(m),
+                "answered_after_ms": seat.after.map(|d| d.as_millis()),
+            })
+        })
+        .collect();
+    json!({
+        "ok": true, "verified": true, "job": proved.job.to_string(), "circuit": key.circuit_id.to_string(),
+        "wires": key.n_wires, "private_wires": key.n_private(), "nodes": nodes, "upload_bytes": traffic.upload,
+        "proof": serde_json::from_str::<Value>(&proved.proof.to_json()).unwrap_or_default(),
+        "public": proved.public.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "total_ms": total_ms, "kept": keep,
+        "network": keep.then(|| network.network_toml()), "zkey": keep.then_some(&files.zkey),
+    })
+}
+
+fn next(args: &Args, network: &LocalNetwork, files: &Files, took: std::time::Duration) -> String {
+    let took = ui::duration(took);
+    if args.keep {
+        return format!(
+            "Done in {took}. The network is up. Next, delegate a proof yourself and check it:\n  \
+             tacit groth16 prove {} {} my_proof.json my_public.json --network {}\n  \
+             tacit groth16 verify {} my_public.json my_proof.json\n\
+             Look at its jobs, then end it:\n  tacit job list --network {}\n  tacit network down --dir {}",
+            files.zkey.display(),
+            files.wtns.display(),
+            network.network_toml().display(),
+            files.vkey.display(),
+            network.network_toml().display(),
+            network.folder.display(),
+        );
+    }
+    let development = DEV_WARNING.split(':').next().unwrap_or_default();
+    format!(
+        "Done in {took}. The proving key was made for this run only ({development}).\n\
+         Next, keep the network and use it with your own circuit:\n  tacit demo --keep\n  \
+         tacit groth16 prove ZKEY WTNS PROOF PUBLIC --network NET.toml"
+    )
+}

@@ -1,0 +1,146 @@
+//! The verbs, one file each. The local ones are snarkjs's: same words, same positional arguments, same exit codes.
+
+mod bench;
+mod circuit;
+mod coordinator;
+mod demo;
+mod groth16_fullprove;
+pub mod groth16_prove;
+mod groth16_setup;
+mod groth16_verify;
+mod job;
+mod network;
+pub mod node;
+mod powersoftau;
+mod r1cs_info;
+mod wtns_calculate;
+mod wtns_check;
+mod zkey_beacon;
+mod zkey_contribute;
+mod zkey_export;
+mod zkey_verify;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Outcome;
+use crate::ui::Ui;
+
+/// Zero-knowledge proofs made by machines that never learn the secret behind them.
+///
+/// The local verbs take snarkjs's files and arguments. With `--network NET.toml`, `groth16 prove` and
+/// `groth16 fullprove` secret-share the witness over independent nodes instead of proving here.
+#[derive(Debug, Parser)]
+#[command(name = "tacit", version, arg_required_else_help = true, max_term_width = 110)]
+pub struct Cli {
+    /// Print the result as JSON on standard output, and no progress
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a whole private proof on this machine: a coordinator, four nodes, a shielded spend
+    Demo(demo::Args),
+    /// Groth16: setup, prove, fullprove, verify
+    #[command(subcommand)]
+    Groth16(Groth16),
+    /// Witnesses: calculate, check
+    #[command(subcommand)]
+    Wtns(Wtns),
+    /// Constraint systems: info
+    #[command(subcommand)]
+    R1cs(R1cs),
+    /// Proving keys: contribute, beacon, verify, export
+    #[command(subcommand)]
+    Zkey(Zkey),
+    /// Powers of tau for tests
+    #[command(subcommand)]
+    Powersoftau(powersoftau::Args),
+    /// A local network to develop against
+    #[command(subcommand)]
+    Network(network::Args),
+    /// A prover node: init, run
+    #[command(subcommand)]
+    Node(node::Args),
+    /// The coordinator: run
+    #[command(subcommand)]
+    Coordinator(coordinator::Args),
+    /// Circuits that a network knows: add, list, info
+    #[command(subcommand)]
+    Circuit(circuit::Args),
+    /// Jobs at a coordinator: list, show, watch
+    #[command(subcommand)]
+    Job(job::Args),
+    /// Measurements on this machine
+    #[command(subcommand)]
+    Bench(bench::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Groth16 {
+    /// Make the initial proving key from a constraint system and a powers-of-tau file
+    Setup(groth16_setup::Args),
+    /// Prove from a witness, here or by a network
+    Prove(groth16_prove::Args),
+    /// Calculate the witness and prove, here or by a network
+    Fullprove(groth16_fullprove::Args),
+    /// Check a proof; exit code 1 if it is not valid
+    Verify(groth16_verify::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Wtns {
+    /// Calculate the witness with the circuit's own program
+    Calculate(wtns_calculate::Args),
+    /// Check a witness against a constraint system; exit code 1 if it does not satisfy it
+    Check(wtns_check::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum R1cs {
+    /// Print the sizes of a constraint system
+    Info(r1cs_info::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Zkey {
+    /// Add a contribution to the second phase of a ceremony
+    Contribute(zkey_contribute::Args),
+    /// Add the contribution that a public random beacon determines
+    Beacon(zkey_beacon::Args),
+    /// Check a proving key and its contributions against its constraint system and powers of tau
+    Verify(zkey_verify::Args),
+    /// Export the verification key, a Solidity verifier or calldata for it
+    #[command(subcommand)]
+    Export(zkey_export::Args),
+}
+
+/// Runs the verb.
+pub fn run(cli: Cli, ui: &Ui) -> Outcome {
+    match cli.verb {
+        Verb::Demo(args) => demo::run(&args, ui),
+        Verb::Groth16(Groth16::Setup(args)) => groth16_setup::run(&args, ui),
+        Verb::Groth16(Groth16::Prove(args)) => groth16_prove::run(&args, ui),
+        Verb::Groth16(Groth16::Fullprove(args)) => groth16_fullprove::run(&args, ui),
+        Verb::Groth16(Groth16::Verify(args)) => groth16_verify::run(&args, ui),
+        Verb::Wtns(Wtns::Calculate(args)) => wtns_calculate::run(&args, ui),
+        Verb::Wtns(Wtns::Check(args)) => wtns_check::run(&args, ui),
+        Verb::R1cs(R1cs::Info(args)) => r1cs_info::run(&args, ui),
+        Verb::Zkey(Zkey::Contribute(args)) => zkey_contribute::run(&args, ui),
+        Verb::Zkey(Zkey::Beacon(args)) => zkey_beacon::run(&args, ui),
+        Verb::Zkey(Zkey::Verify(args)) => zkey_verify::run(&args, ui),
+        Verb::Zkey(Zkey::Export(args)) => zkey_export::run(&args, ui),
+        Verb::Powersoftau(args) => powersoftau::run(&args, ui),
+        Verb::Network(args) => network::run(&args, ui),
+        Verb::Node(args) => node::run(&args, ui),
+        Verb::Coordinator(args) => coordinator::run(&args, ui),
+        Verb::Circuit(args) => circuit::run(&args, ui),
+        Verb::Job(args) => job::run(&args, ui),
+        Verb::Bench(args) => bench::run(&args, ui),
+    }
+}

@@ -1,0 +1,280 @@
+//! The verbs that need no network, as a user runs them: files, exit codes, words.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use common::{CURVES, fixture, tacit};
+use predicates::prelude::*;
+
+#[test]
+fn setup_prove_export_verify_on_both_curves() {
+    for curve in CURVES {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let r1cs = fixture(curve, "tiny.r1cs");
+        tacit()
+            .args(["groth16", "setup", "--dev"])
+            .args([&r1cs, &at("c.zkey")])
+            .assert()
+            .success()
+            .stderr(predicate::str::contains("DEVELOPMENT key"));
+        tacit()
+            .args(["groth16", "prove"])
+            .args([&at("c.zkey"), &fixture(curve, "tiny.wtns"), &at("proof.json"), &at("public.json")])
+            .arg("--r1cs")
+            .arg(&r1cs)
+            .assert()
+            .success();
+        tacit()
+            .args(["zkey", "export", "verificationkey"])
+            .args([&at("c.zkey"), &at("vk.json")])
+            .assert()
+            .success();
+        tacit()
+            .args(["groth16", "verify"])
+            .args([&at("vk.json"), &at("public.json"), &at("proof.json")])
+            .assert()
+            .success()
+            .stdout(predicate::str::contains("OK"));
+        // The key of another ceremony does not verify it: exit code 1, as snarkjs has it.
+        tacit()
+            .args(["groth16", "verify"])
+            .args([&fixture(curve, "verification_key.json"), &at("public.json"), &at("proof.json")])
+            .assert()
+            .code(1)
+            .stderr(predicate::str::contains("not valid"));
+    }
+}
+
+#[test]
+fn setup_writes_the_bytes_that_snarkjs_writes() {
+    for curve in CURVES {
+        let dir = tempfile::tempdir().unwrap();
+        let ours = dir.path().join("ours.zkey");
+        tacit()
+            .args(["groth16", "setup"])
+            .args([&fixture(curve, "tiny.r1cs"), &fixture(curve, "pot.ptau"), &ours])
+            .assert()
+            .success();
+        assert!(
+            std::fs::read(&ours).unwrap() == std::fs::read(fixture(curve, "initial.zkey")).unwrap(),
+            "{curve}"
+        );
+    }
+}
+
+#[test]
+fn snarkjs_proofs_and_ceremonies_verify_here() {
+    for curve in CURVES {
+        tacit()
+            .args(["groth16", "verify", "--json"])
+            .args(["verification_key.json", "public.json", "proof.json"].map(|f| fixture(curve, f)))
+            .assert()
+            .success()
+            .stdout(predicate::str::contains("\"valid\": true"));
+        for word in [&["zkey", "verify"][..], &["zkey", "verify", "r1cs"]] {
+            tacit()
+                .args(word)
+                .args(["tiny.r1cs", "pot.ptau", "final.zkey"].map(|f| fixture(curve, f)))
+                .assert()
+                .success();
+        }
+    }
+}
+
+#[test]
+fn contributions_made_here_verify_here() {
+    let curve = "bn128";
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    tacit()
+        .args(["zkey", "contribute", "--name", "carol", "-e", "some text"])
+        .args([&fixture(curve, "final.zkey"), &at("next.zkey")])
+        .assert()
+        .success();
+    tacit()
+        .args(["zkey", "beacon"])
+        .args([&at("next.zkey"), &at("last.zkey")])
+        .args(["0102030405060708090a0b0c0d0e0f10", "10", "-n", "beacon"])
+        .assert()
+        .success();
+    tacit()
+        .args(["zkey", "verify"])
+        .args([&fixture(curve, "tiny.r1cs"), &fixture(curve, "pot.ptau"), &at("last.zkey")])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("carol").and(predicate::str::contains("beacon")));
+}
+
+#[test]
+fn powers_of_tau_for_tests_serve_a_setup() {
+    for curve in CURVES {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        tacit().args(["powersoftau", "dev", curve, "6"]).arg(at("pot.ptau")).assert().success();
+        tacit()
+            .args(["groth16", "setup"])
+            .args([&fixture(curve, "tiny.r1cs"), &at("pot.ptau"), &at("c.zkey")])
+            .assert()
+            .success();
+        tacit()
+            .args(["groth16", "prove"])
+            .args([&at("c.zkey"), &fixture(curve, "tiny.wtns"), &at("proof.json"), &at("public.json")])
+            .assert()
+            .success();
+    }
+}
+
+#[test]
+fn solidity_is_for_bn254_only_and_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let sol = dir.path().join("v.sol");
+    tacit()
+        .args(["zkey", "export", "solidityverifier"])
+        .args([&fixture("bn128", "final.zkey"), &sol])
+        .assert()
+        .success();
+    assert!(std::fs::read_to_string(&sol).unwrap().contains("function verifyProof("));
+    tacit()
+        .args(["zkey", "export", "solidityverifier"])
+        .args([&fixture("bls12381", "final.zkey"), &sol])
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("BLS12-381"));
+    tacit()
+        .args(["zkey", "export", "soliditycalldata"])
+        .args([&fixture("bn128", "public.json"), &fixture("bn128", "proof.json")])
+        .assert()
+        .success()
+        .stdout(predicate::str::starts_with("[\"0x"));
+}
+
+#[test]
+fn a_wrong_witness_is_caught_with_and_without_constraints() {
+    let curve = "bn128";
+    let dir = tempfile::tempdir().unwrap();
+    let bad = dir.path().join("bad.wtns");
+    let mut bytes = std::fs::read(fixture(curve, "tiny.wtns")).unwrap();
+    let last_value = bytes.len() - 32;
+    bytes[last_value] ^= 1;
+    std::fs::write(&bad, bytes).unwrap();
+    let out = dir.path().join("proof.json");
+    let run = |extra: &[&std::path::Path]| {
+        let mut c = tacit();
+        c.args(["groth16", "prove"]).args([
+            &fixture(curve, "final.zkey"),
+            &bad,
+            &out,
+            &dir.path().join("public.json"),
+        ]);
+        for (flag, path) in ["--r1cs", "--sym"].iter().zip(extra) {
+            c.arg(flag).arg(path);
+        }
+        c.assert().code(1)
+    };
+    run(&[&fixture(curve, "tiny.r1cs")]).stderr(predicate::str::contains("constraint "));
+    run(&[&fixture(curve, "tiny.r1cs"), &fixture(curve, "tiny.sym")])
+        .stderr(predicate::str::contains("main."));
+    run(&[]).stderr(predicate::str::contains("does not verify").and(predicate::str::contains("--r1cs")));
+    assert!(!out.exists(), "an invalid proof must not be written");
+}
+
+#[test]
+fn bad_files_get_one_paragraph_that_names_the_place() {
+    let curve = "bn128";
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let zkey = std::fs::read(fixture(curve, "final.zkey")).unwrap();
+    let prove = |zkey: &std::path::Path| {
+        tacit()
+            .args(["groth16", "prove"])
+            .args([zkey, &fixture(curve, "tiny.wtns"), &at("proof.json"), &at("public.json")])
+            .assert()
+            .code(1)
+            .stdout("")
+            .stderr(predicate::str::starts_with("tacit: ").and(predicate::str::contains("panicked").not()))
+    };
+    prove(&at("missing.zkey")).stderr(predicate::str::contains("no such file"));
+    prove(dir.path()).stderr(predicate::str::contains("folder"));
+    std::fs::write(at("cut.zkey"), &zkey[..zkey.len() / 2]).unwrap();
+    prove(&at("cut.zkey")).stderr(predicate::str::contains("offset").or(predicate::str::contains("byte")));
+    std::fs::write(at("empty.zkey"), []).unwrap();
+    prove(&at("empty.zkey"));
+    prove(&fixture("bls12381", "final.zkey")).stderr(predicate::str::contains("expected BLS12-381"));
+    prove(&fixture(curve, "tiny.r1cs"));
+    // A point moved off the curve.
+    let mut off = zkey.clone();
+    let last = off.len() / 2;
+    off[last] ^= 1;
+    std::fs::write(at("off.zkey"), &off).unwrap();
+    prove(&at("off.zkey"));
+}
+
+#[test]
+fn a_trusted_file_is_named_by_its_digest() {
+    use sha2::{Digest, Sha256};
+    let curve = "bn128";
+    let dir = tempfile::tempdir().unwrap();
+    let zkey = fixture(curve, "final.zkey");
+    let digest = hex::encode(Sha256::digest(std::fs::read(&zkey).unwrap()));
+    let prove = |digest: &str| {
+        let mut c = tacit();
+        c.args(["groth16", "prove", "--trust-file", digest]).args([
+            &zkey,
+            &fixture(curve, "tiny.wtns"),
+            &dir.path().join("p.json"),
+            &dir.path().join("s.json"),
+        ]);
+        c.assert()
+    };
+    prove(&digest).success();
+    prove(&"0".repeat(64)).code(1).stderr(predicate::str::contains("another file"));
+}
+
+#[test]
+fn a_key_is_checked_once_and_then_mapped_from_the_cache() {
+    let curve = "bn128";
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("cache");
+    let prove = || {
+        tacit()
+            .env("TACIT_CACHE_DIR", &cache)
+            .args(["groth16", "prove"])
+            .args([&fixture(curve, "final.zkey"), &fixture(curve, "tiny.wtns")])
+            .args([dir.path().join("p.json"), dir.path().join("s.json")])
+            .assert()
+            .success()
+    };
+    prove().stderr(predicate::str::contains("every point checked"));
+    prove().stderr(predicate::str::contains("mapped from the cache"));
+    // A damaged entry is made anew rather than believed.
+    let entry = std::fs::read_dir(cache.join("prepared")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&entry).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&entry, bytes).unwrap();
+    prove().stderr(predicate::str::contains("every point checked"));
+    // Others could have written there: refused, with the way out.
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(cache.join("prepared"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    tacit()
+        .env("TACIT_CACHE_DIR", &cache)
+        .args(["groth16", "prove"])
+        .args([&fixture(curve, "final.zkey"), &fixture(curve, "tiny.wtns")])
+        .args([dir.path().join("p.json"), dir.path().join("s.json")])
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("chmod"));
+}
+
+#[test]
+fn json_results_are_one_value_also_when_it_fails() {
+    let ok = tacit().args(["r1cs", "info", "--json"]).arg(fixture("bn128", "tiny.r1cs")).assert().success();
+    let value: serde_json::Value = serde_json::from_slice(&ok.get_output().stdout).unwrap();
+    assert_eq!(value["curve"], "BN254");
+    let failed = tacit().args(["r1cs", "info", "--json", "/no/such/file"]).assert().code(1);
+    let value: serde_json::Value = serde_json::from_slice(&failed.get_output().stdout).unwrap();
+    assert_eq!(value["ok"], false);
+    assert!(value["error"].as_str().unwrap().contains("no such file"));
+}

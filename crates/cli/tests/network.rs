@@ -1,0 +1,270 @@
+//! Delegated proving as a user runs it: real processes and sockets, all on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use common::{CURVES, fixture, tacit};
+use predicates::prelude::*;
+use serde_json::Value;
+
+/// `tacit network up` in a folder of its own; ended with the test.
+struct Network {
+    dir: tempfile::TempDir,
+    up: Child,
+    ready: Value,
+}
+
+impl Network {
+    fn up(nodes: u8) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut up = Command::new(env!("CARGO_BIN_EXE_tacit"))
+            .args(["network", "up", "--json", "--nodes", &nodes.to_string(), "--dir"])
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut text = String::new();
+        let mut out = BufReader::new(up.stdout.take().unwrap());
+        // The value is spread over lines: read until it is whole.
+        let ready = loop {
+            assert_ne!(out.read_line(&mut text).unwrap(), 0, "network up ended early: {text}");
+            if let Ok(value) = serde_json::from_str::<Value>(&text) {
+                break value;
+            }
+        };
+        Self { dir, up, ready }
+    }
+
+    fn toml(&self) -> PathBuf {
+        self.dir.path().join("network.toml")
+    }
+
+    fn signal(&self, service: &str, signal: &str) {
+        let services = self.ready["services"].as_array().unwrap();
+        let pid = services.iter().find(|s| s["name"] == service).unwrap()["pid"].to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    fn prove(&self, curve: &str, wtns: &Path, out: &Path, more: &[&str]) -> assert_cmd::assert::Assert {
+        tacit()
+            .args(["groth16", "prove", "--network"])
+            .arg(self.toml())
+            .args([&fixture(curve, "final.zkey"), wtns, &out.join("proof.json"), &out.join("public.json")])
+            .args(more)
+            .assert()
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.up.id().to_string()]).status();
+        let _ = self.up.wait();
+    }
+}
+
+fn verify(curve: &str, out: &Path) {
+    tacit()
+        .args(["groth16", "verify"])
+        .args([&fixture(curve, "verification_key.json"), &out.join("public.json"), &out.join("proof.json")])
+        .assert()
+        .success();
+}
+
+#[test]
+fn a_network_proves_on_both_curves_and_shows_what_it_did() {
+    let network = Network::up(4);
+    for curve in CURVES {
+        let out = tempfile::tempdir().unwrap();
+        let done = network.prove(curve, &fixture(curve, "tiny.wtns"), out.path(), &["--json"]).success();
+        let result: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+        assert_eq!(result["verified"], true);
+        assert_eq!(result["nodes"].as_array().unwrap().len(), 4);
+        verify(curve, out.path());
+    }
+    // The coordinator assembles, if the user says so.
+    let out = tempfile::tempdir().unwrap();
+    network
+        .prove("bn128", &fixture("bn128", "tiny.wtns"), out.path(), &["--assembler", "coordinator"])
+        .success();
+    verify("bn128", out.path());
+
+    let show = |words: &[&str]| tacit().args(words).arg("--network").arg(network.toml()).assert().success();
+    show(&["circuit", "list"])
+        .stdout(predicate::str::contains("bls12381").and(predicate::str::contains("bn128")));
+    show(&["circuit", "info", fixture("bn128", "final.zkey").to_str().unwrap()])
+        .stdout(predicate::str::contains("Domain"));
+    let jobs = show(&["job", "list", "--json"]);
+    let jobs: Value = serde_json::from_slice(&jobs.get_output().stdout).unwrap();
+    let id = jobs[0]["id"].as_str().unwrap();
+    show(&["job", "show", &id[..12]])
+        .stdout(predicate::str::contains("answered").or(predicate::str::contains("proved")));
+
+    // More nodes than there are, more liars than the dials allow, dials of a later version.
+    let wtns = fixture("bn128", "tiny.wtns");
+    network.prove("bn128", &wtns, out.path(), &["--committee", "5"]).code(1);
+    network
+        .prove("bn128", &wtns, out.path(), &["--committee", "4", "--threshold", "2"])
+        .code(1)
+        .stderr(predicate::str::contains("threshold"));
+    network
+        .prove("bn128", &wtns, out.path(), &["--handover", "quotient"])
+        .code(1)
+        .stderr(predicate::str::contains("not supported"));
+}
+
+#[test]
+fn one_silent_node_changes_nothing_and_two_are_named() {
+    let network = Network::up(4);
+    let out = tempfile::tempdir().unwrap();
+    let wtns = fixture("bn128", "tiny.wtns");
+    // Stopped, not killed: it is still connected, gets its envelope, and never answers. Then it dies under the job.
+    network.signal("node-2", "-STOP");
+    network.prove("bn128", &wtns, out.path(), &[]).success();
+    verify("bn128", out.path());
+    network.signal("node-3", "-STOP");
+    network
+        .prove("bn128", &wtns, out.path(), &["--timeout", "4"])
+        .code(1)
+        .stderr(predicate::str::contains("node-2").and(predicate::str::contains("node-3")));
+    network.signal("node-3", "-CONT");
+    network.signal("node-2", "-CONT");
+    network.prove("bn128", &wtns, out.path(), &[]).success();
+}
+
+#[test]
+fn a_wrong_witness_blames_no_node() {
+    let network = Network::up(4);
+    let out = tempfile::tempdir().unwrap();
+    let bad = out.path().join("bad.wtns");
+    let mut bytes = std::fs::read(fixture("bn128", "tiny.wtns")).unwrap();
+    let at = bytes.len() - 32;
+    bytes[at] ^= 1;
+    std::fs::write(&bad, bytes).unwrap();
+    network
+        .prove("bn128", &bad, out.path(), &[])
+        .code(1)
+        .stderr(predicate::str::contains("witness").and(predicate::str::contains("wrong")));
+    // With the constraints, given here or registered, it is caught before anything is dealt.
+    let r1cs = fixture("bn128", "tiny.r1cs");
+    network
+        .prove("bn128", &bad, out.path(), &["--r1cs", r1cs.to_str().unwrap()])
+        .code(1)
+        .stderr(predicate::str::contains("constraint "));
+    tacit()
+        .args(["circuit", "add", "--network"])
+        .arg(network.toml())
+        .arg("--r1cs")
+        .args([&r1cs, &fixture("bn128", "final.zkey")])
+        .assert()
+        .success();
+    network
+        .prove("bn128", &bad, out.path(), &[])
+        .code(1)
+        .stderr(predicate::str::contains("constraint ").and(predicate::str::contains("Nothing was sent")));
+    assert!(!out.path().join("proof.json").exists());
+}
+
+#[test]
+fn constraints_that_a_stranger_registered_decide_nothing() {
+    let network = Network::up(4);
+    let out = tempfile::tempdir().unwrap();
+    let wtns = fixture("bn128", "tiny.wtns");
+    // A stranger, with a folder of their own, registers constraints that this witness does not satisfy: if they decided
+    // whether it is dealt, the stranger would learn something about it.
+    let false_r1cs = out.path().join("false.r1cs");
+    std::fs::write(
+        &false_r1cs,
+        with_another_constant(&std::fs::read(fixture("bn128", "tiny.r1cs")).unwrap()),
+    )
+    .unwrap();
+    tacit().args(["wtns", "check"]).args([&false_r1cs, &wtns]).assert().code(1);
+    tacit()
+        .env("TACIT_CACHE_DIR", out.path().join("stranger"))
+        .args(["circuit", "add", "--network"])
+        .arg(network.toml())
+        .arg("--r1cs")
+        .args([&false_r1cs, &fixture("bn128", "final.zkey")])
+        .assert()
+        .success();
+    network.prove("bn128", &wtns, out.path(), &[]).success();
+    verify("bn128", out.path());
+}
+
+/// The same constraint system with one coefficient changed.
+fn with_another_constant(r1cs: &[u8]) -> Vec<u8> {
+    let seven = [&7u64.to_le_bytes()[..], &[0; 24]].concat();
+    let at = r1cs.windows(32).rposition(|w| w == seven).expect("the circuit has the constant 7");
+    let mut changed = r1cs.to_vec();
+    changed[at] = 8;
+    changed
+}
+
+#[test]
+fn a_network_that_is_not_there_or_not_the_pinned_one_is_refused() {
+    let network = Network::up(4);
+    let out = tempfile::tempdir().unwrap();
+    let toml = std::fs::read_to_string(network.toml()).unwrap();
+    let identity = network_identity(&toml);
+    let flipped = if identity.starts_with('0') { "1" } else { "0" }.to_owned() + &identity[1..];
+    let wrong = out.path().join("wrong.toml");
+    std::fs::write(&wrong, toml.replacen(&identity, &flipped, 1)).unwrap();
+    let prove = |toml: &Path| {
+        tacit()
+            .args(["groth16", "prove", "--timeout", "3", "--network"])
+            .arg(toml)
+            .args([fixture("bn128", "final.zkey"), fixture("bn128", "tiny.wtns")])
+            .args([out.path().join("p.json"), out.path().join("s.json")])
+            .assert()
+            .code(1)
+            .stderr(predicate::str::starts_with("tacit: ").or(predicate::str::contains("\ntacit: ")))
+    };
+    prove(&wrong);
+    prove(Path::new("/no/such/network.toml")).stderr(predicate::str::contains("network.toml"));
+    std::fs::write(&wrong, "version = 1\nnonsense").unwrap();
+    prove(&wrong);
+}
+
+/// The first identity in the file, the coordinator's.
+fn network_identity(toml: &str) -> String {
+    let line = toml.lines().find(|l| l.starts_with("identity")).unwrap();
+    let digits: Vec<&str> = line.split(|c: char| !c.is_ascii_hexdigit()).filter(|w| w.len() == 64).collect();
+    digits[0].to_owned()
+}
+
+#[test]
+fn the_demo_shows_a_verified_proof_and_leaves_nothing_running() {
+    let done = tacit().args(["demo", "--json"]).assert().success();
+    let result: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    assert_eq!(result["verified"], true);
+    assert_eq!(result["nodes"].as_array().unwrap().len(), 4);
+    assert!(result["private_wires"].as_u64().unwrap() > 8000);
+}
+
+#[test]
+fn a_kept_demo_can_be_used_and_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    tacit().args(["demo", "--keep", "--dir"]).arg(dir.path()).assert().success();
+    let at = |name: &str| dir.path().join(name);
+    tacit()
+        .args(["groth16", "prove", "--network"])
+        .args([at("network.toml"), at("spend.zkey"), at("spend.wtns"), at("p.json"), at("s.json")])
+        .assert()
+        .success();
+    tacit()
+        .args(["groth16", "verify"])
+        .args([at("verification_key.json"), at("s.json"), at("p.json")])
+        .assert()
+        .success();
+    tacit()
+        .args(["network", "down", "--dir"])
+        .arg(dir.path())
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("5 processes ended"));
+}

@@ -1,0 +1,260 @@
+//! Steps 4 and 5 from the client's side: what came back, checked answer by answer.
+//!
+//! An answer counts only if the node that it was dealt to signed for exactly the package that it was dealt, and signed
+//! the response under that acknowledgement. So it does not matter in which hands the bytes were: a coordinator that swaps
+//! answers between nodes, or brings answers of another deal, gets them refused.
+
+use std::collections::BTreeMap;
+
+use tacit_algebra::Curve;
+use tacit_delegate::{Answer, AnswerError};
+use tacit_wire::envelope::open_response;
+use tacit_wire::messages::{self, JobAnswers, Outcome, RefusalCode};
+use tacit_wire::{Blame, Digest32, IdentityKey, PeerMisbehaved};
+use thiserror::Error;
+
+use crate::committee::Member;
+use crate::progress::{Event, Progress};
+use crate::ticket::{JobTicket, TicketSeat};
+
+/// Why a node contributes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It says no.
+    #[error("it refused: {text} ({})", .code.name())]
+    Said {
+        /// Why, for programs.
+        code: RefusalCode,
+        /// Whose fault it is, in its opinion.
+        blame: Blame,
+        /// Why, for people.
+        text: String,
+    },
+    /// What came in its name is not acceptable.
+    #[error("its answer is refused: {0}")]
+    Misbehaved(#[from] PeerMisbehaved),
+    /// It signed something that is no response.
+    #[error("its answer is refused: {0}")]
+    Answer(#[from] AnswerError),
+}
+
+/// Who made something go wrong, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Culprit {
+    /// This node: it signed what is wrong, or did not answer.
+    Node(Member),
+    /// This node or the coordinator that relays for it; it cannot be told which.
+    NodeOrCoordinator(Member),
+    /// The coordinator.
+    Coordinator,
+    /// The caller's own input.
+    Client,
+}
+
+impl std::fmt::Display for Culprit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Node(member) => member.fmt(f),
+            Self::NodeOrCoordinator(member) => write!(f, "{member} or the coordinator"),
+            Self::Coordinator => f.write_str("the coordinator"),
+            Self::Client => f.write_str("the client"),
+        }
+    }
+}
+
+impl Refusal {
+    /// Whom this points at, for the node in whose name it came.
+    pub fn culprits(&self, member: &Member) -> Vec<Culprit> {
+        match self {
+            Self::Said { blame, .. } => match blame {
+                // Unsigned, so it may be the coordinator's own words; and a node has an interest in blaming others.
+                Blame::Node => vec![Culprit::NodeOrCoordinator(member.clone())],
+                _ => Vec::new(),
+            },
+            Self::Misbehaved(error) => match error.culprits() {
+                [Blame::Node] => vec![Culprit::Node(member.clone())],
+                [Blame::Coordinator] => vec![Culprit::Coordinator],
+                [Blame::Client] => vec![Culprit::Client],
+                [] => Vec::new(),
+                _ => vec![Culprit::NodeOrCoordinator(member.clone())],
+            },
+            Self::Answer(_) => vec![Culprit::Node(member.clone())],
+        }
+    }
+
+    /// Whether a fresh deal could go better with the same node.
+    pub fn is_mended_by_dealing_again(&self) -> bool {
+        match self {
+            Self::Said { code, .. } => matches!(
+                code,
+                RefusalCode::StaleSealingKey
+                    | RefusalCode::Expired
+                    | RefusalCode::Busy
+                    | RefusalCode::Leaving
+                    | RefusalCode::Internal
+                    | RefusalCode::UnknownCircuit
+            ),
+            Self::Misbehaved(_) | Self::Answer(_) => false,
+        }
+    }
+}
+
+/// The answers of one job so far.
+pub(crate) struct Answers<C: Curve> {
+    good: BTreeMap<u8, Good<C>>,
+    /// Answers for the coordinator to open, whose acknowledgement is good.
+    acknowledged: BTreeMap<u8, Digest32>,
+    refused: BTreeMap<u8, (Digest32, Refusal)>,
+}
+
+struct Good<C: Curve> {
+    sealed: Digest32,
+    answer: Answer<C>,
+}
+
+/// An answer is only looked at again if its bytes changed.
+fn fingerprint(answer: &messages::Answer) -> Digest32 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&answer.acknowledgement.encode());
+    hasher.update(&answer.response);
+    Digest32(*hasher.finalize().as_bytes())
+}
+
+impl<C: Curve> Answers<C> {
+    pub(crate) fn new() -> Self {
+        Self { good: BTreeMap::new(), acknowledged: BTreeMap::new(), refused: BTreeMap::new() }
+    }
+
+    /// The answers that count, in the order of their indices.
+    pub(crate) fn good(&self) -> Vec<Answer<C>> {
+        self.good.values().map(|g| g.answer).collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.good.len()
+    }
+
+    /// Nodes that contribute nothing, and why.
+    pub(crate) fn refused(&self, ticket: &JobTicket) -> Vec<(Member, Refusal)> {
+        self.refused
+            .iter()
+            .filter_map(|(index, (_, refusal))| Some((ticket.seat(*index)?.member.clone(), refusal.clone())))
+            .collect()
+    }
+
+    /// Nodes of which nothing has come.
+    pub(crate) fn silent(&self, ticket: &JobTicket) -> Vec<Member> {
+        let spoken = |index: &u8| {
+            self.good.contains_key(index)
+                || self.acknowledged.contains_key(index)
+                || self.refused.contains_key(index)
+        };
+        ticket.members().into_iter().filter(|m| !spoken(&m.index)).collect()
+    }
+
+    /// Takes what the coordinator brings. Where the coordinator assembles, responses cannot be opened and only
+    /// refusals and acknowledgements are looked at.
+    pub(crate) fn absorb(
+        &mut self,
+        ticket: &JobTicket,
+        needed: usize,
+        brought: JobAnswers,
+        progress: &dyn Progress,
+    ) -> Result<(), Digest32> {
+        if brought.deal != ticket.job {
+            return Err(brought.deal);
+        }
+        for messages::NodeAnswer { index, outcome } in brought.answers {
+            let Some(seat) = ticket.seat(index) else {
+                tracing::warn!(
+                    index,
+                    "the coordinator brings an answer from an index that the deal does not have"
+                );
+                continue;
+            };
+            match outcome {
+                Outcome::Answered(answer) => self.answered(ticket, seat, needed, &answer, progress),
+                // Refusals are unsigned: they take nothing back.
+                Outcome::Refused(messages::Refusal { code, blame, text })
+                    if !self.good.contains_key(&index) =>
+                {
+                    self.refuse(seat, Digest32([0; 32]), Refusal::Said { code, blame, text }, progress);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(
+        &mut self,
+        ticket: &JobTicket,
+        seat: &TicketSeat,
+        needed: usize,
+        answer: &messages::Answer,
+        progress: &dyn Progress,
+    ) {
+        let index = seat.member.index;
+        let sealed = fingerprint(answer);
+        let before = self.good.get(&index);
+        if before.is_some_and(|g| g.sealed == sealed)
+            || self.acknowledged.get(&index) == Some(&sealed)
+            || self.refused.get(&index).is_some_and(|(seen, _)| *seen == sealed)
+        {
+            return;
+        }
+        let checked = self.check(ticket, seat, answer, progress);
+        match (before, checked) {
+            (None, Ok(Some(good))) => {
+                self.refused.remove(&index);
+                self.good.insert(index, Good { sealed, answer: good });
+                let bytes = answer.response.len() + answer.acknowledgement.encode().len();
+                let (member, answers) = (seat.member.clone(), self.good.len());
+                progress.event(Event::Answered { member, bytes, answers, needed });
+            }
+            // Nothing to open: the coordinator assembles.
+            (None, Ok(None)) => {
+                self.acknowledged.insert(index, sealed);
+            }
+            (None, Err(refusal)) => self.refuse(seat, sealed, refusal, progress),
+            (Some(first), Ok(Some(second))) if first.answer.response.encode() != second.response.encode() => {
+                // Both are signed by the node, for one acknowledgement.
+                let node = IdentityKey(seat.member.identity);
+                self.good.remove(&index);
+                self.refuse(seat, sealed, PeerMisbehaved::ContradictoryResponses { node }.into(), progress);
+            }
+            // The answer at hand is good; what else comes in the node's name does not matter.
+            (Some(_), _) => {}
+        }
+    }
+
+    /// Signature of the acknowledgement, its content, then seal, signature and encoding of the response.
+    fn check(
+        &self,
+        ticket: &JobTicket,
+        seat: &TicketSeat,
+        answer: &messages::Answer,
+        progress: &dyn Progress,
+    ) -> Result<Option<Answer<C>>, Refusal> {
+        let assignment = &seat.assignment.assignment;
+        answer.acknowledgement.verify(assignment)?;
+        if answer.acknowledgement.acknowledgement != seat.acknowledgement {
+            let node = IdentityKey(seat.member.identity);
+            return Err(PeerMisbehaved::AcknowledgedAnotherPackage { node }.into());
+        }
+        progress.event(Event::Acknowledged { member: seat.member.clone() });
+        let Some(key) = &ticket.assembler else { return Ok(None) };
+        let opened = open_response(key, assignment, &answer.acknowledgement, &answer.response)?;
+        Ok(Some(Answer::decode(seat.member.index, &opened.response)?))
+    }
+
+    fn refuse(&mut self, seat: &TicketSeat, sealed: Digest32, refusal: Refusal, progress: &dyn Progress) {
+        let reason = refusal.to_string();
+        let earlier = self.refused.insert(seat.member.index, (sealed, refusal));
+        if earlier.is_none_or(|(_, earlier)| earlier.to_string() != reason) {
+            progress.event(Event::Refused { member: seat.member.clone(), reason });
+        }
+    }
+}

@@ -1,0 +1,226 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tacit_wire::status::HexCertificate;
+use tacit_wire::{Identity, SealingKeyPair};
+
+use super::*;
+use crate::network::{PinnedCoordinator, PinnedNode};
+
+const NOW: u64 = 1_800_000_000;
+const DEAL_EXPIRY: u64 = NOW + 600;
+
+fn rng(seed: u64) -> StdRng {
+    StdRng::seed_from_u64(seed)
+}
+
+fn identity(i: u8) -> Identity {
+    Identity::from_seed(&[i; 32])
+}
+
+fn pair(i: u8) -> SealingKeyPair {
+    SealingKeyPair::from_seed(&[i; 32]).unwrap()
+}
+
+fn certificate(signer: u8, key: u8, purpose: Purpose, not_before: u64, expiry: u64) -> HexCertificate {
+    let certificate =
+        SealingKeyCertificate::issue(&identity(signer), purpose, pair(key).public(), 1, not_before, expiry);
+    HexCertificate::from(&certificate)
+}
+
+fn good(i: u8) -> HexCertificate {
+    certificate(i, i, Purpose::NodeEnvelope, NOW - 60, NOW + 3600)
+}
+
+/// A network of `n` pinned nodes, each with an operator of its own, all connected.
+fn setting(n: u8) -> (Network, NetworkInfo) {
+    let network = Network {
+        name: "test".into(),
+        coordinator: PinnedCoordinator {
+            urls: vec!["https://127.0.0.1:1".into()],
+            identity: [0; 32],
+            certificate: None,
+        },
+        nodes: (1..=n)
+            .map(|i| PinnedNode {
+                name: format!("node-{i}"),
+                identity: identity(i).key().0,
+                operator: format!("operator-{i}"),
+                vouched_by: "test".into(),
+            })
+            .collect(),
+    };
+    let info = NetworkInfo {
+        protocol_version: 1,
+        software: "test".into(),
+        coordinator: identity(200).key(),
+        assembler_certificate: None,
+        nodes: (1..=n).map(|i| listed(i, good(i))).collect(),
+    };
+    (network, info)
+}
+
+fn listed(i: u8, certificate: HexCertificate) -> NodeInfo {
+    NodeInfo {
+        identity: identity(i).key(),
+        sealing_key_certificate: Some(certificate),
+        connected: true,
+        software: String::new(),
+        circuits: Vec::new(),
+    }
+}
+
+fn wanted(n: u8) -> Wanted<'static> {
+    Wanted { n, now: NOW, deal_expiry: DEAL_EXPIRY, without: &[] }
+}
+
+/// Changes node 2 of a network of four, and returns by which rule a committee of four is refused, both ways.
+fn spoil(change: impl FnOnce(&mut Network, &mut NetworkInfo)) -> Rule {
+    let (mut network, mut info) = setting(4);
+    change(&mut network, &mut info);
+    let by_choice = match Committee::choose(&network, &info, wanted(4), &mut rng(1)).unwrap_err() {
+        CommitteeError::NotEnough { wanted: 4, eligible: 3, rejected, .. } if rejected.len() == 1 => {
+            (*rejected[0].rule).clone()
+        }
+        other => panic!("{other:?}"),
+    };
+    match Committee::accept(&network, &info.nodes, wanted(4)).unwrap_err() {
+        CommitteeError::Refused(rejection) => {
+            assert_eq!(std::mem::discriminant(&*rejection.rule), std::mem::discriminant(&by_choice));
+        }
+        other => panic!("{other:?}"),
+    }
+    by_choice
+}
+
+#[test]
+fn a_sound_proposal_is_accepted_with_indices_in_order() {
+    let (network, info) = setting(4);
+    let committee = Committee::accept(&network, &info.nodes, wanted(4)).unwrap();
+    let members = committee.members();
+    assert_eq!(members.iter().map(|m| m.index).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(members[2].name, "node-3");
+    assert_eq!(committee.seats()[1].certificate.identity, identity(2).key());
+}
+
+#[test]
+fn the_committee_is_drawn_by_the_client_not_by_the_order_of_the_list() {
+    let (network, info) = setting(6);
+    let firsts: HashSet<String> = (0..40)
+        .map(|seed| {
+            Committee::choose(&network, &info, wanted(3), &mut rng(seed)).unwrap().members()[0].name.clone()
+        })
+        .collect();
+    assert_eq!(firsts.len(), 6, "over forty draws every node is first at least once");
+}
+
+#[test]
+fn an_unpinned_node_gets_no_seat() {
+    let rule = spoil(|network, _| {
+        network.nodes.remove(1);
+    });
+    assert_eq!(rule, Rule::NotPinned);
+}
+
+#[test]
+fn an_unpinned_node_beside_enough_pinned_ones_is_passed_over() {
+    let (mut network, info) = setting(5);
+    network.nodes.remove(1);
+    for seed in 0..20 {
+        let committee = Committee::choose(&network, &info, wanted(4), &mut rng(seed)).unwrap();
+        assert!(committee.members().iter().all(|m| m.identity != identity(2).key().0));
+    }
+}
+
+#[test]
+fn an_operator_gets_one_seat_however_it_is_spelled() {
+    let rule = spoil(|network, _| network.nodes[1].operator = "OPERATOR-1".into());
+    assert!(matches!(rule, Rule::OperatorSeated { .. }), "{rule:?}");
+}
+
+#[test]
+fn a_node_listed_twice_gets_one_seat() {
+    let rule = spoil(|_, info| info.nodes[1] = info.nodes[0].clone());
+    assert_eq!(rule, Rule::ListedTwice);
+}
+
+#[test]
+fn a_swapped_sealing_key_is_refused() {
+    // The coordinator signs a key of its own.
+    let rule = spoil(|_, info| {
+        info.nodes[1].sealing_key_certificate =
+            Some(certificate(200, 201, Purpose::NodeEnvelope, NOW - 60, NOW + 3600));
+    });
+    assert!(matches!(rule, Rule::Certificate(CertificateError::WrongIdentity { .. })), "{rule:?}");
+    // It presents another node's certificate.
+    let rule = spoil(|_, info| info.nodes[1].sealing_key_certificate = Some(good(3)));
+    assert!(matches!(rule, Rule::Certificate(CertificateError::WrongIdentity { .. })), "{rule:?}");
+    // It puts its own key under the node's signature.
+    let rule = spoil(|_, info| {
+        let mut forged = good(2).decode().unwrap();
+        forged.public_key = pair(201).public().clone();
+        forged.key_id = pair(201).id();
+        info.nodes[1].sealing_key_certificate = Some(HexCertificate::from(&forged));
+    });
+    assert!(matches!(rule, Rule::Certificate(CertificateError::Signature(_))), "{rule:?}");
+    // It changes the bytes.
+    let rule =
+        spoil(|_, info| info.nodes[1].sealing_key_certificate = Some(HexCertificate("00".repeat(1371))));
+    assert!(matches!(rule, Rule::UnreadableCertificate(_)), "{rule:?}");
+}
+
+#[test]
+fn lifetimes_and_purposes_are_enforced() {
+    let with = |certificate| spoil(|_, info| info.nodes[1].sealing_key_certificate = Some(certificate));
+    let rule = with(certificate(2, 2, Purpose::NodeEnvelope, NOW - 3600, NOW - 1));
+    assert!(matches!(rule, Rule::Certificate(CertificateError::Expired { .. })), "{rule:?}");
+    let rule = with(certificate(2, 2, Purpose::NodeEnvelope, NOW + 5, NOW + 3600));
+    assert!(matches!(rule, Rule::Certificate(CertificateError::NotYetValid { .. })), "{rule:?}");
+    let rule = with(certificate(2, 2, Purpose::Assembler, NOW - 60, NOW + 3600));
+    assert!(matches!(rule, Rule::Certificate(CertificateError::WrongPurpose { .. })), "{rule:?}");
+    let rule = with(certificate(2, 2, Purpose::NodeEnvelope, NOW - 60, DEAL_EXPIRY - 1));
+    assert!(matches!(rule, Rule::KeyExpiresBeforeDeal { .. }), "{rule:?}");
+}
+
+#[test]
+fn one_sealing_key_does_not_serve_two_nodes() {
+    let rule = spoil(|_, info| {
+        info.nodes[1].sealing_key_certificate =
+            Some(certificate(2, 1, Purpose::NodeEnvelope, NOW - 60, NOW + 3600));
+    });
+    assert!(matches!(rule, Rule::SealingKeyShared { .. }), "{rule:?}");
+}
+
+#[test]
+fn errors_name_the_nodes_and_what_to_do() {
+    let (mut network, mut info) = setting(4);
+    info.nodes[0].connected = false;
+    info.nodes[1].sealing_key_certificate = None;
+    info.nodes.remove(3);
+    network.nodes.remove(2);
+    let excluded = [identity(9).key().0];
+    let wanted = Wanted { without: &excluded, ..wanted(4) };
+    let text = Committee::choose(&network, &info, wanted, &mut rng(3)).unwrap_err().to_string();
+    for expected in [
+        "a committee of 4 nodes is not possible: 0 of the listed nodes qualify",
+        "node-1: it is not connected",
+        "node-2: it has no sealing key yet",
+        &format!("{}: it is not pinned", identity(3).key()),
+        "node-4: the coordinator does not know it",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+}
+
+#[test]
+fn nodes_of_an_earlier_attempt_can_be_left_out() {
+    let (network, info) = setting(5);
+    let out = [identity(1).key().0];
+    for seed in 0..10 {
+        let committee =
+            Committee::choose(&network, &info, Wanted { without: &out, ..wanted(4) }, &mut rng(seed))
+                .unwrap();
+        assert!(committee.members().iter().all(|m| m.name != "node-1"));
+    }
+}

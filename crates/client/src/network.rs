@@ -1,0 +1,370 @@
+//! `network.toml`: what a client pins instead of taking it on trust.
+//!
+//! ```toml
+//! version = 1
+//! name = "local"
+//!
+//! [coordinator]
+//! urls = ["https://127.0.0.1:7443"]
+//! identity = "ed25519:…"            # signs its TLS certificate and its assembler key
+//! # certificate = "sha256:…"        # only if its operator brought a TLS certificate: digest of that one's public key
+//!
+//! [[nodes]]
+//! name = "node-1"
+//! identity = "ed25519:…"            # signs the node's sealing keys, acknowledgements and responses
+//! operator = "alice"                # one seat per operator in a committee
+//! vouched_by = "tacit network up"   # who says that this identity is this operator's
+//! ```
+//!
+//! Nothing in the file is secret, everything in it decides whom the witness is shared with: keep it where others
+//! cannot write.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tacit_net::CertificatePin;
+use tacit_wire::IdentityKey;
+use thiserror::Error;
+
+use crate::hex32;
+
+/// The only version of the file there is.
+pub const NETWORK_FILE_VERSION: u32 = 1;
+
+/// A file larger than this is not a `network.toml`.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// A network's pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// What the user calls it.
+    pub name: String,
+    /// The coordinator.
+    pub coordinator: PinnedCoordinator,
+    /// Every node that may sit in a committee.
+    pub nodes: Vec<PinnedNode>,
+}
+
+/// Where the coordinator is and how it is recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedCoordinator {
+    /// `https://` base URLs, tried in order.
+    pub urls: Vec<String>,
+    /// Its Ed25519 identity, which signs its own TLS certificate and certifies its assembler key.
+    pub identity: [u8; 32],
+    /// SHA-256 of the `SubjectPublicKeyInfo` of a TLS certificate that its operator brought (for browsers). Without it
+    /// the certificate must be the one that the identity signs for itself.
+    pub certificate: Option<[u8; 32]>,
+}
+
+/// A node that the user accepts in committees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedNode {
+    /// What messages call it.
+    pub name: String,
+    /// Its Ed25519 verifying key.
+    pub identity: [u8; 32],
+    /// Who runs it; no operator has two seats in a committee.
+    pub operator: String,
+    /// Who says so.
+    pub vouched_by: String,
+}
+
+/// What is wrong with a `network.toml`, where, and the way out.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}; `tacit network up --dir DIR` writes one for a local network", path = path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Not TOML, or a key that does not exist, or a value of the wrong type.
+    #[error("network.toml does not parse: {0}")]
+    Syntax(String),
+    /// A key that must be there is not.
+    #[error("network.toml: `{key}` is missing; {way_out}")]
+    Missing {
+        /// The key, as a path (`nodes[2].identity`).
+        key: String,
+        /// What to write.
+        way_out: &'static str,
+    },
+    /// A value that is not what its key takes.
+    #[error("network.toml: `{key}` is not valid: {reason}")]
+    Invalid {
+        /// The key, as a path.
+        key: String,
+        /// What is wrong and what is expected.
+        reason: String,
+    },
+    /// Two entries that must differ do not.
+    #[error("network.toml: `{key}` repeats the {what} of `{first}`; every node is listed once")]
+    Duplicate {
+        /// The later key.
+        key: String,
+        /// The earlier key.
+        first: String,
+        /// `name` or `identity`.
+        what: &'static str,
+    },
+    /// Written by a later Tacit.
+    #[error(
+        "network.toml: version {got} is not known, this program reads version {NETWORK_FILE_VERSION}; update tacit"
+    )]
+    Version {
+        /// The version in the file.
+        got: u32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNetwork {
+    version: Option<u32>,
+    name: Option<String>,
+    coordinator: Option<RawCoordinator>,
+    #[serde(default)]
+    nodes: Vec<RawNode>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCoordinator {
+    urls: Option<Vec<String>>,
+    identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNode {
+    name: Option<String>,
+    identity: Option<String>,
+    operator: Option<String>,
+    vouched_by: Option<String>,
+}
+
+impl PinnedCoordinator {
+    /// What its TLS certificate must match.
+    pub fn pin(&self) -> CertificatePin {
+        match self.certificate {
+            Some(spki) => CertificatePin::Spki(spki),
+            None => CertificatePin::Identity(IdentityKey(self.identity)),
+        }
+    }
+}
+
+impl Network {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// See [`NetworkError`].
+    pub fn load(path: &Path) -> Result<Self, NetworkError> {
+        let io = |source| NetworkError::Io { path: path.to_owned(), source };
+        let size = std::fs::metadata(path).map_err(io)?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(NetworkError::Syntax(format!("{size} bytes are too many for a network.toml")));
+        }
+        Self::parse(&std::fs::read_to_string(path).map_err(io)?)
+    }
+
+    /// Checks the text of a file.
+    ///
+    /// # Errors
+    /// See [`NetworkError`].
+    pub fn parse(text: &str) -> Result<Self, NetworkError> {
+        // The version first: a later file may have keys that this program does not know.
+        let table: toml::Table = text.parse().map_err(syntax)?;
+        match table.get("version").map(toml::Value::as_integer) {
+            None => {
+                return Err(NetworkError::Missing {
+                    key: "version".into(),
+                    way_out: "begin the file with `version = 1`",
+                });
+            }
+            Some(Some(got)) if got == i64::from(NETWORK_FILE_VERSION) => {}
+            Some(Some(got)) if u32::try_from(got).is_ok() => {
+                return Err(NetworkError::Version { got: u32::try_from(got).unwrap_or(0) });
+            }
+            Some(_) => return Err(invalid("version", "expected the number 1")),
+        }
+        let raw: RawNetwork = toml::from_str(text).map_err(syntax)?;
+        let name = raw.name.unwrap_or_else(|| "unnamed".to_owned());
+        let coordinator = coordinator(raw.coordinator)?;
+        if raw.nodes.is_empty() {
+            return Err(NetworkError::Missing {
+                key: "nodes".into(),
+                way_out: "add a `[[nodes]]` table with name, identity, operator and vouched_by for each node you accept",
+            });
+        }
+        let nodes =
+            raw.nodes.into_iter().enumerate().map(|(i, n)| node(i, n)).collect::<Result<Vec<_>, _>>()?;
+        let network = Self { name, coordinator, nodes };
+        network.check_duplicates()?;
+        Ok(network)
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// When the network would not be accepted by [`Network::parse`].
+    pub fn to_toml(&self) -> Result<String, NetworkError> {
+        let raw = RawNetwork {
+            version: Some(NETWORK_FILE_VERSION),
+            name: Some(self.name.clone()),
+            coordinator: Some(RawCoordinator {
+                urls: Some(self.coordinator.urls.clone()),
+                identity: Some(hex32::write("ed25519", &self.coordinator.identity)),
+                certificate: self.coordinator.certificate.as_ref().map(|pin| hex32::write("sha256", pin)),
+            }),
+            nodes: self
+                .nodes
+                .iter()
+                .map(|n| RawNode {
+                    name: Some(n.name.clone()),
+                    identity: Some(hex32::write("ed25519", &n.identity)),
+                    operator: Some(n.operator.clone()),
+                    vouched_by: Some(n.vouched_by.clone()),
+                })
+                .collect(),
+        };
+        let body = toml::to_string(&raw).map_err(|e| NetworkError::Syntax(e.to_string()))?;
+        let text = format!("{HEADER}{body}");
+        Self::parse(&text)?;
+        Ok(text)
+    }
+
+    /// Writes the file, replacing an earlier one at once: a reader sees the old file or the new one.
+    ///
+    /// # Errors
+    /// When the network is not valid or the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), NetworkError> {
+        let text = self.to_toml()?;
+        let io = |source| NetworkError::Io { path: path.to_owned(), source };
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(format!(".{}.partial", std::process::id()));
+        let partial = PathBuf::from(partial);
+        std::fs::write(&partial, text).map_err(io)?;
+        std::fs::rename(&partial, path).map_err(|source| {
+            let _ = std::fs::remove_file(&partial);
+            io(source)
+        })
+    }
+
+    /// The pin of an identity.
+    pub fn node(&self, identity: &[u8; 32]) -> Option<&PinnedNode> {
+        self.nodes.iter().find(|n| n.identity == *identity)
+    }
+
+    fn check_duplicates(&self) -> Result<(), NetworkError> {
+        let (mut names, mut identities) = (HashMap::new(), HashMap::new());
+        for (i, node) in self.nodes.iter().enumerate() {
+            let earlier = [
+                ("name", names.insert(node.name.as_str(), i)),
+                ("identity", identities.insert(node.identity, i)),
+            ];
+            for (what, first) in earlier {
+                if let Some(first) = first {
+                    return Err(NetworkError::Duplicate {
+                        key: format!("nodes[{i}].{what}"),
+                        first: format!("nodes[{first}].{what}"),
+                        what,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+const HEADER: &str = "# The Tacit network that this client accepts. Nothing here is secret; everything here decides\n\
+                      # whom a witness is shared with. Compare the identities with what each operator publishes.\n\n";
+
+fn syntax(error: toml::de::Error) -> NetworkError {
+    NetworkError::Syntax(error.to_string())
+}
+
+fn invalid(key: impl Into<String>, reason: impl Into<String>) -> NetworkError {
+    NetworkError::Invalid { key: key.into(), reason: reason.into() }
+}
+
+fn coordinator(raw: Option<RawCoordinator>) -> Result<PinnedCoordinator, NetworkError> {
+    let missing = |key: &str, way_out| NetworkError::Missing { key: key.to_owned(), way_out };
+    let raw =
+        raw.ok_or_else(|| missing("coordinator", "add a `[coordinator]` table with `urls` and `identity`"))?;
+    let urls = raw.urls.ok_or_else(|| {
+        missing("coordinator.urls", "give at least one base URL, as in `urls = [\"https://127.0.0.1:7443\"]`")
+    })?;
+    if urls.is_empty() {
+        return Err(missing("coordinator.urls", "give at least one base URL"));
+    }
+    let urls = urls
+        .into_iter()
+        .enumerate()
+        .map(|(i, url)| base_url(&url).map_err(|reason| invalid(format!("coordinator.urls[{i}]"), reason)))
+        .collect::<Result<_, _>>()?;
+    let identity = raw.identity.ok_or_else(|| {
+        missing(
+            "coordinator.identity",
+            "the coordinator prints it when it starts; write `identity = \"ed25519:…\"`",
+        )
+    })?;
+    let identity =
+        hex32::read("ed25519", &identity).map_err(|reason| invalid("coordinator.identity", reason))?;
+    let certificate = raw
+        .certificate
+        .map(|pin| hex32::read("sha256", &pin).map_err(|reason| invalid("coordinator.certificate", reason)))
+        .transpose()?;
+    Ok(PinnedCoordinator { urls, identity, certificate })
+}
+
+fn node(i: usize, raw: RawNode) -> Result<PinnedNode, NetworkError> {
+    let text = |value: Option<String>, name: &str, way_out| {
+        let value =
+            value.ok_or_else(|| NetworkError::Missing { key: format!("nodes[{i}].{name}"), way_out })?;
+        // Names are printed in errors and compared: no control characters, no invisible differences at the ends.
+        if value.is_empty() || value.trim() != value || value.chars().any(char::is_control) {
+            return Err(invalid(
+                format!("nodes[{i}].{name}"),
+                "expected a text that is not empty, with no control characters and no blanks around it",
+            ));
+        }
+        Ok(value)
+    };
+    let name = text(raw.name, "name", "give the node a name, messages use it")?;
+    let operator =
+        text(raw.operator, "operator", "say who runs the node; no operator gets two seats in a committee")?;
+    let vouched_by = text(
+        raw.vouched_by,
+        "vouched_by",
+        "say from whom you have the identity (a URL, a person, a registry)",
+    )?;
+    let identity = text(raw.identity, "identity", "`tacit node init` prints it on the node's machine")?;
+    let key = format!("nodes[{i}].identity");
+    let identity = hex32::read("ed25519", &identity).map_err(|reason| invalid(key, reason))?;
+    Ok(PinnedNode { name, identity, operator, vouched_by })
+}
+
+/// Checks a base URL and cuts the slash at its end, so that paths can be appended.
+fn base_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|e| format!("{text:?} is not a URL ({e})"))?;
+    if url.scheme() != "https" {
+        return Err(format!("{text:?}: the scheme must be https, the coordinator speaks nothing else"));
+    }
+    if url.host_str().is_none() || url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("{text:?}: expected a base URL, as in https://coordinator.example:7443"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(format!("{text:?}: no user name or password belongs here"));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Assembles the jobs whose clients left that to the coordinator. The key used here opens responses that were sealed
+//! to it, and no share.
+
+use std::sync::Arc;
+
+use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId};
+use tacit_circom::{VerificationKey, public};
+use tacit_delegate::{self as delegate, AssembleError, Culprit, DealHeader, header};
+use tacit_wire::frame::Body as _;
+use tacit_wire::messages::Answer;
+use tacit_wire::status::JobProof;
+use tacit_wire::{Blame, Digest32, SealingKeyPair, SignedAssignment, envelope};
+use tokio::sync::mpsc;
+
+use crate::error::ApiError;
+use crate::jobs;
+use crate::service::Service;
+use crate::store::{JobRow, JobState, SeatRow, SeatState};
+
+/// Works through jobs until shutdown.
+pub async fn run(service: Arc<Service>, mut queue: mpsc::UnboundedReceiver<Digest32>) {
+    loop {
+        let deal = tokio::select! {
+            () = service.shutdown.cancelled() => return,
+            deal = queue.recv() => match deal {
+                Some(deal) => deal,
+                None => return,
+            },
+        };
+        if let Err(error) = one(&service, deal).await {
+            // Its answers are stored: the next answer, or the next start, tries again.
+            tracing::error!(job = %deal, code = error.body.code, message = error.body.message, "assembling failed");
+        }
+    }
+}
+
+async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
+    let Some(row) = service.store.job(&deal).await? else { return Ok(()) };
+    if row.state != JobState::Ready || !row.coordinator_assembles {
+        return Ok(());
+    }
+    let seats = service.store.seats(&deal).await?;
+    let waiting = seats.iter().any(|s| s.state == SeatState::Waiting);
+    let result = service.blocking("assembling a proof", move |s| Ok(try_assemble(s, &row, &seats))).await?;
+    let now = service.clock.now();
+    let ended = match result {
+        Ok(proof) => service.store.finish(&deal, Ok(&proof), now).await?,
+        Err(failure) if waiting => {
+            tracing::info!(job = %deal, reason = failure.body.message, "no proof yet, waiting for more answers");
+            false
+        }
+        Err(failure) => {
+            let failure = jobs::failure(&failure.body.code, failure.body.blame, failure.body.message);
+            service.store.finish(&deal, Err(&failure), now).await?
+        }
+    };
+    if ended {
+        service.changed(&deal, true);
+        tracing::info!(job = %deal, "job assembled");
+    }
+    Ok(())
+}
+
+fn try_assemble(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Result<String, ApiError> {
+    let curve = header::curve_of(&row.header).map_err(|e| ApiError::internal("reading a header", e))?;
+    match curve {
+        CurveId::Bn254 => try_over::<Bn254>(service, row, seats),
+        CurveId::Bls12_381 => try_over::<Bls12_381>(service, row, seats),
+    }
+}
+
+fn try_over<C: Curve>(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Result<String, ApiError> {
+    let header = DealHeader::<C::Scalar>::decode(&row.header)
+        .map_err(|e| ApiError::internal("reading a header", e))?;
+    let (key, _) = service.assembler_key(&header.terms.assembler_key).ok_or_else(|| {
+        let message = "the assembler key of this deal is gone: it expired, or this coordinator was restored from a copy";
+        ApiError::unprocessable("assembler_key_gone", message)
+    })?;
+    let vk = service
+        .circuits
+        .read_verification_key(&row.circuit)
+        .map_err(|e| ApiError::internal("reading a verification key", e))?;
+    let vk = VerificationKey::<C>::from_json(&vk)
+        .map_err(|e| ApiError::internal("reading a verification key", e))?;
+
+    let mut answers = Vec::new();
+    let mut unusable = Vec::new();
+    for seat in seats.iter().filter(|s| s.state == SeatState::Answered) {
+        match open::<C>(&key, seat) {
+            Ok(answer) => answers.push(answer),
+            Err(problem) => unusable.push(format!("index {}: {problem}", seat.index)),
+        }
+    }
+    let assembled = delegate::assemble(&vk, &header, &answers).map_err(|e| refused(&e, &unusable))?;
+    for index in &assembled.suspects {
+        tracing::warn!(job = %row.deal, index, "this node's answer does not agree with those that gave the proof");
+    }
+    let json =
+        |text: String| serde_json::from_str(&text).map_err(|e| ApiError::internal("writing a proof", e));
+    let proof = JobProof {
+        id: row.deal,
+        proof: json(assembled.proof.to_json())?,
+        public: json(public::to_json(&header.terms.public))?,
+    };
+    serde_json::to_string(&proof).map_err(|e| ApiError::internal("writing a proof", e))
+}
+
+fn open<C: Curve>(key: &SealingKeyPair, seat: &SeatRow) -> Result<delegate::Answer<C>, String> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let signed = SignedAssignment::decode(&seat.assignment).map_err(|e| text(&e))?;
+    let answer = Answer::from_body(seat.answer.as_deref().unwrap_or_default()).map_err(|e| text(&e))?;
+    let response =
+        envelope::open_response(key, &signed.assignment, &answer.acknowledgement, &answer.response)
+            .map_err(|e| text(&e))?;
+    delegate::Answer::decode(seat.index, &response.response).map_err(|e| text(&e))
+}
+
+fn refused(error: &AssembleError, unusable: &[String]) -> ApiError {
+    let code = match error {
+        AssembleError::TooFew { .. } => "too_few_answers",
+        AssembleError::Invalid { .. } => "invalid_proof",
+        AssembleError::Contradiction { .. } => "contradicting_answers",
+        _ => "not_assembled",
+    };
+    let culprits = error.culprits();
+    let blame = match culprits.first() {
+        Some(Culprit::Client) => Blame::Client,
+        Some(Culprit::Coordinator) => Blame::Coordinator,
+        Some(Culprit::Node(_)) => Blame::Node,
+        _ if !unusable.is_empty() => Blame::Node,
+        _ => Blame::Nobody,
+    };
+    let mut message = error.to_string();
+    if !unusable.is_empty() {
+        message.push_str("; unusable answers: ");
+        message.push_str(&unusable.join("; "));
+    }
+    let mut refusal = ApiError::unprocessable(code, message);
+    refusal.body.blame = blame;
+    refusal
+}

@@ -1,0 +1,222 @@
+//! Circuits' files: content-addressed, checked once when they come in.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tacit_algebra::{Bls12_381, Bn254, Check, Curve, CurveId};
+use tacit_circom::{R1cs, Zkey, r1cs, zkey};
+use tacit_groth16::ProvingKey;
+use tacit_vault::VaultError;
+use tacit_vault::dir::{create_private, sync_parent};
+use tacit_wire::{Blame, Digest32};
+use tokio::io::AsyncWriteExt;
+
+use crate::error::ApiError;
+use crate::store::CircuitRow;
+
+const ZKEY: &str = "circuit.zkey";
+const R1CS: &str = "circuit.r1cs";
+const VERIFICATION_KEY: &str = "verification_key.json";
+const INCOMING: &str = "incoming";
+
+/// The folder with the files, one folder per circuit in it.
+#[derive(Debug, Clone)]
+pub struct CircuitFiles {
+    dir: PathBuf,
+}
+
+/// A file that is being received; removed when dropped.
+#[derive(Debug)]
+pub struct Incoming {
+    path: PathBuf,
+    /// BLAKE3 of its bytes.
+    pub digest: Digest32,
+    /// How many there are.
+    pub bytes: u64,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // After a successful move there is nothing left to remove.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A proving key that passed every check.
+#[derive(Debug)]
+pub struct CheckedKey {
+    /// What it is.
+    pub row: CircuitRow,
+    verification_key: String,
+}
+
+impl CircuitFiles {
+    /// Opens the folder and clears what an earlier process left half received.
+    ///
+    /// # Errors
+    /// When it cannot be created or read.
+    pub fn open(data_dir: &Path) -> Result<Self, VaultError> {
+        let dir = data_dir.join("circuits");
+        let incoming = dir.join(INCOMING);
+        create_private(&dir)?;
+        let _ = std::fs::remove_dir_all(&incoming);
+        create_private(&incoming)?;
+        Ok(Self { dir })
+    }
+
+    fn folder(&self, id: &Digest32) -> PathBuf {
+        self.dir.join(id.to_string())
+    }
+
+    /// Receives a body into a temporary file, at most `limit` bytes of it.
+    pub async fn receive<S, E>(&self, what: &str, mut body: S, limit: u64) -> Result<Incoming, ApiError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let name = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+        let path = self.dir.join(INCOMING).join(name);
+        let failed = |e: std::io::Error| ApiError::internal("storing an upload", e);
+        let mut incoming = Incoming { path: path.clone(), digest: Digest32([0; 32]), bytes: 0 };
+        let mut file = tokio::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .await
+            .map_err(failed)?;
+        let mut hasher = blake3::Hasher::new();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk
+                .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
+            incoming.bytes = incoming.bytes.saturating_add(chunk.len() as u64);
+            if incoming.bytes > limit {
+                return Err(ApiError::too_large(what, limit));
+            }
+            hasher.update(&chunk);
+            file.write_all(&chunk).await.map_err(failed)?;
+        }
+        file.sync_all().await.map_err(failed)?;
+        incoming.digest = Digest32(*hasher.finalize().as_bytes());
+        Ok(incoming)
+    }
+
+    /// Checks a proving key in full. Blocks for as long as that takes.
+    pub fn check_zkey(
+        &self,
+        incoming: &Incoming,
+        expected: &Digest32,
+        now: u64,
+    ) -> Result<CheckedKey, ApiError> {
+        let bytes = std::fs::read(&incoming.path).map_err(|e| ApiError::internal("reading an upload", e))?;
+        match zkey::curve_of(&bytes).map_err(|e| ApiError::unprocessable("malformed_zkey", e))? {
+            CurveId::Bn254 => check_zkey::<Bn254>(&bytes, expected, now),
+            CurveId::Bls12_381 => check_zkey::<Bls12_381>(&bytes, expected, now),
+        }
+    }
+
+    /// Puts a checked proving key in its place. Replaces what is there: it has the same circuit id.
+    pub fn keep_zkey(&self, incoming: Incoming, key: &CheckedKey) -> Result<(), ApiError> {
+        let folder = self.folder(&key.row.id);
+        let verification_key = folder.join(VERIFICATION_KEY);
+        let keep = || -> Result<(), VaultError> {
+            create_private(&folder)?;
+            tacit_vault::dir::write_secret(&verification_key, key.verification_key.as_bytes())?;
+            rename(&incoming.path, &folder.join(ZKEY))
+        };
+        keep().map_err(|e| ApiError::internal("storing a circuit", e))
+    }
+
+    /// Checks that a constraint system fits a circuit. Blocks. The products' right-hand sides are in the key only in
+    /// combination, so this compares curve and sizes; nothing but an error message depends on the file.
+    pub fn check_r1cs(&self, incoming: &Incoming, circuit: &CircuitRow) -> Result<(), ApiError> {
+        let bytes = std::fs::read(&incoming.path).map_err(|e| ApiError::internal("reading an upload", e))?;
+        let curve = r1cs::curve_of(&bytes).map_err(|e| ApiError::unprocessable("malformed_r1cs", e))?;
+        let (n_wires, n_public) = match curve {
+            CurveId::Bn254 => sizes::<Bn254>(&bytes),
+            CurveId::Bls12_381 => sizes::<Bls12_381>(&bytes),
+        }?;
+        if (curve.code(), n_wires, n_public) != (circuit.curve, circuit.n_wires, circuit.n_public) {
+            return Err(ApiError::unprocessable(
+                "r1cs_mismatch",
+                format!(
+                    "the constraint system is over {curve} with {n_wires} wires, {n_public} of them public; circuit {} \
+                     has {} and {} over curve {}",
+                    circuit.id, circuit.n_wires, circuit.n_public, circuit.curve
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Puts a constraint system in its place.
+    pub fn keep_r1cs(&self, incoming: Incoming, id: &Digest32) -> Result<(), ApiError> {
+        rename(&incoming.path, &self.folder(id).join(R1CS))
+            .map_err(|e| ApiError::internal("storing a circuit", e))
+    }
+
+    /// Opens a circuit's constraint system.
+    pub async fn open_r1cs(&self, id: &Digest32) -> Result<tokio::fs::File, ApiError> {
+        tokio::fs::File::open(self.folder(id).join(R1CS))
+            .await
+            .map_err(|e| ApiError::internal("reading a constraint system", e))
+    }
+
+    /// A piece of a circuit's proving key, and the bytes of the whole file. Blocks.
+    pub fn read_zkey(&self, id: &Digest32, offset: u64, len: usize) -> std::io::Result<(Vec<u8>, u64)> {
+        let mut file = File::open(self.folder(id).join(ZKEY))?;
+        let total = file.metadata()?.len();
+        file.seek(SeekFrom::Start(offset))?;
+        let mut piece = Vec::new();
+        file.take(len as u64).read_to_end(&mut piece)?;
+        Ok((piece, total))
+    }
+
+    /// A circuit's verification key in snarkjs's JSON.
+    pub fn read_verification_key(&self, id: &Digest32) -> std::io::Result<Vec<u8>> {
+        std::fs::read(self.folder(id).join(VERIFICATION_KEY))
+    }
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), VaultError> {
+    std::fs::rename(from, to).map_err(|source| VaultError::Io { path: to.to_owned(), source })?;
+    sync_parent(to)
+}
+
+fn check_zkey<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<CheckedKey, ApiError> {
+    let malformed = |e: &dyn std::fmt::Display| ApiError::unprocessable("malformed_zkey", e);
+    let zkey = Zkey::<C>::read(bytes, Check::Full).map_err(|e| malformed(&e))?;
+    let key = ProvingKey::from_zkey(zkey).map_err(|e| malformed(&e))?;
+    let id = Digest32(key.circuit_id.0);
+    if id != *expected {
+        return Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "circuit_id_mismatch",
+            Blame::Client,
+            format!("this zkey is circuit {id}, it was uploaded as {expected}"),
+        ));
+    }
+    key.check().map_err(|e| ApiError::unprocessable("unsound_zkey", e))?;
+    Ok(CheckedKey {
+        row: CircuitRow {
+            id,
+            curve: C::ID.code(),
+            n_wires: key.n_wires as u64,
+            n_public: key.n_public as u64,
+            log_domain: key.log_domain,
+            zkey_bytes: bytes.len() as u64,
+            r1cs: None,
+            added_at: now,
+        },
+        verification_key: key.vk.to_json(),
+    })
+}
+
+fn sizes<C: Curve>(bytes: &[u8]) -> Result<(u64, u64), ApiError> {
+    let r1cs = R1cs::<C::Scalar>::read(bytes).map_err(|e| ApiError::unprocessable("malformed_r1cs", e))?;
+    Ok((u64::from(r1cs.n_wires), u64::from(r1cs.n_public())))
+}

@@ -1,0 +1,136 @@
+//! What an operator decides.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tacit_wire::IdentityKey;
+
+/// A coordinator's configuration; its TOML form is the file that `tacit coordinator run` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where everything is kept; created for its owner only.
+    pub data_dir: PathBuf,
+    /// Where clients reach the HTTPS API. Port 0 takes a free one.
+    #[serde(default = "default_http")]
+    pub http_listen: SocketAddr,
+    /// Where nodes reach this coordinator, over UDP. Port 0 takes a free one.
+    #[serde(default = "default_quic")]
+    pub quic_listen: SocketAddr,
+    /// Host names and addresses under which clients reach the API; they go into the TLS certificate when it is made.
+    #[serde(default = "default_names")]
+    pub tls_names: Vec<String>,
+    /// What to accept at most.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Nodes that may connect; nobody else's connection gets further than its handshake.
+    #[serde(default)]
+    pub nodes: Vec<AllowedNode>,
+}
+
+/// A node that may connect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedNode {
+    /// What logs and errors call it.
+    pub name: String,
+    /// Its Ed25519 identity, 64 hexadecimal digits.
+    pub identity: IdentityKey,
+    /// Who runs it.
+    pub operator: String,
+}
+
+/// What to accept at most, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of a proving key.
+    pub zkey_bytes: u64,
+    /// Bytes of a constraint system.
+    pub r1cs_bytes: u64,
+    /// Circuits kept.
+    pub circuits: u64,
+    /// Bytes of a submitted job, all its envelopes together.
+    pub job_bytes: usize,
+    /// Jobs that have not ended.
+    pub open_jobs: u64,
+    /// Seconds between now and the expiry of a deal.
+    pub deal_seconds: u64,
+    /// Seconds for which an ended job and its proof are kept.
+    pub keep_seconds: u64,
+    /// Seconds that one long poll waits.
+    pub poll_seconds: u64,
+    /// HTTPS connections at a time.
+    pub http_connections: usize,
+    /// Offers that one node works on at a time, whatever it asks for.
+    pub offers_in_flight: u16,
+    /// Seconds in which a request's body must have arrived.
+    pub upload_seconds: u64,
+    /// Seconds in which a peer must finish a handshake or a message once it has begun.
+    pub peer_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            zkey_bytes: 4 << 30,
+            r1cs_bytes: 2 << 30,
+            circuits: 256,
+            job_bytes: 512 << 20,
+            open_jobs: 10_000,
+            deal_seconds: 24 * 3600,
+            keep_seconds: 7 * 24 * 3600,
+            poll_seconds: 30,
+            http_connections: 1024,
+            offers_in_flight: 4,
+            upload_seconds: 600,
+            peer_seconds: 30,
+        }
+    }
+}
+
+impl Config {
+    /// The default configuration for a data directory: loopback, the standard ports, no nodes.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            http_listen: default_http(),
+            quic_listen: default_quic(),
+            tls_names: default_names(),
+            limits: Limits::default(),
+            nodes: Vec::new(),
+        }
+    }
+}
+
+fn default_http() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 7443).into()
+}
+
+fn default_quic() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 7444).into()
+}
+
+fn default_names() -> Vec<String> {
+    vec!["localhost".to_owned(), "127.0.0.1".to_owned()]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_short_file_is_enough_and_typing_errors_are_caught() {
+        let key = "11".repeat(32);
+        let text = format!(
+            "data_dir = \"/var/lib/tacit\"\n[limits]\nopen_jobs = 5\n[[nodes]]\nname = \"a\"\nidentity = \"{key}\"\noperator = \"x\"\n"
+        );
+        let config: Config = toml::from_str(&text).unwrap();
+        assert_eq!(config.limits, Limits { open_jobs: 5, ..Limits::default() });
+        assert_eq!(config.nodes.len(), 1);
+        assert_eq!(toml::from_str::<Config>(&toml::to_string(&config).unwrap()).unwrap(), config);
+        assert!(toml::from_str::<Config>("data_dir = \"/x\"\nhttp_listn = \"127.0.0.1:1\"\n").is_err());
+    }
+}

@@ -1,0 +1,155 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tacit_algebra::CurveId;
+use tacit_wire::status::CircuitInfo;
+use tacit_wire::{Blame, Digest32};
+use tokio_util::io::ReaderStream;
+
+use super::parse_id;
+use crate::circuits::Incoming;
+use crate::error::ApiError;
+use crate::service::Service;
+use crate::store::CircuitRow;
+
+pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<CircuitInfo>>, ApiError> {
+    let circuits = service.store.circuits().await?;
+    Ok(Json(circuits.iter().map(info).collect()))
+}
+
+pub async fn show(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+) -> Result<Json<CircuitInfo>, ApiError> {
+    Ok(Json(info(&known(&service, &id).await?)))
+}
+
+pub async fn put(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<CircuitInfo>), ApiError> {
+    let id = parse_id("circuit id", &id)?;
+    if let Some(circuit) = service.store.circuit(&id).await? {
+        // The name is the content's digest, so there is nothing to compare.
+        return Ok((StatusCode::OK, Json(info(&circuit))));
+    }
+    if service.store.count_circuits().await? >= service.config.limits.circuits {
+        return Err(ApiError::full(
+            "this coordinator keeps no more circuits; its operator can raise limits.circuits",
+        ));
+    }
+    let incoming = receive(&service, "the zkey", &headers, body, service.config.limits.zkey_bytes).await?;
+    let _turn = turn(&service).await?;
+    let row = service
+        .blocking("checking a zkey", move |s| {
+            let key = s.circuits.check_zkey(&incoming, &id, s.clock.now())?;
+            s.circuits.keep_zkey(incoming, &key)?;
+            Ok(key.row)
+        })
+        .await?;
+    let new = service.store.add_circuit(&row).await?;
+    tracing::info!(circuit = %id, bytes = row.zkey_bytes, n_wires = row.n_wires, "circuit registered");
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(info(&row))))
+}
+
+pub async fn put_r1cs(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
+    let circuit = known(&service, &id).await?;
+    let incoming =
+        receive(&service, "the constraint system", &headers, body, service.config.limits.r1cs_bytes).await?;
+    let (digest, bytes) = (incoming.digest, incoming.bytes);
+    let _turn = turn(&service).await?;
+    // Under the turn: two uploads cannot interleave between this look and the rename.
+    match known(&service, &circuit.id.to_string()).await?.r1cs {
+        Some((known, _)) if known == digest => return Ok(StatusCode::OK),
+        Some(_) => {
+            let message = format!("circuit {} has another constraint system already", circuit.id);
+            return Err(ApiError::conflict("r1cs_conflict", message));
+        }
+        None => {}
+    }
+    let id = circuit.id;
+    service
+        .blocking("checking a constraint system", move |s| {
+            s.circuits.check_r1cs(&incoming, &circuit)?;
+            s.circuits.keep_r1cs(incoming, &circuit.id)
+        })
+        .await?;
+    service.store.set_r1cs(&id, &digest, bytes).await?;
+    tracing::info!(circuit = %id, bytes, "constraint system registered");
+    Ok(StatusCode::CREATED)
+}
+
+pub async fn show_r1cs(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let circuit = known(&service, &id).await?;
+    let Some((_, bytes)) = circuit.r1cs else {
+        let message = format!("no constraint system is registered with circuit {}", circuit.id);
+        return Err(ApiError::not_found("no_r1cs", message));
+    };
+    let file = service.circuits.open_r1cs(&circuit.id).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, bytes.to_string()),
+    ];
+    Ok((headers, Body::from_stream(ReaderStream::with_capacity(file, 1 << 16))).into_response())
+}
+
+/// A circuit that must be there.
+async fn known(service: &Service, id: &str) -> Result<CircuitRow, ApiError> {
+    let id: Digest32 = parse_id("circuit id", id)?;
+    let circuit = service.store.circuit(&id).await?;
+    circuit
+        .ok_or_else(|| ApiError::not_found("unknown_circuit", format!("no circuit {id} is registered here")))
+}
+
+async fn turn(service: &Service) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {
+    service.checking.acquire().await.map_err(|e| ApiError::internal("waiting to check an upload", e))
+}
+
+async fn receive(
+    service: &Service,
+    what: &str,
+    headers: &HeaderMap,
+    body: Body,
+    limit: u64,
+) -> Result<Incoming, ApiError> {
+    // A claimed length saves both sides an upload that would be refused; it is not trusted otherwise.
+    let claimed =
+        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if claimed.is_some_and(|c| c > limit) {
+        return Err(ApiError::too_large(what, limit));
+    }
+    let time = Duration::from_secs(service.config.limits.upload_seconds);
+    tokio::time::timeout(time, service.circuits.receive(what, body.into_data_stream(), limit)).await.map_err(
+        |_| {
+            let message = format!("the upload took longer than {} seconds", time.as_secs());
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
+        },
+    )?
+}
+
+fn info(row: &CircuitRow) -> CircuitInfo {
+    CircuitInfo {
+        id: row.id,
+        curve: CurveId::from_code(row.curve).map_or("unknown", CurveId::snarkjs_name).to_owned(),
+        n_wires: row.n_wires,
+        n_public: row.n_public,
+        log_domain: row.log_domain,
+        bytes: row.zkey_bytes,
+        has_r1cs: row.r1cs.is_some(),
+    }
+}

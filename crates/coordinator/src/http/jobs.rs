@@ -1,0 +1,239 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State, rejection::QueryRejection};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use tacit_wire::frame::{Body as _, MessageType};
+use tacit_wire::messages::{Answer, CONTENT_TYPE, JobAnswers, NodeAnswer, Outcome, Refusal, SubmitJob};
+use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
+use tacit_wire::{Blame, Digest32};
+
+use super::parse_id;
+use crate::error::ApiError;
+use crate::jobs;
+use crate::service::{BUDGET_UNIT, Service};
+use crate::store::{Insertion, JobRow, JobState, SeatState, StoreError};
+
+/// Jobs in one listing.
+const LISTED: u32 = 200;
+
+/// A job's status with the counter for long polls.
+#[derive(Debug, Serialize)]
+pub struct Versioned {
+    #[serde(flatten)]
+    status: JobStatus,
+    version: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Wait {
+    #[serde(default)]
+    wait: u64,
+    #[serde(default)]
+    seen: u64,
+}
+
+pub async fn submit(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<Versioned>), ApiError> {
+    let limit = service.config.limits.job_bytes.min(MessageType::SubmitJob.limit());
+    let claimed = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<usize>().ok())
+        .ok_or_else(|| {
+            let message = "a job is submitted with its Content-Length";
+            ApiError::new(StatusCode::LENGTH_REQUIRED, "length_required", Blame::Client, message)
+        })?;
+    if claimed > limit {
+        return Err(ApiError::too_large("the job", limit));
+    }
+    // Memory for the body is reserved before any of it is read; it is needed until the job is stored.
+    let units = u32::try_from(claimed.div_ceil(BUDGET_UNIT)).unwrap_or(u32::MAX);
+    let time = Duration::from_secs(service.config.limits.upload_seconds);
+    let received = tokio::time::timeout(time, async {
+        let reserved = service.submission_budget.acquire_many(units).await;
+        let reserved = reserved.map_err(|e| ApiError::internal("reserving memory", e))?;
+        let bytes = axum::body::to_bytes(body, claimed)
+            .await
+            .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
+        Ok::<_, ApiError>((reserved, bytes))
+    });
+    let (_reserved, bytes) = received.await.map_err(|_| {
+        let message = format!("the submission took longer than {} seconds", time.as_secs());
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
+    })??;
+
+    let (header, parts) = service
+        .blocking("reading a submission", move |_| {
+            let submission = Digest32(*blake3::hash(&bytes).as_bytes());
+            let message = SubmitJob::from_frame(&bytes, limit)?;
+            let header = jobs::HeaderFacts::read(&message.header)?;
+            Ok((header, (submission, message)))
+        })
+        .await?;
+    let deal = header.deal;
+    let circuit = service.store.circuit(&header.circuit).await?.ok_or_else(|| {
+        let message = format!("no circuit {} is registered here; register its zkey first", header.circuit);
+        ApiError::not_found("unknown_circuit", message)
+    })?;
+    let (submission, message) = parts;
+    let job = match service.store.submission(&deal).await? {
+        // Known bytes need no second look, and stay acceptable after the deal's expiry.
+        Some(known) if known == submission => None,
+        Some(_) => return Err(conflict(&deal)),
+        None => Some(
+            service
+                .blocking("checking a submission", move |s| {
+                    jobs::validate(s, &header, &circuit, submission, message)
+                })
+                .await?,
+        ),
+    };
+    let mut code = StatusCode::OK;
+    if let Some(job) = job {
+        let inserted =
+            service.store.insert_job(&job, service.clock.now(), service.config.limits.open_jobs).await?;
+        match inserted {
+            Insertion::New => {
+                tracing::info!(job = %deal, circuit = %job.circuit, n = job.n, t = job.t, "job accepted");
+                for seat in &job.seats {
+                    service.registry.wake(&seat.node);
+                }
+                code = StatusCode::CREATED;
+            }
+            Insertion::Same => {}
+            Insertion::Conflict => return Err(conflict(&deal)),
+            Insertion::Full => return Err(ApiError::full("too many jobs are open here; try again later")),
+        }
+    }
+    let row = known(&service, &deal).await?;
+    Ok((code, Json(versioned(&service, &row).await?)))
+}
+
+pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<Versioned>>, ApiError> {
+    let mut listed = Vec::new();
+    for row in service.store.jobs(LISTED).await? {
+        listed.push(versioned(&service, &row).await?);
+    }
+    Ok(Json(listed))
+}
+
+pub async fn show(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    query: Result<Query<Wait>, QueryRejection>,
+) -> Result<Json<Versioned>, ApiError> {
+    let id = parse_id("job id", &id)?;
+    let Query(Wait { wait, seen }) = query.map_err(|e| ApiError::bad_request("bad_query", e.body_text()))?;
+    let wait = Duration::from_secs(wait.min(service.config.limits.poll_seconds));
+    let deadline = tokio::time::Instant::now() + wait;
+    let mut changes = service.polls.subscribe(id);
+    loop {
+        let row = known(&service, &id).await?;
+        if row.version > seen || row.state.has_ended() || wait.is_zero() {
+            return Ok(Json(versioned(&service, &row).await?));
+        }
+        let over = tokio::select! {
+            changed = changes.changed() => changed.is_err(),
+            () = tokio::time::sleep_until(deadline) => true,
+            () = service.shutdown.cancelled() => true,
+        };
+        if over {
+            return Ok(Json(versioned(&service, &known(&service, &id).await?).await?));
+        }
+    }
+}
+
+pub async fn answers(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    let id = parse_id("job id", &id)?;
+    let row = known(&service, &id).await?;
+    let mut answers = Vec::new();
+    for seat in service.store.seats(&id).await? {
+        let outcome = match seat.state {
+            SeatState::Answered => Outcome::Answered(stored_answer(seat.answer.as_deref())?),
+            SeatState::Refused => Outcome::Refused(stored_refusal(seat.refusal.as_deref())?),
+            SeatState::Waiting if row.state.has_ended() => Outcome::Lost,
+            SeatState::Waiting => match service.registry.delivery_state(&seat.node, &id) {
+                tacit_wire::status::DeliveryState::Lost => Outcome::Lost,
+                _ => Outcome::Pending,
+            },
+        };
+        answers.push(NodeAnswer { index: seat.index, outcome });
+    }
+    let frame = JobAnswers { deal: id, answers }.to_frame();
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], frame).into_response())
+}
+
+pub async fn proof(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+) -> Result<Json<JobProof>, ApiError> {
+    let id = parse_id("job id", &id)?;
+    let row = known(&service, &id).await?;
+    if !row.coordinator_assembles {
+        let message = "the client assembles this job: fetch its answers; only the client's key opens them";
+        return Err(ApiError::conflict("client_assembles", message));
+    }
+    match (row.proof, row.failure) {
+        (Some(proof), _) => {
+            let proof = serde_json::from_str(&proof).map_err(|e| ApiError::internal("reading a proof", e))?;
+            Ok(Json(proof))
+        }
+        (None, Some(failure)) => {
+            let body =
+                serde_json::from_str(&failure).map_err(|e| ApiError::internal("reading a failure", e))?;
+            Err(ApiError { status: StatusCode::CONFLICT, body })
+        }
+        (None, None) if row.state == JobState::Expired => Err(ApiError::new(
+            StatusCode::GONE,
+            "expired",
+            Blame::Nobody,
+            format!("job {id} expired without a proof"),
+        )),
+        (None, None) => {
+            let message = format!(
+                "job {id} has no proof yet; wait with GET /v1/jobs/{id}?wait=30&seen={}",
+                row.version
+            );
+            Err(ApiError::new(StatusCode::CONFLICT, "not_ready", Blame::Nobody, message))
+        }
+    }
+}
+
+async fn known(service: &Service, id: &Digest32) -> Result<JobRow, ApiError> {
+    let job = service.store.job(id).await?;
+    job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
+}
+
+async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
+    let seats = service.store.seats(&row.deal).await?;
+    Ok(Versioned { status: jobs::status(service, row, &seats)?, version: row.version })
+}
+
+fn conflict(deal: &Digest32) -> ApiError {
+    let message =
+        format!("deal {deal} was submitted before with other contents; every deal needs a fresh nonce");
+    ApiError::conflict("conflicting_job", message)
+}
+
+fn stored_answer(bytes: Option<&[u8]>) -> Result<Answer, ApiError> {
+    let bytes = bytes.ok_or(StoreError::Damaged("an answer"))?;
+    Answer::from_body(bytes).map_err(|e| ApiError::internal("reading an answer", e))
+}
+
+fn stored_refusal(json: Option<&str>) -> Result<Refusal, ApiError> {
+    let json = json.ok_or(StoreError::Damaged("a refusal"))?;
+    let info: RefusalInfo =
+        serde_json::from_str(json).map_err(|e| ApiError::internal("reading a refusal", e))?;
+    Ok(Refusal { code: info.code, blame: info.blame, text: info.text })
+}

@@ -1,0 +1,67 @@
+//! The HTTPS API, version 1.
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `GET /healthz` | `ok` while the database answers |
+//! | `GET /v1/network` | the coordinator, its assembler key, its nodes and their sealing keys |
+//! | `GET /v1/circuits`, `GET /v1/circuits/{id}` | registered circuits |
+//! | `PUT /v1/circuits/{id}` | registers a zkey; the id is recomputed from it |
+//! | `PUT`, `GET /v1/circuits/{id}/r1cs` | its constraint system |
+//! | `POST /v1/jobs` | submits a deal (a `SubmitJob` frame); the same bytes again change nothing |
+//! | `GET /v1/jobs` | the newest jobs |
+//! | `GET /v1/jobs/{id}?wait=SECONDS&seen=VERSION` | a job; waits until its version exceeds `seen` |
+//! | `GET /v1/jobs/{id}/answers` | what its nodes said (a `JobAnswers` frame) |
+//! | `GET /v1/jobs/{id}/proof` | its proof, where this coordinator assembled it |
+//!
+//! Every failure has an [`ErrorBody`](tacit_wire::status::ErrorBody) with a stable code.
+
+mod circuits;
+mod jobs;
+mod network;
+mod serve;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::get;
+use tacit_wire::{Blame, Digest32};
+
+use crate::error::ApiError;
+use crate::service::Service;
+
+pub use serve::serve;
+
+/// The routes.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/healthz", get(network::healthz))
+        .route("/v1/network", get(network::info))
+        .route("/v1/circuits", get(circuits::list))
+        .route("/v1/circuits/{id}", get(circuits::show).put(circuits::put))
+        .route("/v1/circuits/{id}/r1cs", get(circuits::show_r1cs).put(circuits::put_r1cs))
+        .route("/v1/jobs", get(jobs::list).post(jobs::submit))
+        .route("/v1/jobs/{id}", get(jobs::show))
+        .route("/v1/jobs/{id}/answers", get(jobs::answers))
+        .route("/v1/jobs/{id}/proof", get(jobs::proof))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        // Every handler that reads a body has a limit of its own.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(service)
+}
+
+async fn unknown_path(uri: Uri) -> ApiError {
+    ApiError::not_found("unknown_path", format!("there is no {} here; the API begins with /v1", uri.path()))
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> ApiError {
+    let message = format!("{method} is not for {}", uri.path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "unknown_method", Blame::Client, message)
+}
+
+/// A 32-byte name in a path.
+fn parse_id(what: &str, text: &str) -> Result<Digest32, ApiError> {
+    text.parse().map_err(|e| ApiError::bad_request("bad_id", format!("{what}: {e}")))
+}

@@ -1,0 +1,291 @@
+//! The Tacit coordinator: sequences jobs, relays sealed envelopes, keeps the nodes' answers.
+//!
+//! ```text
+//! clients --HTTPS--> http ---> store <--- nodes <--QUIC-- nodes (they dial)
+//!                      |         |          |
+//!                      |         v          |
+//!                      +--> assembler <-----+     only for jobs whose client chose so
+//! ```
+//!
+//! | module | task |
+//! |---|---|
+//! | [`config`] | what an operator decides |
+//! | `http` | the API: circuits, jobs, the network |
+//! | `nodes` | a session for each connected node: offers, answers, circuits' bytes |
+//! | `jobs` | what a submission must hold, how a job looks from outside |
+//! | `assembler` | proofs of jobs that were left to the coordinator |
+//! | [`store`] | the database: everything that outlives a connection, and every query |
+//! | `circuits` | circuits' files, checked when they come in |
+//! | `registry`, `polls` | what may be lost: who is connected, who waits |
+//!
+//! It is trusted for liveness only. **It holds no key that opens a share**: envelopes pass through it sealed to nodes,
+//! and are deleted when their job ends. Its one sealing key opens responses that a client had sealed to it, and shows it
+//! the proof that they give. Nothing is acknowledged before it is on disk; a coordinator that was killed goes on where
+//! it was.
+
+mod assembler;
+mod circuits;
+pub mod config;
+mod error;
+mod http;
+mod jobs;
+mod nodes;
+mod polls;
+mod registry;
+mod service;
+pub mod store;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tacit_net::{CertificatePin, Server, Settings, tls};
+use tacit_vault::{Clock, DataDir, KeyRing, identity};
+use tacit_wire::{Digest32, Identity, IdentityKey, Purpose};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+pub use config::{AllowedNode, Config, Limits};
+pub use error::CoordinatorError;
+
+use circuits::CircuitFiles;
+use registry::Registry;
+use service::{BUDGET_UNIT, Service};
+use store::Store;
+
+/// What this program calls itself to peers.
+pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
+
+/// How long an assembler key lives; it is replaced halfway.
+const ASSEMBLER_KEY_SECONDS: u64 = 30 * 24 * 3600;
+
+/// How often expired deals are looked for.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often, in ticks, keys are maintained and old jobs forgotten.
+const SLOW_TICKS: u64 = 600;
+
+/// A coordinator that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Coordinator {
+    service: Arc<Service>,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    server: ServerDebug,
+    queue: mpsc::UnboundedReceiver<Digest32>,
+    http_address: SocketAddr,
+    quic_address: SocketAddr,
+    _dir: DataDir,
+}
+
+/// `Server` has no `Debug`; there is nothing in it to show.
+struct ServerDebug(Server);
+
+impl std::fmt::Debug for ServerDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+/// Creates the data directory (mode 0700) with an identity, where they are missing. Returns the identity, which nodes
+/// and clients pin.
+///
+/// # Errors
+/// See [`CoordinatorError`].
+pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
+    let dir = DataDir::open(data_dir)?;
+    Ok(identity::load_or_create(&dir)?.key())
+}
+
+/// Runs a coordinator until `shutdown` is cancelled.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
+    Coordinator::start(config).await?.run(shutdown).await
+}
+
+impl Coordinator {
+    /// Opens the data directory, creating what is missing, and binds both addresses.
+    ///
+    /// # Errors
+    /// See [`CoordinatorError`].
+    pub async fn start(config: Config) -> Result<Self, CoordinatorError> {
+        Self::start_with_clock(config, Clock::system()).await
+    }
+
+    /// [`Coordinator::start`] with a clock of the caller's.
+    ///
+    /// # Errors
+    /// See [`CoordinatorError`].
+    pub async fn start_with_clock(config: Config, clock: Clock) -> Result<Self, CoordinatorError> {
+        check(&config)?;
+        let dir = DataDir::open(&config.data_dir)?;
+        let identity = identity::load_or_create(&dir)?;
+        let mut keys = KeyRing::open(&dir.path().join("assembler"), Purpose::Assembler, &identity)?;
+        keys.maintain(&identity, clock.now(), ASSEMBLER_KEY_SECONDS, &mut identity::system_rng()?)?;
+        let store = Store::open(&dir.path().join("coordinator.sqlite")).await?;
+        let circuits = CircuitFiles::open(dir.path())?;
+        let registry = Arc::new(Registry::new(&config.nodes));
+
+        let transport =
+            |what| move |e: tacit_net::NetError| CoordinatorError::Transport { what, problem: e.to_string() };
+        let tls = tls::server_config(&identity, &config.tls_names).map_err(transport("TLS certificate"))?;
+        let listen =
+            |source| CoordinatorError::Listen { address: config.http_listen, what: "clients", source };
+        let listener = TcpListener::bind(config.http_listen).await.map_err(listen)?;
+        let http_address = listener.local_addr().map_err(listen)?;
+        let server = bind_quic(&config, &identity, &registry).map_err(transport("address for nodes"))?;
+        let quic_address = server.local_address().map_err(transport("address for nodes"))?;
+
+        let (assemble, queue) = mpsc::unbounded_channel();
+        for deal in store.to_assemble().await? {
+            let _ = assemble.send(deal);
+        }
+        // Room for two submissions of the largest size.
+        let budget = (2 * config.limits.job_bytes / BUDGET_UNIT + 2).min(Semaphore::MAX_PERMITS);
+        let service = Arc::new(Service {
+            config,
+            clock,
+            identity,
+            assembler_keys: Mutex::new(keys),
+            store,
+            circuits,
+            polls: polls::Polls::default(),
+            registry,
+            assemble,
+            checking: Semaphore::new(1),
+            submission_budget: Semaphore::new(budget),
+            shutdown: CancellationToken::new(),
+        });
+        let open = service.store.count_open().await?;
+        tracing::info!(identity = %service.identity.key(), %http_address, %quic_address, open_jobs = open, "coordinator listens");
+        Ok(Self {
+            service,
+            listener,
+            tls,
+            server: ServerDebug(server),
+            queue,
+            http_address,
+            quic_address,
+            _dir: dir,
+        })
+    }
+
+    /// Where clients reach it.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// Where nodes reach it (UDP).
+    pub fn quic_address(&self) -> SocketAddr {
+        self.quic_address
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> IdentityKey {
+        self.service.identity.key()
+    }
+
+    /// What clients pin.
+    pub fn pin(&self) -> CertificatePin {
+        CertificatePin::Identity(self.identity())
+    }
+
+    /// Serves until `shutdown` is cancelled. Dropping the future stops everything at once, as a crash would.
+    ///
+    /// # Errors
+    /// None at present.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
+        let Self { service, listener, tls, server, queue, _dir, .. } = self;
+        let relay = async {
+            shutdown.cancelled().await;
+            service.shutdown.cancel();
+        };
+        tokio::join!(
+            relay,
+            http::serve(Arc::clone(&service), listener, tls),
+            nodes::serve(Arc::clone(&service), server.0),
+            assembler::run(Arc::clone(&service), queue),
+            housekeeping(Arc::clone(&service)),
+        );
+        service.store.close().await;
+        tracing::info!("coordinator stopped");
+        Ok(())
+    }
+}
+
+fn bind_quic(
+    config: &Config,
+    identity: &Identity,
+    registry: &Arc<Registry>,
+) -> Result<Server, tacit_net::NetError> {
+    let settings = Settings {
+        handshake_timeout: Duration::from_secs(config.limits.peer_seconds),
+        ..Settings::default()
+    };
+    let admission = {
+        let registry = Arc::clone(registry);
+        move |node: &IdentityKey| registry.name_of(node).is_some()
+    };
+    Server::bind(config.quic_listen, identity, admission, settings)
+}
+
+fn check(config: &Config) -> Result<(), CoordinatorError> {
+    let mut identities = std::collections::HashSet::new();
+    let mut names = std::collections::HashSet::new();
+    for node in &config.nodes {
+        if !identities.insert(node.identity) {
+            return Err(CoordinatorError::Config(format!("node {} is listed twice", node.identity)));
+        }
+        if !names.insert(node.name.as_str()) {
+            return Err(CoordinatorError::Config(format!("two nodes are called {}", node.name)));
+        }
+    }
+    Ok(())
+}
+
+/// Ends expired jobs, forgets old ones, rotates the assembler key.
+async fn housekeeping(service: Arc<Service>) {
+    let mut tick = tokio::time::interval(TICK);
+    for count in 0u64.. {
+        tokio::select! {
+            () = service.shutdown.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let now = service.clock.now();
+        match service.store.expire(now).await {
+            Ok(ended) => {
+                for deal in ended {
+                    tracing::info!(job = %deal, "job expired");
+                    service.changed(&deal, true);
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot end expired jobs"),
+        }
+        if count % SLOW_TICKS != 0 {
+            continue;
+        }
+        match service.store.forget_before(now.saturating_sub(service.config.limits.keep_seconds)).await {
+            Ok(0) => {}
+            Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
+            Err(error) => tracing::error!(%error, "cannot forget old jobs"),
+        }
+        let maintained = service
+            .blocking("rotating the assembler key", |s| {
+                let mut rng =
+                    identity::system_rng().map_err(|e| error::ApiError::internal("drawing randomness", e))?;
+                let mut keys = s.assembler_keys.lock().unwrap_or_else(PoisonError::into_inner);
+                keys.maintain(&s.identity, s.clock.now(), ASSEMBLER_KEY_SECONDS, &mut rng)
+                    .map_err(|e| error::ApiError::internal("rotating the assembler key", e))
+            })
+            .await;
+        if let Ok(done) = maintained
+            && let Some(key) = done.created
+        {
+            tracing::info!(%key, "new assembler key");
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! Nodes' connections: who is there, what they are offered, what they say.
+//!
+//! A session is one connection. It holds no state that matters: what a node has to do is read from the database
+//! whenever something may have changed, so a node that comes back, or a coordinator that was restarted, goes on where
+//! the last one stopped.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tacit_net::{Connection, Incoming, NetError, Server, Stream};
+use tacit_wire::codec::Writer;
+use tacit_wire::frame::{Body as _, MessageType};
+use tacit_wire::messages::{
+    Answer, Bye, CircuitChunk, CircuitRequest, Hello, Offer, Pong, Refusal, RefusalCode, Welcome,
+    node::MAX_CHUNK_BYTES,
+};
+use tacit_wire::status::RefusalInfo;
+use tacit_wire::{Blame, Digest32, Message, PROTOCOL_VERSION, Purpose, SignedAssignment};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::SOFTWARE;
+use crate::jobs;
+use crate::registry::Seat;
+use crate::service::Service;
+use crate::store::{Recorded, Reply, StoreError};
+
+/// How long an offer rests that its node had no room for.
+const BUSY: Duration = Duration::from_secs(1);
+/// How long an offer rests that its node failed at.
+const FAILED: Duration = Duration::from_secs(10);
+/// How long connections may take to say goodbye at shutdown.
+const DRAIN: Duration = Duration::from_secs(3);
+/// The largest message that a node sends without having been asked.
+const REQUEST_BYTES: usize = MessageType::Hello.limit();
+
+/// Takes connections until shutdown. Dropping the future drops every connection.
+pub async fn serve(service: Arc<Service>, server: Server) {
+    let mut sessions = JoinSet::new();
+    for number in 0u64.. {
+        let incoming = loop {
+            tokio::select! {
+                () = service.shutdown.cancelled() => break None,
+                Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
+                incoming = server.accept() => break incoming,
+            }
+        };
+        let Some(incoming) = incoming else { break };
+        sessions.spawn(session(Arc::clone(&service), incoming, number));
+    }
+    let drained = async { while sessions.join_next().await.is_some() {} };
+    let _ = timeout(DRAIN, drained).await;
+    server.close("the coordinator shuts down");
+    let _ = timeout(DRAIN, server.wait_idle()).await;
+}
+
+async fn session(service: Arc<Service>, incoming: Incoming, number: u64) {
+    let address = incoming.remote_address();
+    let connection = match incoming.handshake().await {
+        Ok(connection) => connection,
+        Err(error) => return tracing::debug!(%address, %error, "a node's handshake failed"),
+    };
+    let identity = connection.peer_identity();
+    // The server asked the registry already; this is where the place is taken.
+    let Some(seat) = service.registry.join(identity, number) else { return };
+    let name = service.registry.name_of(&identity).unwrap_or_default();
+    let seat = Arc::new(seat);
+    match greet(&service, &connection, &seat).await {
+        Ok(Some(capacity)) => {
+            tracing::info!(node = %identity, name, %address, "node connected");
+            let window = usize::from(capacity.min(service.config.limits.offers_in_flight).max(1));
+            let why = converse(&service, &connection, &seat, window).await;
+            tracing::info!(node = %identity, name, reason = why, "node disconnected");
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(node = %identity, name, %error, "no greeting came of a node's connection")
+        }
+    }
+    connection.close("end of session");
+}
+
+fn patience(service: &Service) -> Duration {
+    Duration::from_secs(service.config.limits.peer_seconds)
+}
+
+/// The node's first stream: `Hello`. Returns how many offers it takes at once, `None` if it was refused.
+async fn greet(service: &Service, connection: &Connection, seat: &Seat) -> Result<Option<u16>, NetError> {
+    let time = patience(service);
+    let silent =
+        |_| NetError::Timeout { by: Blame::Node, peer: seat.identity, waiting_for: "its hello", after: time };
+    let mut stream = timeout(time, connection.accept()).await.map_err(silent)??;
+    let hello: Hello = stream.expect(REQUEST_BYTES, time).await?;
+    match admit(service, seat, &hello) {
+        Ok(welcome) => {
+            seat.announce(&hello);
+            stream.send(&welcome, time).await?;
+            stream.finish()?;
+            Ok(Some(hello.capacity))
+        }
+        Err(refusal) => {
+            tracing::warn!(node = %seat.identity, %refusal, "a node was refused");
+            stream.send(&refusal, time).await?;
+            stream.finish()?;
+            stream.delivered(time).await?;
+            Ok(None)
+        }
+    }
+}
+
+fn admit(service: &Service, seat: &Seat, hello: &Hello) -> Result<Welcome, Refusal> {
+    if !hello.versions.contains(&PROTOCOL_VERSION) {
+        let text =
+            format!("this coordinator speaks version {PROTOCOL_VERSION}, the node {:?}", hello.versions);
+        return Err(Refusal::new(RefusalCode::Unsupported, Blame::Node, text));
+    }
+    hello
+        .certificate
+        .verify_for(Purpose::NodeEnvelope, seat.identity, service.clock.now())
+        .map_err(|e| Refusal::new(RefusalCode::NotAdmitted, Blame::Node, e))?;
+    Ok(Welcome { version: PROTOCOL_VERSION, software: SOFTWARE.to_owned() })
+}
+
+/// Everything after the greeting; returns why it ended.
+async fn converse(
+    service: &Arc<Service>,
+    connection: &Connection,
+    seat: &Arc<Seat>,
+    window: usize,
+) -> String {
+    let mut requests = JoinSet::new();
+    let mut offers = JoinSet::new();
+    let mut in_flight = HashSet::new();
+    let mut resting: HashMap<Digest32, Instant> = HashMap::new();
+    let mut look = true;
+    loop {
+        if look {
+            if let Err(error) =
+                fill(service, connection, seat, window, &mut offers, &mut in_flight, &mut resting).await
+            {
+                tracing::error!(%error, "cannot look for offers");
+                resting.insert(Digest32([0; 32]), Instant::now() + FAILED);
+            }
+            look = false;
+        }
+        let next_rested = resting.values().min().copied();
+        tokio::select! {
+            () = service.shutdown.cancelled() => {
+                let bye = Bye { text: "the coordinator shuts down".to_owned() };
+                let _ = farewell(connection, &bye).await;
+                return bye.text;
+            }
+            () = seat.replaced() => return "replaced by a newer connection of the same node".to_owned(),
+            () = seat.woken() => look = true,
+            () = async { match next_rested {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            } } => {
+                let now = Instant::now();
+                resting.retain(|_, at| *at > now);
+                look = true;
+            }
+            Some(ended) = offers.join_next(), if !offers.is_empty() => {
+                look = true;
+                if let Ok((deal, rest)) = ended {
+                    in_flight.remove(&deal);
+                    seat.returned(&deal);
+                    if let Some(rest) = rest {
+                        resting.insert(deal, Instant::now() + rest);
+                    }
+                }
+            }
+            Some(_) = requests.join_next(), if !requests.is_empty() => {}
+            stream = connection.accept() => match stream {
+                Ok(stream) => {
+                    requests.spawn(request(Arc::clone(service), connection.clone(), Arc::clone(seat), stream));
+                }
+                Err(error) => return error.to_string(),
+            },
+        }
+    }
+}
+
+async fn farewell(connection: &Connection, bye: &Bye) -> Result<(), NetError> {
+    let time = Duration::from_secs(1);
+    let mut stream = connection.open(time).await?;
+    stream.send(bye, time).await?;
+    stream.finish()?;
+    stream.delivered(time).await
+}
+
+/// Offers what waits for this node, up to its window.
+async fn fill(
+    service: &Arc<Service>,
+    connection: &Connection,
+    seat: &Seat,
+    window: usize,
+    offers: &mut JoinSet<(Digest32, Option<Duration>)>,
+    in_flight: &mut HashSet<Digest32>,
+    resting: &mut HashMap<Digest32, Instant>,
+) -> Result<(), StoreError> {
+    if in_flight.len() >= window {
+        return Ok(());
+    }
+    let enough = u32::try_from(window + in_flight.len() + resting.len()).unwrap_or(u32::MAX);
+    for (deal, index) in service.store.waiting_for(&seat.identity, service.clock.now(), enough).await? {
+        if in_flight.len() >= window {
+            break;
+        }
+        if resting.contains_key(&deal) || !in_flight.insert(deal) {
+            continue;
+        }
+        seat.offered(deal);
+        let (service, connection) = (Arc::clone(service), connection.clone());
+        offers.spawn(async move { (deal, offer(&service, &connection, deal, index).await) });
+    }
+    Ok(())
+}
+
+/// Offers one envelope and records the reply. Returns for how long to let it rest before it is offered again, if it
+/// still has to be.
+async fn offer(service: &Service, connection: &Connection, deal: Digest32, index: u8) -> Option<Duration> {
+    match try_offer(service, connection, deal, index).await {
+        Ok(rest) => rest,
+        Err(error) => {
+            tracing::error!(job = %deal, index, %error, "cannot use the database for an offer");
+            Some(FAILED)
+        }
+    }
+}
+
+async fn try_offer(
+    service: &Service,
+    connection: &Connection,
+    deal: Digest32,
+    index: u8,
+) -> Result<Option<Duration>, StoreError> {
+    let Some(row) = service.store.offer(&deal, index).await? else { return Ok(None) };
+    let assignment =
+        SignedAssignment::decode(&row.assignment).map_err(|_| StoreError::Damaged("an assignment"))?;
+    let time = Duration::from_secs(row.expiry.saturating_sub(service.clock.now()).saturating_add(1));
+    let frame =
+        Offer { header: row.header, assignment: assignment.clone(), envelope: row.envelope }.to_frame();
+    let reply = ask(connection, frame, time).await;
+    let misbehaved = |text: String| Refusal::new(RefusalCode::Malformed, Blame::Node, text);
+    let refusal = match reply {
+        Ok(Message::Answer(answer)) => match answer.acknowledgement.verify(&assignment.assignment) {
+            Ok(()) => {
+                record(service, connection, deal, index, &Ok(answer)).await?;
+                return Ok(None);
+            }
+            Err(error) => misbehaved(error.to_string()),
+        },
+        Ok(Message::Refusal(refusal)) => match refusal.code {
+            RefusalCode::Busy | RefusalCode::Leaving => return Ok(Some(BUSY)),
+            RefusalCode::Internal => {
+                tracing::warn!(job = %deal, index, %refusal, "a node failed, it will be asked again");
+                return Ok(Some(FAILED));
+            }
+            _ => refusal,
+        },
+        Ok(other) => misbehaved(format!("{:?} came in reply to an offer", other.kind())),
+        // Frames that are none are the node's doing; a broken connection or a late answer is not.
+        Err(error @ (NetError::Frame { .. } | NetError::Unexpected { .. } | NetError::Ended { .. })) => {
+            misbehaved(error.to_string())
+        }
+        Err(error) => {
+            tracing::debug!(job = %deal, index, %error, "an offer got no reply");
+            return Ok(Some(BUSY));
+        }
+    };
+    record(service, connection, deal, index, &Err(refusal)).await?;
+    Ok(None)
+}
+
+async fn ask(connection: &Connection, frame: Vec<u8>, time: Duration) -> Result<Message, NetError> {
+    let mut stream = connection.open(time).await?;
+    stream.send_frame(&frame, time).await?;
+    drop(frame);
+    stream.finish()?;
+    let reply = stream.receive(MessageType::Answer.limit(), time).await?;
+    reply.ok_or(NetError::Ended {
+        by: Blame::Node,
+        peer: connection.peer_identity(),
+        expected: "a reply to an offer",
+    })
+}
+
+async fn record(
+    service: &Service,
+    connection: &Connection,
+    deal: Digest32,
+    index: u8,
+    reply: &Result<Answer, Refusal>,
+) -> Result<(), StoreError> {
+    let node = connection.peer_identity();
+    let not_enough = jobs::failure(
+        "not_enough_nodes",
+        Blame::Nobody,
+        "so many nodes refused that the rest cannot make a proof; see each node's refusal, and deal afresh",
+    );
+    let text;
+    let bytes;
+    let reply = match reply {
+        Ok(answer) => {
+            let mut body = Writer::new();
+            answer.write(&mut body);
+            bytes = body.finish();
+            Reply::Answer(&bytes)
+        }
+        Err(refusal) => {
+            tracing::warn!(job = %deal, index, node = %node, %refusal, "a node refused");
+            text = serde_json::to_string(&RefusalInfo::from(refusal)).unwrap_or_default();
+            Reply::Refusal(&text)
+        }
+    };
+    match service.store.record(&deal, &node, reply, service.clock.now(), &not_enough).await? {
+        Recorded::New { state, answered, waiting, assemble } => {
+            tracing::info!(job = %deal, index, node = %node, ?state, answered, waiting, "a node replied");
+            service.changed(&deal, state.has_ended());
+            if assemble {
+                let _ = service.assemble.send(deal);
+            }
+        }
+        Recorded::Contradiction => {
+            tracing::error!(job = %deal, index, node = %node, "a node signed two different answers; both are kept");
+        }
+        Recorded::Same | Recorded::Unwanted => {}
+    }
+    Ok(())
+}
+
+/// One stream that the node opened.
+async fn request(service: Arc<Service>, connection: Connection, seat: Arc<Seat>, mut stream: Stream) {
+    if let Err(error) = reply(&service, &connection, &seat, &mut stream).await
+        && error.misbehaviour().is_some()
+    {
+        tracing::warn!(node = %seat.identity, %error, "a node misbehaved");
+        connection.close("this is not the protocol");
+    }
+}
+
+async fn reply(
+    service: &Arc<Service>,
+    connection: &Connection,
+    seat: &Seat,
+    stream: &mut Stream,
+) -> Result<(), NetError> {
+    let time = patience(service);
+    match stream.receive(REQUEST_BYTES, time).await? {
+        Some(Message::Hello(hello)) => match admit(service, seat, &hello) {
+            Ok(welcome) => {
+                seat.announce(&hello);
+                stream.send(&welcome, time).await?;
+            }
+            Err(refusal) => stream.send(&refusal, time).await?,
+        },
+        Some(Message::CircuitRequest(request)) => send_circuit(service, stream, request, time).await?,
+        Some(Message::Ping(ping)) => stream.send(&Pong { number: ping.number }, time).await?,
+        Some(Message::Bye(bye)) => {
+            tracing::info!(node = %seat.identity, reason = bye.text, "a node says goodbye");
+            stream.finish()?;
+            let _ = stream.delivered(time).await;
+            connection.close("goodbye");
+            return Ok(());
+        }
+        Some(other) => {
+            let text = format!("{:?} is not a node's to send", other.kind());
+            stream.send(&Refusal::new(RefusalCode::Malformed, Blame::Node, text), time).await?;
+        }
+        None => {}
+    }
+    stream.finish()
+}
+
+async fn send_circuit(
+    service: &Arc<Service>,
+    stream: &mut Stream,
+    CircuitRequest { circuit, mut offset }: CircuitRequest,
+    time: Duration,
+) -> Result<(), NetError> {
+    match service.store.circuit(&circuit).await {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            let text = format!("no circuit {circuit} is registered here");
+            return stream.send(&Refusal::new(RefusalCode::UnknownCircuit, Blame::Client, text), time).await;
+        }
+        Err(error) => {
+            tracing::error!(%circuit, %error, "cannot look up a circuit");
+            let refusal = Refusal::new(RefusalCode::Internal, Blame::Coordinator, "the database failed");
+            return stream.send(&refusal, time).await;
+        }
+    }
+    loop {
+        let files = service.circuits.clone();
+        let read =
+            tokio::task::spawn_blocking(move || files.read_zkey(&circuit, offset, MAX_CHUNK_BYTES)).await;
+        let (bytes, total) = match read {
+            Ok(Ok(piece)) => piece,
+            Ok(Err(error)) => {
+                tracing::error!(%circuit, %error, "cannot read a circuit");
+                let refusal =
+                    Refusal::new(RefusalCode::Internal, Blame::Coordinator, "the file cannot be read");
+                return stream.send(&refusal, time).await;
+            }
+            Err(_) => return Ok(()),
+        };
+        if offset > total || (bytes.is_empty() && offset < total) {
+            let text = format!("the file has {total} bytes, {offset} lie beyond it");
+            return stream.send(&Refusal::new(RefusalCode::Malformed, Blame::Node, text), time).await;
+        }
+        let end = offset + bytes.len() as u64;
+        stream.send(&CircuitChunk { offset, total, bytes }, time).await?;
+        if end == total {
+            return Ok(());
+        }
+        offset = end;
+    }
+}

@@ -1,0 +1,8 @@
+//! Coordinator and nodes with real sockets, real files and real proofs, in one process.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod api;
+mod faults;
+mod fixture;
+mod node_offers;
+mod proofs;

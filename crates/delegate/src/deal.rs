@@ -1,0 +1,253 @@
+//! Step 1, the client: share the private wires and the blinders, and make a package for each node.
+//!
+//! | shared | degree | constant term |
+//! |---|---|---|
+//! | every private wire `w_k` | `t` | `w_k` |
+//! | blinder `r` | `t` | `r`, drawn here |
+//! | blinder `s` | `t` | `s`, drawn here |
+//! | mask `z` | `2t` | 0 |
+//!
+//! Any `t` shares of each are uniform, so those of nodes `1..=t` are expanded from a seed for each node, drawn independently, and the others
+//! follow ([`tacit_sharing::Extension`]). The mask has `2t` free shares: nodes `1..=t` expand theirs, those of nodes `t+1..=2t` are drawn.
+//!
+//! Everything is drawn in [`deal()`], the header's nonce included, so nothing dealt can serve a second deal.
+
+use ark_ff::PrimeField;
+use rand_core::CryptoRng;
+use tacit_algebra::field;
+use tacit_sharing::{Expander, Extension, Seed, Shape, SharingError};
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::blame::Culprit;
+use crate::circuit::CircuitShape;
+use crate::dials::Dials;
+use crate::header::{DealHeader, DealId, DealTerms, MAX_ASSEMBLER_KEY};
+use crate::package::{self, Body, Package, Shares, Vector};
+
+/// What the client has after dealing. The packages are secret: together they are the witness. The client keeps them until the deal
+/// is over, to compare acknowledgements and to recompute a suspect's response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deal<F: PrimeField> {
+    /// The terms, with the nonce drawn for this deal.
+    pub header: DealHeader<F>,
+    /// The deal's name.
+    pub id: DealId,
+    /// The packages of nodes `1..=n`, in order.
+    pub packages: Vec<Package<F>>,
+}
+
+/// Why nothing was dealt.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DealError {
+    /// The terms name another circuit.
+    #[error("the terms are for circuit {terms}, the key is of circuit {key}")]
+    Circuit {
+        /// The circuit of the terms.
+        terms: tacit_groth16::CircuitId,
+        /// The circuit of the key.
+        key: tacit_groth16::CircuitId,
+    },
+    /// Another number of public inputs than the circuit has.
+    #[error("{got} public inputs given, the circuit has {expected}")]
+    PublicInputs {
+        /// Public wires of the circuit.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// Another number of private wires than the circuit has.
+    #[error("the witness has {got} private wires, the circuit {expected}: they belong to different circuits")]
+    PrivateWires {
+        /// Private wires of the circuit.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// The assembler's key is too long for a header.
+    #[error("the assembler's key has {got} bytes, at most {MAX_ASSEMBLER_KEY} are possible")]
+    AssemblerKey {
+        /// Its length in bytes.
+        got: usize,
+    },
+    /// No such sharing in this field.
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
+}
+
+impl DealError {
+    /// Whom this points at: all of it is in the caller's hands.
+    pub fn culprits(&self) -> Vec<Culprit> {
+        match self {
+            Self::Circuit { .. }
+            | Self::PublicInputs { .. }
+            | Self::PrivateWires { .. }
+            | Self::AssemblerKey { .. }
+            | Self::Sharing(_) => vec![Culprit::Nobody],
+        }
+    }
+}
+
+/// Deals the private wires of a witness, in the key's order, under the given terms. The witness is not checked
+/// against the constraints: do that first where the constraint system is at hand.
+///
+/// # Errors
+/// [`DealError`].
+pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
+    terms: DealTerms<F>,
+    circuit: &CircuitShape,
+    private: &[F],
+    rng: &mut R,
+) -> Result<Deal<F>, DealError> {
+    check(&terms, circuit, private)?;
+    let dials = terms.dials;
+    let mut nonce = [0u8; 32];
+    rng.fill_bytes(&mut nonce);
+    let header = DealHeader { terms, nonce };
+    let id = header.deal_id();
+
+    // One seed for each node, none computed from another.
+    let seeds: Vec<Seed> = (0..dials.threshold())
+        .map(|_| {
+            let mut seed = Seed([0u8; 32]);
+            rng.fill_bytes(&mut seed.0);
+            seed
+        })
+        .collect();
+    let r = Zeroizing::new(field::random::<F, R>(rng));
+    let s = Zeroizing::new(field::random::<F, R>(rng));
+    let drawn: Zeroizing<Vec<F>> =
+        Zeroizing::new((0..dials.threshold()).map(|_| field::random(rng)).collect());
+    let mut free = Expanded { id: &id, seeds: &seeds, streams: Vec::new() };
+    let explicit = Dealer::new(dials)?.share_out(private, (*r, *s), &drawn, &mut free)?;
+
+    let bodies = seeds.into_iter().map(Body::Seed).chain(explicit.into_iter().map(Body::Explicit));
+    let packages = (1..=dials.nodes())
+        .zip(bodies)
+        .map(|(index, body)| {
+            let mut salt = [0u8; 32];
+            rng.fill_bytes(&mut salt);
+            Package { deal: id, index, salt, body }
+        })
+        .collect();
+    Ok(Deal { header, id, packages })
+}
+
+fn check<F: PrimeField>(
+    terms: &DealTerms<F>,
+    circuit: &CircuitShape,
+    private: &[F],
+) -> Result<(), DealError> {
+    if terms.circuit != circuit.id {
+        return Err(DealError::Circuit { terms: terms.circuit, key: circuit.id });
+    }
+    if terms.public.len() != circuit.n_public {
+        return Err(DealError::PublicInputs { expected: circuit.n_public, got: terms.public.len() });
+    }
+    if private.len() != circuit.n_private {
+        return Err(DealError::PrivateWires { expected: circuit.n_private, got: private.len() });
+    }
+    if terms.assembler_key.len() > MAX_ASSEMBLER_KEY {
+        return Err(DealError::AssemblerKey { got: terms.assembler_key.len() });
+    }
+    Ok(())
+}
+
+/// Where the free shares of nodes `1..=t` come from. In the product they are expanded from seeds; a test that
+/// enumerates every outcome counts through them.
+pub(crate) trait FreeShares<F> {
+    /// From here on, shares of this vector.
+    fn start(&mut self, vector: Vector);
+    /// The shares of nodes `1..=t` of the vector's next element.
+    fn next(&mut self, shares: &mut [F]);
+}
+
+struct Expanded<'a, F> {
+    id: &'a DealId,
+    seeds: &'a [Seed],
+    streams: Vec<Expander<F>>,
+}
+
+impl<F: PrimeField> FreeShares<F> for Expanded<'_, F> {
+    fn start(&mut self, vector: Vector) {
+        self.streams = self.seeds.iter().map(|seed| package::expander(self.id, seed, vector)).collect();
+    }
+
+    fn next(&mut self, shares: &mut [F]) {
+        for (share, stream) in shares.iter_mut().zip(&mut self.streams) {
+            *share = stream.next_element();
+        }
+    }
+}
+
+/// How shares follow from secrets and free shares, for one setting of the dials.
+pub(crate) struct Dealer<F> {
+    dials: Dials,
+    /// Of degree `t`: wires and blinders.
+    low: Extension<F>,
+    /// Of degree `2t`: the mask.
+    product: Extension<F>,
+}
+
+impl<F: PrimeField> Dealer<F> {
+    pub(crate) fn new(dials: Dials) -> Result<Self, SharingError> {
+        let n = dials.nodes();
+        Ok(Self {
+            dials,
+            low: Extension::new(Shape::new::<F>(n, dials.threshold())?)?,
+            product: Extension::new(Shape::new::<F>(n, dials.product_degree())?)?,
+        })
+    }
+
+    /// The shares of nodes `t+1..=n`, in order; `drawn` are the mask's shares of nodes `t+1..=2t`. No randomness but what
+    /// is given.
+    pub(crate) fn share_out(
+        &self,
+        private: &[F],
+        (r, s): (F, F),
+        drawn: &[F],
+        free: &mut impl FreeShares<F>,
+    ) -> Result<Vec<Shares<F>>, SharingError> {
+        let (n, t) = (self.dials.nodes(), self.dials.threshold());
+        let mut first = Zeroizing::new(vec![F::ZERO; usize::from(t)]);
+        let mut explicit: Vec<Shares<F>> = (t..n).map(|_| Shares::with_capacity(private.len())).collect();
+
+        free.start(Vector::Wires);
+        for wire in private {
+            free.next(&mut first);
+            self.low.each(*wire, &first, |node, share| {
+                if let Some(shares) = explicit.get_mut(node) {
+                    shares.wires.push(share);
+                }
+            })?;
+        }
+        free.start(Vector::BlinderR);
+        free.next(&mut first);
+        self.low.each(r, &first, |node, share| {
+            if let Some(shares) = explicit.get_mut(node) {
+                shares.r = share;
+            }
+        })?;
+        free.start(Vector::BlinderS);
+        free.next(&mut first);
+        self.low.each(s, &first, |node, share| {
+            if let Some(shares) = explicit.get_mut(node) {
+                shares.s = share;
+            }
+        })?;
+
+        // The mask: degree 2t, so t more of its shares are free.
+        free.start(Vector::Mask);
+        free.next(&mut first);
+        let mut given = Zeroizing::new(Vec::with_capacity(first.len() + drawn.len()));
+        given.extend_from_slice(&first);
+        given.extend_from_slice(drawn);
+        let mut rest = self.product.rest(F::ZERO, &given)?;
+        for (shares, mask) in explicit.iter_mut().zip(drawn.iter().chain(&rest)) {
+            shares.mask = *mask;
+        }
+        rest.zeroize();
+        Ok(explicit)
+    }
+}

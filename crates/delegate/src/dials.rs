@@ -1,0 +1,196 @@
+//! The two dials: what the client hands over, and how many nodes must collude to learn it.
+
+use tacit_sharing::MAX_NODES;
+use thiserror::Error;
+
+use crate::blame::Culprit;
+
+/// What the client hands over shares of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Handover {
+    /// Every private wire; the nodes compute the quotient on shares. `t < n/2`, any `2t+1` answers suffice.
+    Witness,
+}
+
+/// Names and codes of all handovers, those that this version does not have among them: their place is kept.
+const CODES: [(u8, &str, Option<Handover>); 3] =
+    [(1, "witness", Some(Handover::Witness)), (2, "quotient", None), (3, "inputs", None)];
+
+impl Handover {
+    /// The byte that stands for it.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Witness => 1,
+        }
+    }
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Witness => "witness",
+        }
+    }
+
+    /// The inverse of [`Handover::code`].
+    ///
+    /// # Errors
+    /// [`DialsError::NotSupported`] for a code that is reserved, [`DialsError::UnknownHandover`] for any other.
+    pub fn from_code(code: u8) -> Result<Self, DialsError> {
+        match CODES.iter().find(|(c, ..)| *c == code) {
+            Some((_, _, Some(handover))) => Ok(*handover),
+            Some((_, name, None)) => Err(DialsError::NotSupported { handover: name }),
+            None => Err(DialsError::UnknownHandover { handover: format!("with code {code}") }),
+        }
+    }
+
+    /// The largest threshold that `n` nodes can give.
+    pub const fn largest_threshold(self, n: u8) -> u8 {
+        match self {
+            Self::Witness => n.saturating_sub(1) / 2,
+        }
+    }
+}
+
+impl std::fmt::Display for Handover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Handover {
+    type Err = DialsError;
+
+    fn from_str(s: &str) -> Result<Self, DialsError> {
+        match CODES.iter().find(|(_, name, _)| *name == s) {
+            Some((_, _, Some(handover))) => Ok(*handover),
+            Some((_, name, None)) => Err(DialsError::NotSupported { handover: name }),
+            None => Err(DialsError::UnknownHandover { handover: format!("`{s}`") }),
+        }
+    }
+}
+
+/// A checked setting of the dials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Dials {
+    handover: Handover,
+    n: u8,
+    t: u8,
+}
+
+/// Why a setting of the dials is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DialsError {
+    /// The handover has its name and code, but this version does not speak it.
+    #[error("the handover `{handover}` is not supported by this version; use `witness`")]
+    NotSupported {
+        /// Its name.
+        handover: &'static str,
+    },
+    /// No such handover.
+    #[error("there is no handover {handover}; there are witness, quotient and inputs")]
+    UnknownHandover {
+        /// What was asked for.
+        handover: String,
+    },
+    /// A committee has at most [`MAX_NODES`] nodes.
+    #[error("a committee of {n} nodes is not possible: take between 3 and {MAX_NODES}")]
+    Committee {
+        /// Nodes asked for.
+        n: u8,
+    },
+    /// The threshold is out of range for so many nodes.
+    #[error(
+        "with the handover `{handover}` {n} nodes cannot have threshold {t}: it must be between 1 and {most}; \
+         for a larger one take more nodes"
+    )]
+    Threshold {
+        /// The handover.
+        handover: Handover,
+        /// Nodes.
+        n: u8,
+        /// The threshold asked for.
+        t: u8,
+        /// The largest possible.
+        most: u8,
+    },
+    /// This version has one group, which handles one slice: the whole key.
+    #[error("{groups} groups were asked for; with the handover `witness` there is one")]
+    Groups {
+        /// Groups asked for.
+        groups: u8,
+    },
+}
+
+impl DialsError {
+    /// Whom this points at: whoever chose the dials.
+    pub fn culprits(&self) -> Vec<Culprit> {
+        match self {
+            Self::NotSupported { .. } => vec![Culprit::Nobody],
+            Self::UnknownHandover { .. }
+            | Self::Committee { .. }
+            | Self::Threshold { .. }
+            | Self::Groups { .. } => vec![Culprit::Client],
+        }
+    }
+}
+
+impl Dials {
+    /// `n` nodes of which any `t` learn nothing.
+    ///
+    /// # Errors
+    /// [`DialsError::Committee`], [`DialsError::Threshold`].
+    pub fn new(handover: Handover, n: u8, t: u8) -> Result<Self, DialsError> {
+        let most = handover.largest_threshold(n);
+        if n > MAX_NODES || most == 0 {
+            return Err(DialsError::Committee { n });
+        }
+        if t == 0 || t > most {
+            return Err(DialsError::Threshold { handover, n, t, most });
+        }
+        Ok(Self { handover, n, t })
+    }
+
+    /// What is handed over.
+    pub const fn handover(self) -> Handover {
+        self.handover
+    }
+
+    /// Nodes; their indices are `1..=n`.
+    pub const fn nodes(self) -> u8 {
+        self.n
+    }
+
+    /// So many nodes together learn nothing.
+    pub const fn threshold(self) -> u8 {
+        self.t
+    }
+
+    /// Groups of nodes, each with a slice of the proving key; one in this version.
+    pub const fn groups(self) -> u8 {
+        1
+    }
+
+    /// Degree of the answers' third element, and of its mask.
+    pub const fn product_degree(self) -> u8 {
+        match self.handover {
+            Handover::Witness => 2 * self.t,
+        }
+    }
+
+    /// Any so many answers give the proof.
+    pub const fn answers_needed(self) -> u8 {
+        self.product_degree() + 1
+    }
+
+    /// Whether this is a node's index.
+    pub const fn has_index(self, index: u8) -> bool {
+        1 <= index && index <= self.n
+    }
+
+    /// Whether the node's package is a seed (nodes `1..=t`) rather than field elements.
+    pub const fn is_seeded(self, index: u8) -> bool {
+        1 <= index && index <= self.t
+    }
+}

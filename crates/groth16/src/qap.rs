@@ -1,0 +1,40 @@
+//! From wire values to the quotient.
+//!
+//! circom's Groth16 evaluates `A w`, `B w` and their product over the domain, moves all three to the odd coset, and
+//! takes `a b - c` there: the quotient's bases in the key already carry the division by the vanishing polynomial
+//! (which is the constant -2 on that coset).
+//!
+//! Every step but one is linear, and that one is a product: on degree-`t` shares of the wires the result is a
+//! degree-`2t` sharing of the quotient. This is why one function serves the local prover and a node.
+
+use ark_ff::PrimeField;
+use tacit_algebra::{Domain, Groups};
+
+use crate::key::ProvingKey;
+
+/// The quotient over the odd coset, one value for each point of the domain, from all wires' values (or shares;
+/// public wires then have their plain value, which is its own degree-0 sharing).
+pub fn quotient<G: Groups>(
+    key: &ProvingKey<G>,
+    domain: &Domain<G::Scalar>,
+    wires: &[G::Scalar],
+) -> Vec<G::Scalar> {
+    let (a, b) = rayon::join(|| key.a.mul(wires), || key.b.mul(wires));
+    quotient_from_rows(domain, a, b)
+}
+
+/// The same from the products of the matrices with the wires.
+pub fn quotient_from_rows<F: PrimeField>(domain: &Domain<F>, mut a: Vec<F>, mut b: Vec<F>) -> Vec<F> {
+    a.resize(domain.size(), F::ZERO);
+    b.resize(domain.size(), F::ZERO);
+    let mut c: Vec<F> = a.iter().zip(&b).map(|(a, b)| *a * b).collect();
+    for v in [&mut a, &mut b, &mut c] {
+        domain.to_odd_coset_in_place(v);
+    }
+    for ((a, b), c) in a.iter_mut().zip(&b).zip(&c) {
+        *a = *a * b - c;
+    }
+    zeroize::Zeroize::zeroize(&mut b);
+    zeroize::Zeroize::zeroize(&mut c);
+    a
+}

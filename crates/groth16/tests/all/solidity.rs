@@ -1,0 +1,43 @@
+//! The verifier contract, as far as it can be seen without an EVM (see `snarkjs.rs` for the rest).
+
+use crate::support::{random_circuit, rng};
+use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId};
+use tacit_groth16::solidity::{SolidityError, export};
+use tacit_groth16::{KeyError, VerificationKey, setup};
+
+fn vk<C: Curve>(n_public: u32) -> VerificationKey<C> {
+    let circuit = random_circuit::<C>(n_public, 3, 12, 7);
+    setup::dev(&circuit.r1cs, &mut rng(8)).unwrap().vk
+}
+
+#[test]
+fn the_contract_has_a_bound_check_for_each_public_signal() {
+    let source = export(&vk::<Bn254>(3)).unwrap();
+    assert!(source.starts_with("// SPDX-License-Identifier: MIT OR Apache-2.0\n"));
+    assert!(source.contains("uint256[3] calldata _pubSignals"));
+    assert_eq!(source.matches("_accumulate(inputs").count(), 3);
+    assert!(source.contains("if (signal >= R) return false;"));
+    assert!(!source.contains('@'), "every placeholder is filled in");
+    // The orders as EIP-196 and EIP-197 print them.
+    assert!(source.contains("R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;"));
+    assert!(source.contains("Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;"));
+    let gamma = "GAMMA_X1 = 0x198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2;";
+    assert!(source.contains(gamma));
+}
+
+#[test]
+fn a_circuit_without_public_signals_has_a_contract_too() {
+    let source = export(&vk::<Bn254>(0)).unwrap();
+    assert!(!source.contains("_pubSignals") && !source.contains("_accumulate"));
+    assert_eq!(source.matches('{').count(), source.matches('}').count());
+}
+
+#[test]
+fn other_curves_and_worthless_keys_are_refused() {
+    let error = export(&vk::<Bls12_381>(1)).unwrap_err();
+    assert_eq!(error, SolidityError::Curve { curve: CurveId::Bls12_381 });
+    assert!(error.to_string().contains("EIP-2537"));
+    let mut worthless = vk::<Bn254>(1);
+    worthless.gamma_g2 = tacit_algebra::G2Affine::<Bn254>::identity();
+    assert_eq!(export(&worthless), Err(SolidityError::Key(KeyError::Identity { element: "gamma" })));
+}

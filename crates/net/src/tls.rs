@@ -1,0 +1,232 @@
+//! HTTPS between clients and coordinators.
+//!
+//! TLS 1.3 only. The hybrid X25519MLKEM768 comes first; plain X25519 is allowed for browsers that do not have it yet
+//! (what travels here is sealed with X-Wing besides). A coordinator's certificate is self-signed by its identity, or
+//! one that an operator brings for browsers; programs pin it either way.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms,
+        aws_lc_rs::{self, cipher_suite, kx_group},
+        verify_tls13_signature,
+    },
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
+};
+use sha2::{Digest, Sha256};
+use tacit_wire::{Identity, IdentityKey};
+use zeroize::Zeroize;
+
+use crate::{
+    error::NetError,
+    handshake::{identity_of, private_key},
+};
+
+/// What a client knows of a coordinator's certificate beforehand: `ed25519:HEX` or `sha256:HEX` when written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CertificatePin {
+    /// The certificate's key is this identity.
+    Identity(IdentityKey),
+    /// The SHA-256 of the certificate's `SubjectPublicKeyInfo`, as RFC 7469 counts it.
+    Spki([u8; 32]),
+}
+
+impl CertificatePin {
+    /// The SHA-256 pin of a certificate in DER.
+    pub fn of_certificate(certificate: &[u8]) -> Result<Self, NetError> {
+        spki_of(&CertificateDer::from(certificate))
+            .map(|spki| Self::Spki(Sha256::digest(&spki).into()))
+            .map_err(|error| NetError::Configuration(error.to_string()))
+    }
+
+    fn matches(&self, spki: &[u8]) -> bool {
+        match self {
+            Self::Identity(expected) => identity_of(spki).as_ref() == Some(expected),
+            Self::Spki(expected) => Sha256::digest(spki).as_slice() == expected.as_slice(),
+        }
+    }
+}
+
+impl fmt::Display for CertificatePin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity(identity) => write!(f, "ed25519:{identity}"),
+            Self::Spki(digest) => write!(f, "sha256:{}", hex::encode(digest)),
+        }
+    }
+}
+
+/// A text that is no pin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a certificate pin: {got:?}; write ed25519: or sha256: and 64 hexadecimal digits")]
+pub struct PinError {
+    /// The text.
+    pub got: String,
+}
+
+impl FromStr for CertificatePin {
+    type Err = PinError;
+
+    fn from_str(text: &str) -> Result<Self, PinError> {
+        let bytes = |digits: &str| digits.parse::<IdentityKey>().ok();
+        text.strip_prefix("ed25519:")
+            .and_then(bytes)
+            .map(Self::Identity)
+            .or_else(|| {
+                text.strip_prefix("sha256:").and_then(bytes).map(|IdentityKey(digest)| Self::Spki(digest))
+            })
+            .ok_or_else(|| PinError { got: text.chars().take(100).collect() })
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+        ],
+        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],
+        ..aws_lc_rs::default_provider()
+    })
+}
+
+fn alpn() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+}
+
+fn configuration(error: impl ToString) -> NetError {
+    NetError::Configuration(error.to_string())
+}
+
+fn server(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, NetError> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(configuration)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(configuration)?;
+    config.alpn_protocols = alpn();
+    Ok(Arc::new(config))
+}
+
+/// The coordinator's side with a certificate that its identity signs for itself. Pin
+/// [`CertificatePin::Identity`]`(identity.key())`.
+///
+/// `names` are the DNS names and IP addresses that the certificate lists; pinning clients do not look at them.
+pub fn server_config(identity: &Identity, names: &[String]) -> Result<Arc<ServerConfig>, NetError> {
+    let der = identity.to_pkcs8_der().map_err(configuration)?;
+    let pkcs8 = PrivatePkcs8KeyDer::from(der.as_slice());
+    let mut pair =
+        rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &rcgen::PKCS_ED25519).map_err(configuration)?;
+    let mut parameters = rcgen::CertificateParams::new(names).map_err(configuration)?;
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, "tacit coordinator");
+    let certificate = parameters.self_signed(&pair).map_err(configuration);
+    pair.zeroize();
+    let certificate = certificate?;
+    server(vec![certificate.der().clone()], private_key(identity)?)
+}
+
+/// The coordinator's side with a certificate chain and key of its operator's, in PEM.
+pub fn server_config_from_pem(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, NetError> {
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(configuration)?;
+    if chain.is_empty() {
+        return Err(configuration("the certificate file holds no certificate"));
+    }
+    server(chain, PrivateKeyDer::from_pem_slice(key).map_err(configuration)?)
+}
+
+/// The client's side: accepts a certificate whose key matches one of `pins`, whatever name it bears.
+///
+/// For reqwest: `Client::builder().use_preconfigured_tls(config)`.
+pub fn client_config(pins: &[CertificatePin]) -> Result<ClientConfig, NetError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(configuration)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier(pins))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn();
+    Ok(config)
+}
+
+pub(crate) fn verifier(pins: &[CertificatePin]) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(PinVerifier { algorithms: provider().signature_verification_algorithms, pins: pins.to_vec() })
+}
+
+fn spki_of(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
+    Ok(ParsedCertificate::try_from(certificate)?.subject_public_key_info().to_vec())
+}
+
+#[derive(Debug)]
+struct PinVerifier {
+    algorithms: WebPkiSupportedAlgorithms,
+    pins: Vec<CertificatePin>,
+}
+
+/// The certificate matches no pin. Found in the chain of sources of what the HTTP client reports.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the coordinator's certificate has key {got}, pinned is {}", list(expected))]
+pub struct PinMismatch {
+    /// What is pinned.
+    pub expected: Vec<CertificatePin>,
+    /// What the certificate has: an identity where its key is Ed25519.
+    pub got: CertificatePin,
+}
+
+fn list(pins: &[CertificatePin]) -> String {
+    pins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+impl ServerCertVerifier for PinVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let spki = spki_of(end_entity)?;
+        if self.pins.iter().any(|pin| pin.matches(&spki)) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let got = identity_of(&spki)
+            .map(CertificatePin::Identity)
+            .unwrap_or_else(|| CertificatePin::Spki(Sha256::digest(&spki).into()));
+        let mismatch = PinMismatch { expected: self.pins.clone(), got };
+        Err(CertificateError::Other(rustls::OtherError(Arc::new(mismatch))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::PeerIncompatible(rustls::PeerIncompatible::Tls12NotOffered))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,77 @@
+//! What an operator decides.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tacit_wire::IdentityKey;
+
+/// A node's configuration; its TOML form is the file that `tacit node run` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where everything is kept: identity, sealing keys, records, prepared proving keys. For its owner only.
+    pub data_dir: PathBuf,
+    /// What logs call this node.
+    pub name: String,
+    /// Where the coordinator is: `host:port`, over UDP.
+    pub coordinator: String,
+    /// The coordinator's Ed25519 identity, 64 hexadecimal digits. Nobody else is spoken to.
+    pub coordinator_identity: IdentityKey,
+    /// What to accept at most.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What to accept at most, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Offers worked on at a time; more are refused as busy. Each computation uses all cores, so that more of them only
+    /// take turns.
+    pub offers: u16,
+    /// Proving keys kept in memory.
+    pub resident_circuits: usize,
+    /// Bytes of a proving key that is fetched from the coordinator.
+    pub zkey_bytes: u64,
+    /// Bytes of an offer, its envelope included.
+    pub offer_bytes: usize,
+    /// Seconds that a sealing key lives. It is replaced halfway and destroyed at the end: until then, whoever takes it
+    /// opens every envelope that was sealed to it.
+    pub sealing_key_seconds: u64,
+    /// Seconds in which the coordinator must finish a handshake or a message once it has begun.
+    pub peer_seconds: u64,
+    /// The longest pause, in seconds, between two attempts to reach the coordinator.
+    pub retry_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            offers: 4,
+            resident_circuits: 2,
+            zkey_bytes: 4 << 30,
+            offer_bytes: 265 << 20,
+            sealing_key_seconds: 7 * 24 * 3600,
+            peer_seconds: 30,
+            retry_seconds: 30,
+        }
+    }
+}
+
+impl Config {
+    /// The default configuration for a coordinator.
+    pub fn new(
+        data_dir: impl Into<PathBuf>,
+        name: impl Into<String>,
+        coordinator: impl ToString,
+        coordinator_identity: IdentityKey,
+    ) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            name: name.into(),
+            coordinator: coordinator.to_string(),
+            coordinator_identity,
+            limits: Limits::default(),
+        }
+    }
+}

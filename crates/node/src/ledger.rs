@@ -1,0 +1,207 @@
+//! What the node has promised, durably.
+//!
+//! `tacit_delegate::record` decides; this stores what it says. Before the node computes, its record says which envelope it
+//! took for a deal; before it sends, the record has the answer. It answers that envelope identically ever after and no
+//! other envelope of that deal at all: else an envelope replayed under other public inputs would make it use one mask
+//! twice. A record goes only with the sealing key that opens its envelope.
+
+use std::path::Path;
+
+use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use tacit_delegate::{Decision, Record, Refusal, Request, decide};
+use tacit_vault::VaultError;
+use tacit_wire::SealingKeyId;
+use thiserror::Error;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Why the ledger gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A row is not what this program writes.
+    #[error("database: {0} is damaged")]
+    Damaged(&'static str),
+}
+
+/// What to do with an offer, now that the ledger knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is recorded and not answered: open and compute.
+    Open,
+    /// It was answered: send these bytes again.
+    Answered(Vec<u8>),
+    /// It is not to be answered.
+    Refused(Refusal),
+}
+
+/// The node's database.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    pool: SqlitePool,
+}
+
+impl Ledger {
+    /// Opens the database file, creating it where it is missing.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn open(path: &Path) -> Result<Self, VaultError> {
+        Ok(Self { pool: tacit_vault::sqlite::open(path, &MIGRATIONS).await? })
+    }
+
+    /// Waits until every connection is closed.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Records an accepted offer, or says where the one on record stands. On disk when this returns.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn begin(&self, request: &Request) -> Result<Standing, LedgerError> {
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let held = load(&mut tx, request).await?;
+        Ok(match decide(held.as_ref(), request) {
+            Decision::Answer(record) => {
+                save(&mut tx, request, &record).await?;
+                tx.commit().await?;
+                Standing::Open
+            }
+            Decision::Repeat(answer) => Standing::Answered(answer),
+            Decision::Refuse(refusal) => Standing::Refused(refusal),
+        })
+    }
+
+    /// Records the answer to an offer that was begun. Returns the one on record, which is the first that ever was. On
+    /// disk when this returns.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn answer(&self, request: &Request, answer: Vec<u8>) -> Result<Standing, LedgerError> {
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let held = load(&mut tx, request).await?;
+        // Decided anew: it must still be this envelope's record.
+        Ok(match decide(held.as_ref(), request) {
+            Decision::Answer(record) => {
+                let record = record.answered(answer);
+                save(&mut tx, request, &record).await?;
+                tx.commit().await?;
+                let stored = record.sealed_response().ok_or(LedgerError::Damaged("an answer just made"))?;
+                Standing::Answered(stored.to_vec())
+            }
+            Decision::Repeat(first) => Standing::Answered(first),
+            Decision::Refuse(refusal) => Standing::Refused(refusal),
+        })
+    }
+
+    /// Turns the records of expired deals into tombstones.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn retire(&self, now: u64) -> Result<u64, LedgerError> {
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let due =
+            sqlx::query("SELECT deal, grp, record FROM records WHERE retired = 0 AND expiry < $1 LIMIT 1000")
+                .bind(signed(now))
+                .fetch_all(&mut *tx)
+                .await?;
+        for row in &due {
+            let record = decode(&row.try_get::<Vec<u8>, _>("record")?)?.retired(now);
+            sqlx::query("UPDATE records SET record = $3, retired = $4 WHERE deal = $1 AND grp = $2")
+                .bind(row.try_get::<Vec<u8>, _>("deal")?)
+                .bind(row.try_get::<i64, _>("grp")?)
+                .bind(record.encode())
+                .bind(i64::from(record.is_tombstone()))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(due.len() as u64)
+    }
+
+    /// Forgets tombstones under a sealing key. Only after the key is destroyed: until then they keep envelopes from being
+    /// answered twice.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn forget_key(&self, destroyed: &SealingKeyId) -> Result<u64, LedgerError> {
+        let done = sqlx::query("DELETE FROM records WHERE sealing_key = $1 AND retired = 1")
+            .bind(destroyed.0.as_slice())
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// The sealing keys that there are records under.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn sealing_keys(&self) -> Result<Vec<SealingKeyId>, LedgerError> {
+        let rows = sqlx::query("SELECT DISTINCT sealing_key FROM records").fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                let name: [u8; 32] = row
+                    .try_get::<Vec<u8>, _>(0)?
+                    .try_into()
+                    .map_err(|_| LedgerError::Damaged("a key's name"))?;
+                Ok(name.into())
+            })
+            .collect()
+    }
+
+    /// How many records there are.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn count(&self) -> Result<u64, LedgerError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM records").fetch_one(&self.pool).await?;
+        u64::try_from(row.try_get::<i64, _>(0)?).map_err(|_| LedgerError::Damaged("a count"))
+    }
+}
+
+async fn load(
+    tx: &mut Transaction<'static, Sqlite>,
+    request: &Request,
+) -> Result<Option<Record>, LedgerError> {
+    let seat = request.seat();
+    sqlx::query("SELECT record FROM records WHERE deal = $1 AND grp = $2")
+        .bind(seat.deal.0.as_slice())
+        .bind(i64::from(seat.group))
+        .fetch_optional(&mut **tx)
+        .await?
+        .map(|row| decode(&row.try_get::<Vec<u8>, _>("record")?))
+        .transpose()
+}
+
+async fn save(
+    tx: &mut Transaction<'static, Sqlite>,
+    request: &Request,
+    record: &Record,
+) -> Result<(), LedgerError> {
+    let seat = request.seat();
+    sqlx::query(
+        "INSERT INTO records (deal, grp, sealing_key, expiry, retired, record) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (deal, grp) DO UPDATE SET record = excluded.record, retired = excluded.retired",
+    )
+    .bind(seat.deal.0.as_slice())
+    .bind(i64::from(seat.group))
+    .bind(seat.sealing_key.as_slice())
+    .bind(signed(request.expiry()))
+    .bind(i64::from(record.is_tombstone()))
+    .bind(record.encode())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+fn decode(bytes: &[u8]) -> Result<Record, LedgerError> {
+    Record::decode(bytes).map_err(|_| LedgerError::Damaged("a record"))
+}
+
+fn signed(x: u64) -> i64 {
+    i64::try_from(x).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,241 @@
+//! The connection to the coordinator: dialled, greeted, served, dialled again.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tacit_net::{Connection, Dialer, NetError, Settings, Stream};
+use tacit_wire::frame::MessageType;
+use tacit_wire::messages::{Bye, Hello, Pong, Refusal, RefusalCode};
+use tacit_wire::{Blame, Message, PROTOCOL_VERSION};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::SOFTWARE;
+use crate::config::Config;
+use crate::error::NodeError;
+use crate::offer::Desk;
+
+/// The first pause after a connection was lost; it doubles up to `limits.retry_seconds`.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// A connection that lived for this long was a good one: the pauses start anew.
+const GOOD: Duration = Duration::from_secs(10);
+/// How often, at least, keys are maintained and expired records retired.
+const MAINTENANCE: Duration = Duration::from_secs(60);
+/// How long offers in progress may take to end when the node shuts down.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// The node's side of its conversation.
+#[derive(Debug)]
+pub struct Sessions {
+    pub config: Config,
+    pub desk: Arc<Desk>,
+    pub shutdown: CancellationToken,
+    /// There is a new sealing key, which the coordinator should be told.
+    pub rotated: Notify,
+}
+
+impl Sessions {
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.config.limits.peer_seconds)
+    }
+
+    /// Dials and serves until shutdown.
+    pub async fn run(&self) {
+        tokio::select! {
+            () = self.serve() => {}
+            // Never ends.
+            () = self.keep_keys() => {}
+        }
+    }
+
+    /// Rotates and destroys keys by the clock alone: whoever keeps this node from its coordinator must not keep an
+    /// expired key alive.
+    async fn keep_keys(&self) {
+        let lifetime = self.config.limits.sealing_key_seconds;
+        let period = MAINTENANCE.min(Duration::from_secs((lifetime / 8).max(1)));
+        loop {
+            sleep(period).await;
+            match self.desk.maintain(lifetime).await {
+                Ok(true) => self.rotated.notify_one(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "sealing keys cannot be maintained"),
+            }
+        }
+    }
+
+    async fn serve(&self) {
+        let settings = Settings { handshake_timeout: self.patience(), ..Settings::default() };
+        let dialer = Dialer::new(self.desk.identity.clone(), settings);
+        let mut pause = FIRST_PAUSE;
+        // Offers in progress. They outlive the connection they came on: what is recorded is sent on the next one.
+        let mut work = JoinSet::new();
+        while !self.shutdown.is_cancelled() {
+            let begun = Instant::now();
+            if let Err(error) = self.dial_and_serve(&dialer, &mut work).await {
+                tracing::warn!(%error, "no connection to the coordinator");
+            }
+            if begun.elapsed() > GOOD {
+                pause = FIRST_PAUSE;
+            }
+            // Half of it fixed, half of it drawn: nodes that lost one coordinator do not come back in step.
+            let jitter = pause.mul_f64(0.5 + 0.5 * rand::random::<f64>());
+            tokio::select! {
+                () = self.shutdown.cancelled() => break,
+                () = sleep(jitter) => {}
+            }
+            pause = (pause * 2).min(Duration::from_secs(self.config.limits.retry_seconds.max(1)));
+        }
+        drain(&mut work).await;
+    }
+
+    async fn dial_and_serve(&self, dialer: &Dialer, work: &mut JoinSet<()>) -> Result<(), NodeError> {
+        let connection = tokio::select! {
+            () = self.shutdown.cancelled() => return Ok(()),
+            connection = self.dial(dialer) => connection?,
+        };
+        self.greet(&connection).await?;
+        tracing::info!(name = self.config.name, coordinator = self.config.coordinator, "connected");
+        self.converse(&connection, work).await
+    }
+
+    async fn dial(&self, dialer: &Dialer) -> Result<Connection, NodeError> {
+        let address =
+            |problem: String| NodeError::Address { address: self.config.coordinator.clone(), problem };
+        let resolved =
+            tokio::net::lookup_host(&self.config.coordinator).await.map_err(|e| address(e.to_string()))?;
+        let mut last = address("it resolves to nothing".to_owned());
+        for candidate in resolved {
+            match dialer.connect(candidate, self.config.coordinator_identity).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+
+    fn hello(&self) -> Result<Hello, NodeError> {
+        let keys = self.desk.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let current =
+            keys.current().ok_or_else(|| NodeError::Config("there is no sealing key".to_owned()))?;
+        Ok(Hello {
+            versions: vec![PROTOCOL_VERSION],
+            software: SOFTWARE.to_owned(),
+            certificate: current.certificate.clone(),
+            circuits: self.desk.circuits.prepared(),
+            capacity: self.config.limits.offers,
+        })
+    }
+
+    async fn greet(&self, connection: &Connection) -> Result<(), NodeError> {
+        let reply = connection.request(&self.hello()?, MessageType::Refusal.limit(), self.patience()).await?;
+        match reply {
+            Message::Welcome(welcome) if welcome.version == PROTOCOL_VERSION => Ok(()),
+            Message::Welcome(welcome) => {
+                Err(NodeError::Refused(format!("it wants protocol version {}", welcome.version)))
+            }
+            Message::Refusal(refusal) => Err(NodeError::Refused(refusal.to_string())),
+            other => Err(NodeError::Net(NetError::Unexpected {
+                by: Blame::Coordinator,
+                peer: connection.peer_identity(),
+                got: other.kind(),
+                expected: "a welcome",
+            })),
+        }
+    }
+
+    async fn converse(&self, connection: &Connection, work: &mut JoinSet<()>) -> Result<(), NodeError> {
+        let mut known = self.desk.circuits.prepared();
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => {
+                    leave(connection, work).await;
+                    return Ok(());
+                }
+                Some(_) = work.join_next(), if !work.is_empty() => {
+                    // A circuit that an offer brought in is worth telling.
+                    let now = self.desk.circuits.prepared();
+                    if now != known {
+                        known = now;
+                        self.greet(connection).await?;
+                    }
+                }
+                () = self.rotated.notified() => self.greet(connection).await?,
+                stream = connection.accept() => {
+                    let stream = stream?;
+                    let (desk, connection) = (Arc::clone(&self.desk), connection.clone());
+                    let (offer_bytes, patience) = (self.config.limits.offer_bytes, self.patience());
+                    work.spawn(async move {
+                        if let Err(error) = reply(desk, &connection, stream, offer_bytes, patience).await
+                            && error.misbehaviour().is_some()
+                        {
+                            tracing::warn!(%error, "the coordinator misbehaved");
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Says goodbye once what is in progress has been answered.
+async fn leave(connection: &Connection, work: &mut JoinSet<()>) {
+    drain(work).await;
+    let goodbye = async {
+        let time = Duration::from_secs(2);
+        let mut stream = connection.open(time).await?;
+        stream.send(&Bye { text: "the node shuts down".to_owned() }, time).await?;
+        stream.finish()?;
+        stream.delivered(time).await
+    };
+    let _: Result<(), NetError> = goodbye.await;
+    connection.close("the node shuts down");
+}
+
+async fn drain(work: &mut JoinSet<()>) {
+    let ended = async { while work.join_next().await.is_some() {} };
+    if timeout(DRAIN, ended).await.is_err() {
+        tracing::warn!("offers in progress were cut off; they are finished after the next start");
+    }
+}
+
+async fn reply(
+    desk: Arc<Desk>,
+    connection: &Connection,
+    mut stream: Stream,
+    offer_bytes: usize,
+    patience: Duration,
+) -> Result<(), NetError> {
+    // An envelope takes as long as the line needs; a coordinator that stalls is dropped by the idle timeout.
+    let message = stream.receive(offer_bytes, patience.max(Duration::from_secs(600))).await?;
+    match message {
+        Some(Message::Offer(offer)) => {
+            let (job, index) = (offer.assignment.deal(), offer.assignment.index());
+            match desk.handle(offer, connection).await {
+                Ok(answer) => {
+                    tracing::info!(%job, index, "answered");
+                    stream.send(&answer, patience).await?;
+                }
+                Err(refusal) => {
+                    tracing::warn!(%job, index, %refusal, "refused");
+                    stream.send(&refusal, patience).await?;
+                }
+            }
+        }
+        Some(Message::Ping(ping)) => stream.send(&Pong { number: ping.number }, patience).await?,
+        Some(Message::Bye(bye)) => {
+            tracing::info!(reason = bye.text, "the coordinator says goodbye");
+            stream.finish()?;
+            connection.close("goodbye");
+            return Ok(());
+        }
+        Some(other) => {
+            let text = format!("{:?} is not a coordinator's to send", other.kind());
+            stream.send(&Refusal::new(RefusalCode::Malformed, Blame::Coordinator, text), patience).await?;
+        }
+        None => {}
+    }
+    stream.finish()?;
+    stream.delivered(patience).await
+}

@@ -1,0 +1,178 @@
+//! A service's directory: for its owner only, and for one process at a time.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::VaultError;
+
+/// The largest secret file that is read: keys are far smaller.
+const MAX_SECRET: u64 = 1 << 16;
+
+/// An opened data directory. It is locked until this is dropped, so that two processes never answer with the same keys.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Opens the directory, creating it (mode 0700) where it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be created, when others than its owner can enter it, or when another process holds it.
+    pub fn open(path: &Path) -> Result<Self, VaultError> {
+        create_private(path)?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(|e| VaultError::io(&lock_path, e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(VaultError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(e)) => Err(VaultError::io(&lock_path, e)),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A directory inside it, created (mode 0700) where it is missing.
+    ///
+    /// # Errors
+    /// As [`DataDir::open`].
+    pub fn subdir(&self, name: &str) -> Result<PathBuf, VaultError> {
+        let path = self.path.join(name);
+        create_private(&path)?;
+        Ok(path)
+    }
+}
+
+/// Creates a directory for its owner only, or checks that an existing one is.
+///
+/// # Errors
+/// When it cannot be created or others can enter it.
+pub fn create_private(path: &Path) -> Result<(), VaultError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| VaultError::io(path, e))?;
+    refuse_exposed(path, &fs::metadata(path).map_err(|e| VaultError::io(path, e))?)
+}
+
+/// Writes a secret file (mode 0600) so that a crash leaves the old content or the new one, on disk when this returns.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), VaultError> {
+    let temporary = path.with_extension("new");
+    let failed = |e| VaultError::io(path, e);
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(failed)?;
+    // The mode above holds for a new file only: a leftover might have another.
+    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    fs::rename(&temporary, path).map_err(failed)?;
+    sync_parent(path)
+}
+
+/// Reads a secret file; `None` where there is none.
+///
+/// # Errors
+/// When it cannot be read, is implausibly large, or others than its owner can read it.
+pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(VaultError::io(path, e)),
+    };
+    let metadata = file.metadata().map_err(|e| VaultError::io(path, e))?;
+    refuse_exposed(path, &metadata)?;
+    if metadata.len() > MAX_SECRET {
+        return Err(VaultError::Damaged { path: path.to_owned(), what: "it is far larger than a key" });
+    }
+    // Full capacity at once: a growing buffer would leave copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(MAX_SECRET as usize));
+    file.take(MAX_SECRET).read_to_end(&mut content).map_err(|e| VaultError::io(path, e))?;
+    Ok(Some(content))
+}
+
+/// Overwrites and removes a secret file. Overwriting is a best effort: copy-on-write file systems and flash keep old
+/// blocks.
+///
+/// # Errors
+/// When the file is there and cannot be removed.
+pub fn destroy_secret(path: &Path) -> Result<(), VaultError> {
+    let failed = |e| VaultError::io(path, e);
+    match OpenOptions::new().write(true).open(path) {
+        Ok(mut file) => {
+            let len = file.metadata().map_err(failed)?.len().min(MAX_SECRET);
+            file.write_all(&vec![0; len as usize]).map_err(failed)?;
+            file.sync_all().map_err(failed)?;
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(failed(e)),
+    }
+    fs::remove_file(path).map_err(failed)?;
+    sync_parent(path)
+}
+
+/// Makes a rename or removal in a file's directory durable.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub fn sync_parent(path: &Path) -> Result<(), VaultError> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    File::open(parent).and_then(|d| d.sync_all()).map_err(|e| VaultError::io(parent, e))
+}
+
+fn refuse_exposed(path: &Path, metadata: &fs::Metadata) -> Result<(), VaultError> {
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(VaultError::Exposed { path: path.to_owned(), mode }) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_directory_serves_one_process_and_its_owner_only() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("node");
+        let dir = DataDir::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assert!(matches!(DataDir::open(&path), Err(VaultError::InUse { .. })));
+        drop(dir);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(matches!(DataDir::open(&path), Err(VaultError::Exposed { mode: 0o750, .. })));
+    }
+
+    #[test]
+    fn secrets_are_private_and_replaced_as_a_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("identity.key");
+        assert!(read_secret(&path).unwrap().is_none());
+        write_secret(&path, b"one").unwrap();
+        write_secret(&path, b"two").unwrap();
+        assert_eq!(read_secret(&path).unwrap().unwrap().as_slice(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(read_secret(&path), Err(VaultError::Exposed { .. })));
+        destroy_secret(&path).unwrap();
+        destroy_secret(&path).unwrap();
+        assert!(read_secret(&path).unwrap().is_none());
+    }
+}

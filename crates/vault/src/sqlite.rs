@@ -1,0 +1,42 @@
+//! The embedded database, opened so that a commit is on disk when it returns.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::VaultError;
+
+/// Opens (or creates, mode 0600) the database and brings it to the current schema.
+///
+/// # Errors
+/// When the file cannot be opened, is no database, or has a schema this program does not know.
+pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, VaultError> {
+    // SQLite would create the file with the process's umask, and gives its WAL the mode of the file.
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| VaultError::io(path, e))?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10))
+        // Deleted envelopes are overwritten, not only unlinked from the tree.
+        .pragma("secure_delete", "ON");
+    let pool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options)
+        .await
+        .map_err(|source| VaultError::Database { path: path.to_owned(), source })?;
+    migrations.run(&pool).await.map_err(|source| VaultError::Migration { path: path.to_owned(), source })?;
+    Ok(pool)
+}

@@ -1,0 +1,238 @@
+//! JSON bodies of the HTTP API: what there is to list and to watch. Unknown fields are ignored, so that a later
+//! coordinator may say more; times are Unix seconds, byte strings hexadecimal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    certificate::SealingKeyCertificate,
+    codec::DecodeError,
+    digest::{Digest32, HexError},
+    identity::IdentityKey,
+    messages::{Assembler, RefusalCode},
+    peer::Blame,
+};
+
+/// An encoded [`SealingKeyCertificate`] in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HexCertificate(pub String);
+
+/// Why a [`HexCertificate`] cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HexCertificateError {
+    /// Not hexadecimal.
+    #[error("sealing key certificate: {0}")]
+    Hex(#[from] HexError),
+    /// Not a certificate.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl HexCertificate {
+    /// Reads the certificate; verifies nothing.
+    pub fn decode(&self) -> Result<SealingKeyCertificate, HexCertificateError> {
+        let bytes = hex::decode(&self.0)
+            .map_err(|_| HexError::new(2 * crate::certificate::CERTIFICATE_BYTES, &self.0))?;
+        Ok(SealingKeyCertificate::decode(&bytes)?)
+    }
+}
+
+impl From<&SealingKeyCertificate> for HexCertificate {
+    fn from(certificate: &SealingKeyCertificate) -> Self {
+        Self(hex::encode(certificate.encode()))
+    }
+}
+
+/// The network as a coordinator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkInfo {
+    /// The protocol version that the coordinator speaks.
+    pub protocol_version: u16,
+    /// Program and version.
+    pub software: String,
+    /// The coordinator's identity.
+    pub coordinator: IdentityKey,
+    /// The key that responses are sealed to when the coordinator assembles, purpose `Assembler`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assembler_certificate: Option<HexCertificate>,
+    /// The nodes that it knows.
+    pub nodes: Vec<NodeInfo>,
+}
+
+/// A node as its coordinator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// The node's identity. Pin it: the coordinator's word is not enough.
+    pub identity: IdentityKey,
+    /// The node's current sealing key, purpose `NodeEnvelope`; none before the node's first hello.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key_certificate: Option<HexCertificate>,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// Program and version; empty before the node's first hello.
+    #[serde(default)]
+    pub software: String,
+    /// Circuits whose proving keys it has ready.
+    pub circuits: Vec<Digest32>,
+}
+
+/// A registered circuit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CircuitInfo {
+    /// The circuit id: a hash over the proving key's canonical sections.
+    pub id: Digest32,
+    /// The curve under snarkjs's name: `bn128` or `bls12381`.
+    pub curve: String,
+    /// Wires, the constant one included.
+    pub n_wires: u64,
+    /// Public inputs and outputs.
+    pub n_public: u64,
+    /// Base-2 logarithm of the domain.
+    pub log_domain: u32,
+    /// Bytes of the proving key's file.
+    pub bytes: u64,
+    /// Whether the constraints are registered too, so that a wrong witness can be named.
+    pub has_r1cs: bool,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum JobState {
+    /// Accepted.
+    Queued,
+    /// At least one node has it.
+    Running,
+    /// Enough nodes have answered.
+    Answered,
+    /// The coordinator has assembled and verified the proof.
+    Proved,
+    /// It cannot finish any more.
+    Failed,
+    /// Its time is over.
+    Expired,
+}
+
+impl JobState {
+    /// Whether nothing will change any more.
+    pub const fn is_final(self) -> bool {
+        match self {
+            Self::Proved | Self::Failed | Self::Expired => true,
+            Self::Queued | Self::Running | Self::Answered => false,
+        }
+    }
+}
+
+/// How far one delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DeliveryState {
+    /// The node is away or busy.
+    Waiting,
+    /// The node has the envelope.
+    Offered,
+    /// The node has acknowledged the package.
+    Acknowledged,
+    /// The node has answered.
+    Answered,
+    /// The node has refused.
+    Refused,
+    /// The node went away and has not come back.
+    Lost,
+}
+
+/// The dials of a deal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialsInfo {
+    /// Nodes.
+    pub n: u8,
+    /// Threshold: any `t` nodes learn nothing.
+    pub t: u8,
+    /// `witness`, later also `quotient` and `inputs`.
+    pub handover: String,
+}
+
+/// A refusal in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalInfo {
+    /// Why, for programs.
+    pub code: RefusalCode,
+    /// Whose fault it is, in the refuser's opinion.
+    pub blame: Blame,
+    /// Why, for people.
+    pub text: String,
+}
+
+impl From<&crate::messages::Refusal> for RefusalInfo {
+    fn from(refusal: &crate::messages::Refusal) -> Self {
+        Self { code: refusal.code, blame: refusal.blame, text: refusal.text.clone() }
+    }
+}
+
+/// One delivery of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryInfo {
+    /// The evaluation point, from 1.
+    pub index: u8,
+    /// The node.
+    pub identity: IdentityKey,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// Bytes of the envelope.
+    pub envelope_bytes: u64,
+    /// Bytes of the sealed response, 0 before it came.
+    pub response_bytes: u64,
+    /// The node's refusal, if it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusalInfo>,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// The deal id.
+    pub id: Digest32,
+    /// How far it is.
+    pub state: JobState,
+    /// The circuit id.
+    pub circuit: Digest32,
+    /// The dials.
+    #[serde(flatten)]
+    pub dials: DialsInfo,
+    /// When it was submitted.
+    pub created: u64,
+    /// When it expires.
+    pub expires: u64,
+    /// Its deliveries, in ascending order of the index.
+    pub nodes: Vec<DeliveryInfo>,
+    /// Who assembles.
+    pub assembler: Assembler,
+    /// Why it failed, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorBody>,
+}
+
+/// A proof that the coordinator assembled, in snarkjs's JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobProof {
+    /// The deal id.
+    pub id: Digest32,
+    /// `proof.json`.
+    pub proof: serde_json::Value,
+    /// `public.json`.
+    pub public: serde_json::Value,
+}
+
+/// Every error of the HTTP API, and why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// A stable word for programs, such as `unknown_circuit`.
+    pub code: String,
+    /// A sentence for people: what, where, and the way out.
+    pub message: String,
+    /// Whose fault it is.
+    pub blame: Blame,
+}

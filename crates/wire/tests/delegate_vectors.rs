@@ -1,0 +1,187 @@
+//! Vectors of the delegation protocol's own encodings: header, deal id, packages, response.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use ark_ff::{AdditiveGroup, Field, PrimeField};
+use common::{check_vectors, counting, read_vectors, unhex};
+use serde_json::{Value, json};
+use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId, Group, Groups, Point, field};
+use tacit_delegate::{
+    Body, CircuitId, DealHeader, DealTerms, Dials, Handover, Package, Response, Seed, package::Shares,
+};
+use tacit_wire::{Acknowledgement, DealId, Seat, ciphertext_digest, identity::Label};
+
+fn h(bytes: impl AsRef<[u8]>) -> Value {
+    Value::String(hex::encode(bytes))
+}
+
+fn element<F: PrimeField>(value: &F) -> Value {
+    let mut bytes = Vec::new();
+    field::write_le(value, &mut bytes);
+    h(bytes)
+}
+
+fn elements<F: PrimeField>(values: &[F]) -> Value {
+    Value::Array(values.iter().map(element).collect())
+}
+
+fn point<P: Point>(point: &P) -> Value {
+    let mut bytes = Vec::new();
+    point.write_be(&mut bytes);
+    h(bytes)
+}
+
+fn vector<C: Curve>() -> Value {
+    type F<C> = <C as Groups>::Scalar;
+    // The largest element shows the byte order and the width.
+    let public: Vec<F<C>> = vec![F::<C>::from(5u64), -F::<C>::ONE];
+    let header = DealHeader {
+        terms: DealTerms {
+            curve: C::ID,
+            circuit: CircuitId(counting(0x60)),
+            dials: Dials::new(Handover::Witness, 4, 1).unwrap(),
+            assembler_key: counting::<40>(0x70).to_vec(),
+            client_key: counting(0x10),
+            expiry: 1_900_000_000,
+            public: public.clone(),
+        },
+        nonce: counting(0xb0),
+    };
+    let encoding = header.encode();
+    assert_eq!(DealHeader::<F<C>>::decode(&encoding).unwrap(), header);
+    let deal = header.deal_id();
+
+    let seed_package =
+        Package::<F<C>> { deal, index: 1, salt: counting(0x01), body: Body::Seed(Seed(counting(0x21))) };
+    let shares = Shares::<F<C>> {
+        wires: vec![F::<C>::from(7u64), F::<C>::ZERO, -F::<C>::from(2u64)],
+        r: F::<C>::from(11u64),
+        s: F::<C>::from(13u64),
+        mask: F::<C>::from(17u64),
+    };
+    let explicit_package =
+        Package::<F<C>> { deal, index: 2, salt: counting(0x41), body: Body::Explicit(shares.clone()) };
+    for package in [&seed_package, &explicit_package] {
+        assert_eq!(&Package::<F<C>>::decode(&package.encode(), 3).unwrap(), package);
+    }
+
+    let envelope = b"an envelope".to_vec();
+    let seat = Seat {
+        deal,
+        group: 0,
+        slice: 0,
+        index: 2,
+        node: counting(0x20),
+        sealing_key: counting(0x30),
+        epoch: 7,
+    };
+    let assignment = seat.assign(&envelope);
+    let acknowledgement = Acknowledgement::new(&assignment, &explicit_package.encode());
+
+    // Multiples of the generators stand for a response: the encoding does not know better.
+    let a = C::G1::generator().scale(&F::<C>::from(2u64)).to_affine();
+    let b = C::G2::generator().scale(&F::<C>::from(3u64)).to_affine();
+    let c = C::G1::generator().scale(&F::<C>::from(5u64)).to_affine();
+    let mut response = 1u16.to_le_bytes().to_vec();
+    response.push(5);
+    let points: [Value; 3] = [point(&a), point(&b), point(&c)];
+    for point in &points {
+        response.extend(unhex(point));
+    }
+    let decoded = Response::<C>::decode(&response).unwrap();
+    assert_eq!(decoded.encode(), response);
+    let signing_bytes = decoded.signing_bytes(&acknowledgement);
+    assert_eq!(
+        signing_bytes,
+        Label::Response.message(&[acknowledgement.encode(), response.clone()].concat())
+    );
+
+    json!({
+        "curve": C::ID.snarkjs_name(),
+        "header": {
+            "curve_code": C::ID.code(),
+            "circuit": h(header.terms.circuit.0),
+            "handover": 1, "n": 4, "t": 1, "groups": 1, "slices": [0],
+            "assembler_key": h(&header.terms.assembler_key),
+            "client_key": h(header.terms.client_key),
+            "expiry": header.terms.expiry,
+            "nonce": h(header.nonce),
+            "public": elements(&public),
+            "encoding": h(&encoding),
+            "deal_id": h(deal.0),
+        },
+        "seed_package": {
+            "index": 1, "salt": h(seed_package.salt), "seed": h(counting::<32>(0x21)),
+            "encoding": h(&*seed_package.encode()),
+        },
+        "explicit_package": {
+            "index": 2, "salt": h(explicit_package.salt),
+            "wires": elements(&shares.wires),
+            "r": element(&shares.r), "s": element(&shares.s), "mask": element(&shares.mask),
+            "encoding": h(&*explicit_package.encode()),
+        },
+        "assignment": {
+            "group": 0, "slice": 0, "index": 2,
+            "node": h(seat.node), "sealing_key": h(seat.sealing_key), "epoch": 7,
+            "envelope": h(&envelope),
+            "ciphertext_digest": h(ciphertext_digest(&envelope)),
+            "associated_data": h(seat.associated_data()),
+            "encoding": h(assignment.encode()),
+            "signing_bytes": h(assignment.signing_bytes()),
+            "digest": h(assignment.digest()),
+            "response_associated_data": h(assignment.response_associated_data()),
+        },
+        "acknowledgement": {
+            "assignment_digest": h(acknowledgement.assignment),
+            "package_digest": h(acknowledgement.package),
+            "encoding": h(acknowledgement.encode()),
+            "signing_bytes": h(acknowledgement.signing_bytes()),
+        },
+        "response": {
+            "a": points[0], "b": points[1], "c": points[2],
+            "encoding": h(&response),
+            "signing_bytes": h(&signing_bytes),
+        },
+    })
+}
+
+#[test]
+fn deals() {
+    check_vectors(
+        "delegate",
+        &json!({
+            "about": "Encodings of the delegation protocol. Integers and field elements are little-endian, points uncompressed \
+                      affine big-endian (c1 before c0). Digests are BLAKE3 in key derivation mode.",
+            "digest_contexts": {
+                "deal_id": tacit_delegate::labels::DEAL_ID,
+                "ciphertext": tacit_delegate::labels::CIPHERTEXT,
+                "assignment": tacit_delegate::labels::ASSIGNMENT_DIGEST,
+                "package": tacit_delegate::labels::PACKAGE,
+            },
+            "vectors": [vector::<Bn254>(), vector::<Bls12_381>()],
+        }),
+    );
+}
+
+#[test]
+fn committed_deals_decode_to_themselves() {
+    fn check<C: Curve>(vector: &Value) {
+        let encoding = unhex(&vector["header"]["encoding"]);
+        let header = DealHeader::<C::Scalar>::decode(&encoding).unwrap();
+        assert_eq!(header.encode(), encoding);
+        assert_eq!(DealId(unhex(&vector["header"]["deal_id"]).try_into().unwrap()), header.deal_id());
+        for package in ["seed_package", "explicit_package"] {
+            let encoding = unhex(&vector[package]["encoding"]);
+            assert_eq!(*Package::<C::Scalar>::decode(&encoding, 3).unwrap().encode(), encoding);
+        }
+        let encoding = unhex(&vector["response"]["encoding"]);
+        assert_eq!(Response::<C>::decode(&encoding).unwrap().encode(), encoding);
+    }
+    for vector in read_vectors("delegate")["vectors"].as_array().unwrap() {
+        match vector["curve"].as_str() {
+            Some(name) if name == CurveId::Bn254.snarkjs_name() => check::<Bn254>(vector),
+            _ => check::<Bls12_381>(vector),
+        }
+    }
+}

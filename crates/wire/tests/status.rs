@@ -1,0 +1,121 @@
+//! The JSON of the HTTP API, byte for byte.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::*;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tacit_wire::{
+    Blame, Digest32, PROTOCOL_VERSION, Purpose,
+    messages::{Assembler, Refusal, RefusalCode},
+    status::*,
+};
+
+fn body<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, value: &T) -> Value {
+    let json = serde_json::to_value(value).unwrap();
+    assert_eq!(&serde_json::from_value::<T>(json.clone()).unwrap(), value);
+    json!({ "name": name, "body": json })
+}
+
+fn job() -> JobStatus {
+    let delivery = |index, state, refusal| DeliveryInfo {
+        index,
+        identity: node().key(),
+        state,
+        envelope_bytes: 4_200,
+        response_bytes: if state == DeliveryState::Answered { 1_600 } else { 0 },
+        refusal,
+    };
+    let refusal = Refusal::new(RefusalCode::UnknownCircuit, Blame::Nobody, "no such circuit here");
+    JobStatus {
+        id: Digest32(counting(0xa0)),
+        state: JobState::Failed,
+        circuit: Digest32(counting(0x60)),
+        dials: DialsInfo { n: 4, t: 1, handover: "witness".into() },
+        created: NOT_BEFORE,
+        expires: NOT_BEFORE + 600,
+        nodes: vec![
+            delivery(1, DeliveryState::Waiting, None),
+            delivery(2, DeliveryState::Answered, None),
+            delivery(3, DeliveryState::Refused, Some(RefusalInfo::from(&refusal))),
+            delivery(4, DeliveryState::Lost, None),
+        ],
+        assembler: Assembler::Client,
+        error: Some(ErrorBody {
+            code: "too_few_answers".into(),
+            message: "one answer came, three are needed".into(),
+            blame: Blame::Nobody,
+        }),
+    }
+}
+
+fn network() -> NetworkInfo {
+    NetworkInfo {
+        protocol_version: PROTOCOL_VERSION,
+        software: "tacit/0.1.0".into(),
+        coordinator: client().key(),
+        assembler_certificate: None,
+        nodes: vec![NodeInfo {
+            identity: node().key(),
+            sealing_key_certificate: Some(HexCertificate::from(&certificate())),
+            connected: true,
+            software: "tacit/0.1.0".into(),
+            circuits: vec![Digest32(counting(0x60))],
+        }],
+    }
+}
+
+#[test]
+fn bodies() {
+    let circuit = CircuitInfo {
+        id: Digest32(counting(0x60)),
+        curve: "bn128".into(),
+        n_wires: 1_000,
+        n_public: 3,
+        log_domain: 10,
+        bytes: 600_000,
+        has_r1cs: true,
+    };
+    let proof = JobProof { id: Digest32(counting(0xa0)), proof: json!({ "pi_a": [] }), public: json!(["1"]) };
+    check_vectors(
+        "status",
+        &json!({
+            "about": "Bodies of the HTTP API. Unknown fields are to be ignored.",
+            "vectors": [
+                body("network", &network()),
+                body("circuit", &circuit),
+                body("job", &job()),
+                body("proof", &proof),
+            ],
+        }),
+    );
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_wrong_ones_are_not() {
+    let mut json = serde_json::to_value(job()).unwrap();
+    json["later"] = json!("more");
+    assert_eq!(serde_json::from_value::<JobStatus>(json.clone()).unwrap(), job());
+    json["id"] = json!("not hexadecimal");
+    let error = serde_json::from_value::<JobStatus>(json).unwrap_err();
+    assert!(error.to_string().contains("64 hexadecimal digits"), "{error}");
+}
+
+#[test]
+fn a_certificate_survives_json() {
+    let info = network();
+    let read = info.nodes[0].sealing_key_certificate.as_ref().unwrap().decode().unwrap();
+    assert_eq!(read, certificate());
+    read.verify_for(Purpose::NodeEnvelope, node().key(), NOT_BEFORE).unwrap();
+    assert!(HexCertificate("zz".into()).decode().is_err());
+    assert!(HexCertificate("00".into()).decode().is_err());
+}
+
+#[test]
+fn refusal_codes_have_one_name() {
+    for code in RefusalCode::ALL {
+        assert_eq!(serde_json::to_value(code).unwrap(), json!(code.name()));
+        assert_eq!(RefusalCode::from_code(code.code()), Some(*code));
+    }
+}

@@ -1,0 +1,43 @@
+//! The delegation protocol's encodings: what decodes has one encoding. Codes at the front tell them apart.
+
+use tacit_algebra::{Bls12_381, Bn254, CurveId, Groups};
+use tacit_delegate::{Acknowledgement, Assignment, DealHeader, Package, Record, Response, header};
+
+fn curve<G: Groups>(data: &[u8]) {
+    if let Ok(header) = DealHeader::<G::Scalar>::decode(data) {
+        assert_eq!(header.encode(), data);
+        let _ = (header.deal_id(), header.check_expiry(0));
+    }
+    for n_private in [0, 1, 2, 5] {
+        if let Ok(package) = Package::<G::Scalar>::decode(data, n_private) {
+            assert_eq!(package.encode().as_slice(), data);
+        }
+    }
+    match Response::<G>::decode(data) {
+        Ok(response) => assert_eq!(response.encode(), data),
+        Err(error) => {
+            let _ = error.to_string();
+        }
+    }
+}
+
+/// The target.
+pub fn run(data: &[u8]) {
+    if let Ok(assignment) = Assignment::decode(data) {
+        assert_eq!(assignment.encode(), data);
+    }
+    if let Ok(acknowledgement) = Acknowledgement::decode(data) {
+        assert_eq!(acknowledgement.encode(), data);
+    }
+    if let Ok(record) = Record::decode(data) {
+        assert_eq!(record.encode(), data);
+    }
+    match header::curve_of(data) {
+        Ok(CurveId::Bn254) => curve::<Bn254>(data),
+        Ok(CurveId::Bls12_381) => curve::<Bls12_381>(data),
+        Err(_) => {
+            curve::<Bn254>(data);
+            curve::<Bls12_381>(data);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Writes the seeds that are made rather than found: `fuzz/run.sh --seeds`.
+//!
+//! Deterministic, so that running it again changes nothing unless an encoding has changed.
+
+use std::fs;
+use std::path::Path;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use tacit_algebra::{Check, Curve, Group, Point};
+use tacit_circom::{Wtns, Zkey};
+use tacit_delegate::{
+    Acknowledgement, CircuitShape, DealTerms, Dials, Handover, Seat, accept, decide, respond,
+};
+use tacit_delegate::{Decision, Holder};
+use tacit_groth16::{ProvingKey, prepared};
+
+/// Writes them.
+pub fn write() {
+    vectors();
+    make::<tacit_algebra::Bn254>("bn128");
+    make::<tacit_algebra::Bls12_381>("bls12381");
+}
+
+fn save(target: &str, name: &str, bytes: &[u8]) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+    fs::create_dir_all(&dir).expect("a directory");
+    fs::write(dir.join(name), bytes).expect("a seed");
+}
+
+/// The test vectors of the wire format are seeds too: every byte string that goes by these names.
+fn vectors() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    for (file, target, members) in [
+        ("frames", "frames", &["frame"][..]),
+        ("certificate", "seals", &["encoding", "public_key"]),
+        ("envelope", "seals", &["signed_assignment", "signed_acknowledgement", "signed_response"]),
+    ] {
+        let text = fs::read(dir.join(format!("{file}.json"))).expect("vectors");
+        let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let vectors = json["vectors"].as_array().expect("vectors");
+        for (i, vector) in vectors.iter().enumerate() {
+            for member in members {
+                let bytes =
+                    hex::decode(vector[member].as_str().expect("a byte string")).expect("hexadecimal");
+                save(target, &format!("{file}-{i}-{member}"), &bytes);
+            }
+        }
+    }
+}
+
+fn make<C: Curve>(curve: &str) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/circom/tests/fixtures").join(curve);
+    let zkey = fs::read(fixtures.join("final.zkey")).expect("final.zkey");
+    let key = ProvingKey::<C>::from_zkey(Zkey::read(&zkey, Check::Full).expect("a zkey")).expect("a key");
+    let witness = Wtns::<C::Scalar>::read(&fs::read(fixtures.join("tiny.wtns")).expect("tiny.wtns"));
+    let witness = witness.expect("a witness").values.clone();
+    let mut rng = ChaCha20Rng::from_seed([1; 32]);
+
+    let mut points = Vec::new();
+    C::G1::generator().to_affine().write_be(&mut points);
+    C::G2::generator().to_affine().write_be(&mut points);
+    save("points", &format!("{curve}-g1"), &points[..<C::G1 as Group<C::Scalar>>::Affine::LEN]);
+    save("points", &format!("{curve}-g2"), &points[<C::G1 as Group<C::Scalar>>::Affine::LEN..]);
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("key");
+    prepared::write(&file, &key).expect("a prepared key");
+    save("prepared", curve, &fs::read(&file).expect("what was written"));
+
+    let (public, private) = witness[1..].split_at(key.n_public);
+    let terms = DealTerms {
+        curve: C::ID,
+        circuit: key.circuit_id,
+        dials: Dials::new(Handover::Witness, 4, 1).expect("dials"),
+        assembler_key: vec![2; 32],
+        client_key: [3; 32],
+        expiry: 4,
+        public: public.to_vec(),
+    };
+    let shape = CircuitShape::of(&key);
+    let deal = tacit_delegate::deal(terms, &shape, private, &mut rng).expect("a deal");
+    let header = deal.header.encode();
+    save("delegate", &format!("{curve}-header"), &header);
+    let holder = Holder { node: [5; 32], sealing_key: [6; 32], epoch: 7 };
+    for package in &deal.packages[..2] {
+        let index = package.index;
+        let bytes = package.encode();
+        save("delegate", &format!("{curve}-package-{index}"), &bytes);
+        if C::ID == tacit_algebra::CurveId::Bn254 {
+            let len = u16::try_from(header.len()).expect("short").to_le_bytes();
+            save("respond", &format!("package-{index}"), &[&len[..], &header, &bytes].concat());
+        }
+        let response = respond(&key, &deal.header, package).expect("a response");
+        save("delegate", &format!("{curve}-response-{index}"), &response.encode());
+        let Holder { node, sealing_key, epoch } = holder;
+        let seat = Seat { deal: deal.id, group: 0, slice: 0, index, node, sealing_key, epoch };
+        let assignment = seat.assign(b"envelope");
+        save("delegate", &format!("{curve}-assignment-{index}"), &assignment.encode());
+        let acknowledgement = Acknowledgement::new(&assignment, &bytes);
+        save("delegate", &format!("{curve}-acknowledgement-{index}"), &acknowledgement.encode());
+        let request = accept(&deal.header, &assignment, b"envelope", &holder, &shape, 0).expect("accepted");
+        if let Decision::Answer(record) = decide(None, &request) {
+            save("delegate", &format!("{curve}-record-{index}"), &record.answered(vec![8; 9]).encode());
+        }
+    }
+}
