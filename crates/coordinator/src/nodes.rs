@@ -163,10 +163,10 @@ async fn converse(
             }
             Some(ended) = offers.join_next(), if !offers.is_empty() => {
                 look = true;
-                if let Ok((deal, rest)) = ended {
+                if let Ok((deal, after)) = ended {
                     in_flight.remove(&deal);
-                    seat.returned(&deal);
-                    if let Some(rest) = rest {
+                    seat.returned(deal, after == After::Unanswered);
+                    if let Some(rest) = after.rest() {
                         resting.insert(deal, Instant::now() + rest);
                     }
                 }
@@ -196,7 +196,7 @@ async fn fill(
     connection: &Connection,
     seat: &Seat,
     window: usize,
-    offers: &mut JoinSet<(Digest32, Option<Duration>)>,
+    offers: &mut JoinSet<(Digest32, After)>,
     in_flight: &mut HashSet<Digest32>,
     resting: &mut HashMap<Digest32, Instant>,
 ) -> Result<(), StoreError> {
@@ -218,14 +218,34 @@ async fn fill(
     Ok(())
 }
 
-/// Offers one envelope and records the reply. Returns for how long to let it rest before it is offered again, if it
-/// still has to be.
-async fn offer(service: &Service, connection: &Connection, deal: Digest32, index: u8) -> Option<Duration> {
+/// What comes after an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// The reply is recorded, or there was nothing to offer any more.
+    Settled,
+    /// The node did not take it: offer it again after a rest.
+    Declined(Duration),
+    /// The connection ended or the time was over before a reply: the node may have it in hand.
+    Unanswered,
+}
+
+impl After {
+    fn rest(self) -> Option<Duration> {
+        match self {
+            Self::Settled => None,
+            Self::Declined(rest) => Some(rest),
+            Self::Unanswered => Some(BUSY),
+        }
+    }
+}
+
+/// Offers one envelope and records the reply.
+async fn offer(service: &Service, connection: &Connection, deal: Digest32, index: u8) -> After {
     match try_offer(service, connection, deal, index).await {
-        Ok(rest) => rest,
+        Ok(after) => after,
         Err(error) => {
             tracing::error!(job = %deal, index, %error, "cannot use the database for an offer");
-            Some(FAILED)
+            After::Declined(FAILED)
         }
     }
 }
@@ -235,8 +255,8 @@ async fn try_offer(
     connection: &Connection,
     deal: Digest32,
     index: u8,
-) -> Result<Option<Duration>, StoreError> {
-    let Some(row) = service.store.offer(&deal, index).await? else { return Ok(None) };
+) -> Result<After, StoreError> {
+    let Some(row) = service.store.offer(&deal, index).await? else { return Ok(After::Settled) };
     let assignment =
         SignedAssignment::decode(&row.assignment).map_err(|_| StoreError::Damaged("an assignment"))?;
     let time = Duration::from_secs(row.expiry.saturating_sub(service.clock.now()).saturating_add(1));
@@ -248,15 +268,15 @@ async fn try_offer(
         Ok(Message::Answer(answer)) => match answer.acknowledgement.verify(&assignment.assignment) {
             Ok(()) => {
                 record(service, connection, deal, index, &Ok(answer)).await?;
-                return Ok(None);
+                return Ok(After::Settled);
             }
             Err(error) => misbehaved(error.to_string()),
         },
         Ok(Message::Refusal(refusal)) => match refusal.code {
-            RefusalCode::Busy | RefusalCode::Leaving => return Ok(Some(BUSY)),
+            RefusalCode::Busy | RefusalCode::Leaving => return Ok(After::Declined(BUSY)),
             RefusalCode::Internal => {
                 tracing::warn!(job = %deal, index, %refusal, "a node failed, it will be asked again");
-                return Ok(Some(FAILED));
+                return Ok(After::Declined(FAILED));
             }
             _ => refusal,
         },
@@ -267,11 +287,11 @@ async fn try_offer(
         }
         Err(error) => {
             tracing::debug!(job = %deal, index, %error, "an offer got no reply");
-            return Ok(Some(BUSY));
+            return Ok(After::Unanswered);
         }
     };
     record(service, connection, deal, index, &Err(refusal)).await?;
-    Ok(None)
+    Ok(After::Settled)
 }
 
 async fn ask(connection: &Connection, frame: Vec<u8>, time: Duration) -> Result<Message, NetError> {

@@ -163,9 +163,14 @@ impl Seat {
         });
     }
 
-    /// Marks a deal as not in the node's hands any more.
-    pub fn returned(&self, deal: &Digest32) {
-        self.entry(|e| e.offered.remove(deal));
+    /// Marks a deal as offered no more; without a reply the node may still have it in hand.
+    pub fn returned(&self, deal: Digest32, unanswered: bool) {
+        self.entry(|e| {
+            // A job that ended in the meantime was forgotten already.
+            if e.offered.remove(&deal) && unanswered {
+                e.lost.insert(deal);
+            }
+        });
     }
 }
 
@@ -173,7 +178,8 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.entry(|e| {
             e.session = None;
-            e.lost = std::mem::take(&mut e.offered);
+            let Entry { lost, offered, .. } = e;
+            lost.extend(offered.drain());
         });
     }
 }

@@ -1,7 +1,7 @@
 //! HTTPS between clients and coordinators.
 //!
-//! TLS 1.3 only. The hybrid X25519MLKEM768 comes first; plain X25519 is allowed for browsers that do not have it yet
-//! (what travels here is sealed with X-Wing besides). A coordinator's certificate is self-signed by its identity, or
+//! TLS 1.3 only. Our client offers the hybrid X25519MLKEM768 and nothing else; the server also takes plain X25519 from
+//! browsers that do not have it yet (what travels here is sealed with X-Wing besides). A coordinator's certificate is self-signed by its identity, or
 //! one that an operator brings for browsers; programs pin it either way.
 
 use std::{fmt, str::FromStr, sync::Arc};
@@ -10,7 +10,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{
-        CryptoProvider, WebPkiSupportedAlgorithms,
+        CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms,
         aws_lc_rs::{self, cipher_suite, kx_group},
         verify_tls13_signature,
     },
@@ -84,17 +84,22 @@ impl FromStr for CertificatePin {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+fn provider(groups: &[&'static dyn SupportedKxGroup]) -> Arc<CryptoProvider> {
     Arc::new(CryptoProvider {
         cipher_suites: vec![
             cipher_suite::TLS13_AES_256_GCM_SHA384,
             cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
             cipher_suite::TLS13_AES_128_GCM_SHA256,
         ],
-        kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],
+        kx_groups: groups.to_vec(),
         ..aws_lc_rs::default_provider()
     })
 }
+
+/// What a server takes.
+const SERVER_GROUPS: &[&dyn SupportedKxGroup] = &[kx_group::X25519MLKEM768, kx_group::X25519];
+/// What a client of ours offers.
+const CLIENT_GROUPS: &[&dyn SupportedKxGroup] = &[kx_group::X25519MLKEM768];
 
 fn alpn() -> Vec<Vec<u8>> {
     vec![b"h2".to_vec(), b"http/1.1".to_vec()]
@@ -108,7 +113,7 @@ fn server(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<ServerConfig>, NetError> {
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(provider(SERVER_GROUPS))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(configuration)?
         .with_no_client_auth()
@@ -150,7 +155,7 @@ pub fn server_config_from_pem(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConf
 ///
 /// For reqwest: `Client::builder().use_preconfigured_tls(config)`.
 pub fn client_config(pins: &[CertificatePin]) -> Result<ClientConfig, NetError> {
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_provider(provider(CLIENT_GROUPS))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(configuration)?
         .dangerous()
@@ -161,7 +166,8 @@ pub fn client_config(pins: &[CertificatePin]) -> Result<ClientConfig, NetError> 
 }
 
 pub(crate) fn verifier(pins: &[CertificatePin]) -> Arc<dyn ServerCertVerifier> {
-    Arc::new(PinVerifier { algorithms: provider().signature_verification_algorithms, pins: pins.to_vec() })
+    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+    Arc::new(PinVerifier { algorithms, pins: pins.to_vec() })
 }
 
 fn spki_of(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
