@@ -241,7 +241,8 @@ async fn an_expired_job_ends_and_its_envelopes_are_gone() {
     let mut network =
         Network::with_clock(0, &fakes.iter().map(|f| &f.identity).collect::<Vec<_>>(), clock).await;
     network.api.register(circuit()).await;
-    let dealt = to_fakes(&fakes, now() + 600);
+    // By the coordinator's clock, which stands still.
+    let dealt = to_fakes(&fakes, time.load(Ordering::Relaxed) + 600);
     network.api.submit(&dealt.message).await;
     let database = network.config.data_dir.join("coordinator.sqlite");
     let store = tacit_coordinator::store::Store::open(&database).await.unwrap();
