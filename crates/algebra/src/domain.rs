@@ -7,7 +7,11 @@
 
 use ark_ff::PrimeField;
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
+use rayon::prelude::*;
 use thiserror::Error;
+
+use crate::fast::backend::{Backend, with_backend};
+use crate::fast::{ScalarField, fft};
 
 /// The domain does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -23,7 +27,7 @@ pub struct DomainError {
 
 /// A multiplicative subgroup of size `2^k` with its odd coset.
 #[derive(Debug, Clone)]
-pub struct Domain<F: PrimeField> {
+pub struct Domain<F: ScalarField> {
     subgroup: Radix2EvaluationDomain<F>,
     shift: F,
 }
@@ -41,7 +45,7 @@ fn root_of_unity<F: PrimeField>(log_order: u32) -> F {
     root
 }
 
-impl<F: PrimeField> Domain<F> {
+impl<F: ScalarField> Domain<F> {
     /// The domain of size `2^log_size`.
     ///
     /// # Errors
@@ -92,21 +96,29 @@ impl<F: PrimeField> Domain<F> {
         self.shift
     }
 
-    /// Coefficients to evaluations over the subgroup, in place. Shorter vectors are padded with zeros.
+    /// Coefficients to evaluations over the subgroup, in place, both in natural order. Shorter vectors are padded with
+    /// zeros, longer ones cut.
     pub fn fft_in_place(&self, v: &mut Vec<F>) {
-        self.subgroup.fft_in_place(v);
+        v.resize(self.size(), F::ZERO);
+        with_backend!(B => {
+            let twiddles = self.twiddles::<B>();
+            fft::permute(v, self.log_size());
+            fft::forward_to_natural::<F, B>(v, &twiddles);
+            v.par_iter_mut().with_min_len(MIN_LEN).for_each(|x| *x = x.reduced::<B>());
+        });
     }
 
-    /// Evaluations over the subgroup to coefficients, in place.
-    pub fn ifft_in_place(&self, v: &mut Vec<F>) {
-        self.subgroup.ifft_in_place(v);
+    /// What the way to the odd coset needs, once for all vectors that go there.
+    pub fn odd_coset(&self) -> OddCoset<F> {
+        let (twiddles, scale) = with_backend!(B => {
+            let scale = fft::bit_reversed_powers::<F, B>(self.subgroup.size_inv, self.shift, self.log_size());
+            (self.twiddles::<B>(), scale)
+        });
+        OddCoset { twiddles, scale }
     }
 
-    /// Evaluations over the subgroup to evaluations of the same polynomial over the odd coset, in place.
-    pub fn to_odd_coset_in_place(&self, v: &mut Vec<F>) {
-        self.subgroup.ifft_in_place(v);
-        Radix2EvaluationDomain::distribute_powers(v, self.shift);
-        self.subgroup.fft_in_place(v);
+    fn twiddles<B: Backend>(&self) -> Vec<F> {
+        fft::bit_reversed_powers::<F, B>(F::ONE, self.generator(), self.log_size().saturating_sub(1))
     }
 
     /// All points of the subgroup, in order.
@@ -125,6 +137,41 @@ impl<F: PrimeField> Domain<F> {
     }
 }
 
+/// Values below which a loop over them is not worth two threads.
+const MIN_LEN: usize = 1 << 12;
+
+/// The way from a domain to its odd coset.
+#[derive(Debug, Clone)]
+pub struct OddCoset<F> {
+    /// Powers of the domain's generator, in bit-reversed order.
+    twiddles: Vec<F>,
+    /// Powers of the shift over the domain's size, in bit-reversed order.
+    scale: Vec<F>,
+}
+
+impl<F: ScalarField> OddCoset<F> {
+    /// Evaluations over the domain to evaluations of the same polynomial over the odd coset, in place. Shorter vectors
+    /// are padded with zeros, longer ones cut.
+    pub fn move_in_place(&self, v: &mut Vec<F>) {
+        v.resize(self.scale.len(), F::ZERO);
+        with_backend!(B => {
+            fft::inverse_to_bit_reversed::<F, B>(v, &self.twiddles);
+            v.par_iter_mut().zip(&self.scale).with_min_len(MIN_LEN).for_each(|(x, s)| *x = x.times::<B>(s));
+            fft::forward_to_natural::<F, B>(v, &self.twiddles);
+            v.par_iter_mut().with_min_len(MIN_LEN).for_each(|x| *x = x.reduced::<B>());
+        });
+    }
+
+    /// `a b - c`, value by value, into `a`.
+    pub fn product_minus(&self, a: &mut [F], b: &[F], c: &[F]) {
+        with_backend!(B => {
+            a.par_iter_mut().zip(b).zip(c).with_min_len(MIN_LEN).for_each(|((a, b), c)| {
+                *a = a.times::<B>(b).minus::<B>(c);
+            });
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -134,15 +181,49 @@ mod tests {
     use ark_poly::Polynomial;
     use ark_poly::univariate::DensePolynomial;
 
-    fn moves_to_the_odd_coset<F: PrimeField>() {
-        let domain = Domain::<F>::new(4).unwrap();
-        let poly = DensePolynomial { coeffs: (0..16u64).map(|i| F::from(i * i + 3)).collect() };
-        let mut v: Vec<F> = domain.points().map(|x| poly.evaluate(&x)).collect();
-        domain.to_odd_coset_in_place(&mut v);
-        for (x, y) in domain.points().zip(v) {
-            assert_eq!(poly.evaluate(&(domain.coset_shift() * x)), y);
+    fn moves_to_the_odd_coset<F: ScalarField>() {
+        let mut rng = ark_std::test_rng();
+        for log_size in [0, 1, 2, 4, 7] {
+            let domain = Domain::<F>::new(log_size).unwrap();
+            let coeffs: Vec<F> = (0..domain.size()).map(|_| F::rand(&mut rng)).collect();
+            let mut evaluations = coeffs.clone();
+            domain.fft_in_place(&mut evaluations);
+            let poly = DensePolynomial { coeffs };
+            for (x, y) in domain.points().zip(&evaluations) {
+                assert_eq!(poly.evaluate(&x), *y);
+            }
+            domain.odd_coset().move_in_place(&mut evaluations);
+            for (x, y) in domain.points().zip(evaluations) {
+                assert_eq!(poly.evaluate(&(domain.coset_shift() * x)), y);
+            }
         }
-        assert_eq!(domain.generator().pow([8]), -F::ONE);
+        assert_eq!(Domain::<F>::new(4).unwrap().generator().pow([8]), -F::ONE);
+    }
+
+    /// Beyond the sizes that are transformed as one block and by one thread, with values that make the largest sums.
+    fn agrees_with_arkworks<F: ScalarField>() {
+        let mut rng = ark_std::test_rng();
+        for log_size in [9, 10, 13, 14] {
+            let domain = Domain::<F>::new(log_size).unwrap();
+            let random = (0..domain.size()).map(|_| F::rand(&mut rng)).collect::<Vec<F>>();
+            for mut v in [random, vec![-F::ONE; domain.size()], vec![F::ZERO; 5]] {
+                let mut expected = v.clone();
+                domain.subgroup.fft_in_place(&mut expected);
+                domain.fft_in_place(&mut v);
+                assert!(v == expected, "{log_size}");
+                domain.subgroup.ifft_in_place(&mut expected);
+                Radix2EvaluationDomain::distribute_powers(&mut expected, domain.shift);
+                domain.subgroup.fft_in_place(&mut expected);
+                domain.odd_coset().move_in_place(&mut v);
+                assert!(v == expected, "{log_size}");
+            }
+        }
+    }
+
+    #[test]
+    fn large_transforms_are_those_of_arkworks() {
+        agrees_with_arkworks::<ark_bn254::Fr>();
+        agrees_with_arkworks::<ark_bls12_381::Fr>();
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 
-use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
+use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeField};
 use zeroize::Zeroize;
 
 use crate::DecodeError;
+use crate::fast::{FastCurve, ScalarField};
 use crate::field::{self, Montgomery};
 
 /// How far a decoded point is checked. Coordinates are always checked to be canonical.
@@ -107,6 +108,11 @@ pub trait Group<F: PrimeField>:
     /// `sum scalars[i] * bases[i]`; a multi-scalar multiplication. The shorter slice decides.
     fn msm(bases: &[Self::Affine], scalars: &[F]) -> Self;
 
+    /// The sum of two multi-scalar multiplications, for less than the price of two.
+    fn msm_of_two(parts: [(&[Self::Affine], &[F]); 2]) -> Self {
+        parts.into_iter().map(|(bases, scalars)| Self::msm(bases, scalars)).sum()
+    }
+
     /// `scalars[i] * base` for each scalar: what the setup of a key consists of. Not constant-time.
     fn multiples(base: &Self, scalars: &[F]) -> Vec<Self::Affine> {
         let points: Vec<Self> = scalars.iter().map(|k| base.scale(k)).collect();
@@ -117,7 +123,7 @@ pub trait Group<F: PrimeField>:
 /// Two groups with a bilinear map into a third: what Groth16 lives in.
 pub trait Groups: Copy + Debug + Send + Sync + 'static {
     /// The scalar field.
-    type Scalar: PrimeField;
+    type Scalar: ScalarField;
     /// The first group.
     type G1: Group<Self::Scalar>;
     /// The second group.
@@ -132,21 +138,21 @@ pub type G1Affine<G> = <<G as Groups>::G1 as Group<<G as Groups>::Scalar>>::Affi
 /// The stored form of an element of the second group.
 pub type G2Affine<G> = <<G as Groups>::G2 as Group<<G as Groups>::Scalar>>::Affine;
 
-impl<F: PrimeField, G: CurveGroup<ScalarField = F> + Zeroize> Group<F> for G
+impl<P: FastCurve> Group<P::ScalarField> for Projective<P>
 where
-    G::Affine: Point,
+    Affine<P>: Point,
 {
-    type Affine = <G as CurveGroup>::Affine;
+    type Affine = Affine<P>;
 
     fn identity() -> Self {
-        <G as ark_ff::AdditiveGroup>::ZERO
+        <Self as ark_ff::AdditiveGroup>::ZERO
     }
 
     fn generator() -> Self {
-        <G as ark_ec::PrimeGroup>::generator()
+        <Self as ark_ec::PrimeGroup>::generator()
     }
 
-    fn scale(&self, k: &F) -> Self {
+    fn scale(&self, k: &P::ScalarField) -> Self {
         *self * k
     }
 
@@ -155,23 +161,23 @@ where
     }
 
     fn batch_to_affine(points: &[Self]) -> Vec<Self::Affine> {
-        G::normalize_batch(points)
+        Self::normalize_batch(points)
     }
 
     fn from_affine(point: &Self::Affine) -> Self {
         (*point).into()
     }
 
-    fn msm(bases: &[Self::Affine], scalars: &[F]) -> Self {
-        let n = bases.len().min(scalars.len());
-        let (Some(bases), Some(scalars)) = (bases.get(..n), scalars.get(..n)) else {
-            return <Self as Group<F>>::identity();
-        };
-        <G as ark_ec::VariableBaseMSM>::msm_unchecked(bases, scalars)
+    fn msm(bases: &[Self::Affine], scalars: &[P::ScalarField]) -> Self {
+        P::multi_scalar([(bases, scalars), (&[], &[])])
     }
 
-    fn multiples(base: &Self, scalars: &[F]) -> Vec<Self::Affine> {
-        crate::fixed_base::multiples(base, scalars)
+    fn msm_of_two(parts: [(&[Self::Affine], &[P::ScalarField]); 2]) -> Self {
+        P::multi_scalar(parts)
+    }
+
+    fn multiples(base: &Self, scalars: &[P::ScalarField]) -> Vec<Self::Affine> {
+        P::fixed_base(base, scalars)
     }
 }
 

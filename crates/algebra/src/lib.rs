@@ -16,11 +16,13 @@ pub mod ceremony;
 pub mod curve;
 pub mod domain;
 mod error;
+mod fast;
 pub mod field;
 mod fixed_base;
 pub mod group;
 
 pub use curve::{Bls12_381, Bn254, Curve, CurveId};
-pub use domain::{Domain, DomainError};
+pub use domain::{Domain, DomainError, OddCoset};
 pub use error::DecodeError;
+pub use fast::{Arithmetic, FastCurve, Part, ScalarField};
 pub use group::{Check, G1Affine, G2Affine, Group, Groups, Point};

@@ -141,19 +141,14 @@ pub(crate) fn on_shares<G: Groups>(
     wires.extend_from_slice(&shares.wires);
     let wires: &[G::Scalar] = &wires;
 
-    let ((mut a, mut b1), (mut b, (mut l, mut h))) = rayon::join(
+    let ((mut a, mut b1), (mut b, mut l_and_h)) = rayon::join(
         || rayon::join(|| G::G1::msm(&key.a_query, wires), || G::G1::msm(&key.b_g1_query, wires)),
         || {
             rayon::join(
                 || G::G2::msm(&key.b_g2_query, wires),
                 || {
-                    rayon::join(
-                        || G::G1::msm(&key.l_query, &shares.wires),
-                        || {
-                            let h = Zeroizing::new(qap::quotient(key, domain, wires));
-                            G::G1::msm(&key.h_query, &h)
-                        },
-                    )
+                    let h = Zeroizing::new(qap::quotient(key, domain, wires));
+                    G::G1::msm_of_two([(&key.l_query, &shares.wires), (&key.h_query, &h)])
                 },
             )
         },
@@ -163,14 +158,13 @@ pub(crate) fn on_shares<G: Groups>(
     a += G::G1::from_affine(&key.vk.alpha_g1) + delta.scale(&shares.r);
     b1 += G::G1::from_affine(&key.beta_g1) + delta.scale(&shares.s);
     b += G::G2::from_affine(&key.vk.beta_g2) + G::G2::from_affine(&key.vk.delta_g2).scale(&shares.s);
-    let c = l + h + a.scale(&shares.s) + b1.scale(&shares.r) - delta.scale(&(shares.r * shares.s))
+    let c = l_and_h + a.scale(&shares.s) + b1.scale(&shares.r) - delta.scale(&(shares.r * shares.s))
         + G::G1::generator().scale(&shares.mask);
 
     let points: [G1Affine<G>; 2] = [a.to_affine(), c.to_affine()];
     let b_affine: G2Affine<G> = b.to_affine();
     // What leaves the node is masked; what it was computed from is not.
-    l.zeroize();
-    h.zeroize();
+    l_and_h.zeroize();
     a.zeroize();
     b.zeroize();
     b1.zeroize();

@@ -65,16 +65,24 @@ pub fn prove_with_blinders<G: Groups>(
     }
     let domain = key.domain()?;
     let private = witness.get(key.n_public + 1..).unwrap_or_default();
-    let mut h = qap::quotient(key, &domain, witness);
-
+    let h = &mut Vec::new();
+    let ((a, b1), (b, c)) = rayon::join(
+        || rayon::join(|| G::G1::msm(&key.a_query, witness), || G::G1::msm(&key.b_g1_query, witness)),
+        || {
+            rayon::join(
+                || G::G2::msm(&key.b_g2_query, witness),
+                || {
+                    *h = qap::quotient(key, &domain, witness);
+                    G::G1::msm_of_two([(&key.l_query, private), (&key.h_query, h)])
+                },
+            )
+        },
+    );
     let delta = G::G1::from_affine(&key.delta_g1);
-    let a = G::G1::from_affine(&key.vk.alpha_g1) + G::G1::msm(&key.a_query, witness) + delta.scale(&r);
-    let b1 = G::G1::from_affine(&key.beta_g1) + G::G1::msm(&key.b_g1_query, witness) + delta.scale(&s);
-    let b = G::G2::from_affine(&key.vk.beta_g2)
-        + G::G2::msm(&key.b_g2_query, witness)
-        + G::G2::from_affine(&key.vk.delta_g2).scale(&s);
-    let c = G::G1::msm(&key.l_query, private) + G::G1::msm(&key.h_query, &h) + a.scale(&s) + b1.scale(&r)
-        - delta.scale(&(r * s));
+    let a = G::G1::from_affine(&key.vk.alpha_g1) + a + delta.scale(&r);
+    let b1 = G::G1::from_affine(&key.beta_g1) + b1 + delta.scale(&s);
+    let b = G::G2::from_affine(&key.vk.beta_g2) + b + G::G2::from_affine(&key.vk.delta_g2).scale(&s);
+    let c = c + a.scale(&s) + b1.scale(&r) - delta.scale(&(r * s));
     h.zeroize();
     Ok(Proof { a: a.to_affine(), b: b.to_affine(), c: c.to_affine() })
 }

@@ -7,8 +7,8 @@
 //! Every step but one is linear, and that one is a product: on degree-`t` shares of the wires the result is a
 //! degree-`2t` sharing of the quotient. This is why one function serves the local prover and a node.
 
-use ark_ff::PrimeField;
-use tacit_algebra::{Domain, Groups};
+use tacit_algebra::{Domain, Groups, ScalarField};
+use zeroize::Zeroize;
 
 use crate::key::ProvingKey;
 
@@ -24,17 +24,17 @@ pub fn quotient<G: Groups>(
 }
 
 /// The same from the products of the matrices with the wires.
-pub fn quotient_from_rows<F: PrimeField>(domain: &Domain<F>, mut a: Vec<F>, mut b: Vec<F>) -> Vec<F> {
+pub fn quotient_from_rows<F: ScalarField>(domain: &Domain<F>, mut a: Vec<F>, mut b: Vec<F>) -> Vec<F> {
     a.resize(domain.size(), F::ZERO);
     b.resize(domain.size(), F::ZERO);
     let mut c: Vec<F> = a.iter().zip(&b).map(|(a, b)| *a * b).collect();
-    for v in [&mut a, &mut b, &mut c] {
-        domain.to_odd_coset_in_place(v);
-    }
-    for ((a, b), c) in a.iter_mut().zip(&b).zip(&c) {
-        *a = *a * b - c;
-    }
-    zeroize::Zeroize::zeroize(&mut b);
-    zeroize::Zeroize::zeroize(&mut c);
+    let coset = domain.odd_coset();
+    rayon::join(
+        || coset.move_in_place(&mut a),
+        || rayon::join(|| coset.move_in_place(&mut b), || coset.move_in_place(&mut c)),
+    );
+    coset.product_minus(&mut a, &b, &c);
+    b.zeroize();
+    c.zeroize();
     a
 }

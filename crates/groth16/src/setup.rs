@@ -14,7 +14,9 @@ use ark_ff::{AdditiveGroup, Field, PrimeField};
 use blake2::{Blake2b512, Digest};
 use rand_core::CryptoRng;
 use rayon::prelude::*;
-use tacit_algebra::{Check, Curve, CurveId, Domain, DomainError, G1Affine, G2Affine, Group, Point, field};
+use tacit_algebra::{
+    Check, Curve, CurveId, Domain, DomainError, G1Affine, G2Affine, Group, Point, ScalarField, field,
+};
 use tacit_circom::FormatError;
 use tacit_circom::ptau::Ptau;
 use tacit_circom::zkey::ContributionKind;
@@ -153,7 +155,7 @@ pub fn power_needed<F: PrimeField>(r1cs: &R1cs<F>) -> u32 {
     log_domain(rows(r1cs))
 }
 
-impl<F: PrimeField> Qap<F> {
+impl<F: ScalarField> Qap<F> {
     fn new(r1cs: &R1cs<F>) -> Result<Self, SetupError> {
         let (n_wires, n_public) = (r1cs.n_wires, r1cs.n_public());
         if n_public >= n_wires {
@@ -479,7 +481,7 @@ fn nonzero<C: Curve, R: CryptoRng + ?Sized>(rng: &mut R) -> C::Scalar {
 
 /// `M_(2i+1)(tau) / delta` for the Lagrange basis `M` of the domain twice as large, whose odd points are `g w^i`:
 /// `(tau^(2N) - 1) g w^i / (2N (tau - g w^i))`.
-fn quotient_scalars<F: PrimeField>(domain: &Domain<F>, tau: F, delta_inverse: F) -> Zeroizing<Vec<F>> {
+fn quotient_scalars<F: ScalarField>(domain: &Domain<F>, tau: F, delta_inverse: F) -> Zeroizing<Vec<F>> {
     let size = 2 * domain.size() as u64;
     let size_inverse = F::from(size).inverse().unwrap_or(F::ZERO);
     let factor = (tau.pow([size]) - F::ONE) * size_inverse * delta_inverse;

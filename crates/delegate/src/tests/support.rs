@@ -6,7 +6,7 @@ use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 use ark_ff::{AdditiveGroup, Field, Fp64, MontBackend, MontConfig, PrimeField};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use tacit_algebra::{Check, CurveId, DecodeError, Domain, Group, Groups, Point, field};
+use tacit_algebra::{Check, CurveId, DecodeError, Domain, Group, Groups, Point, ScalarField, field};
 use tacit_groth16::{CircuitId, ProvingKey, SparseMatrix, VerificationKey};
 use zeroize::Zeroize;
 
@@ -36,7 +36,7 @@ pub struct Toy<F>(pub F);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToyGroups<F>(std::marker::PhantomData<F>);
 
-impl<F: PrimeField> Groups for ToyGroups<F> {
+impl<F: ScalarField> Groups for ToyGroups<F> {
     type Scalar = F;
     type G1 = Toy<F>;
     type G2 = Toy<F>;

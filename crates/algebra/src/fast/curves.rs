@@ -1,0 +1,31 @@
+//! Each curve's instances of the fast paths: compiled here, once, for both backends.
+
+use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
+
+use super::backend::with_backend;
+use super::msm::{self, Part};
+
+/// A curve with fast paths.
+pub trait FastCurve: SWCurveConfig {
+    /// `sum scalars[i] * bases[i]` over both pairs of bases and scalars; the shorter slice decides. Not constant-time.
+    fn multi_scalar(parts: [Part<'_, Self>; 2]) -> Projective<Self>;
+
+    /// `scalars[i] * base` for each scalar. Not constant-time.
+    fn fixed_base(base: &Projective<Self>, scalars: &[Self::ScalarField]) -> Vec<Affine<Self>>;
+}
+
+macro_rules! fast {
+    ($($config:ty),*) => {$(
+        impl FastCurve for $config {
+            fn multi_scalar(parts: [Part<'_, Self>; 2]) -> Projective<Self> {
+                with_backend!(B => msm::msm::<Self, B>(parts))
+            }
+
+            fn fixed_base(base: &Projective<Self>, scalars: &[Self::ScalarField]) -> Vec<Affine<Self>> {
+                crate::fixed_base::multiples(base, scalars)
+            }
+        }
+    )*};
+}
+
+fast!(ark_bn254::g1::Config, ark_bn254::g2::Config, ark_bls12_381::g1::Config, ark_bls12_381::g2::Config);

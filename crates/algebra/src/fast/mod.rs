@@ -1,0 +1,25 @@
+//! The fast paths under [`Group`](crate::Group) and [`Domain`](crate::Domain).
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`backend`] | multiplication in a prime field, chosen at run time for the processor |
+//! | [`arithmetic`] | field operations without branches over a backend, also for quadratic extensions |
+//! | [`batch`] | affine additions that share an inversion |
+//! | [`msm`] | multi-scalar multiplication by buckets |
+//! | [`fft`] | transforms that need no bit reversal |
+//! | [`curves`] | each curve's compiled instances of all this |
+//!
+//! Nothing here is constant-time; the crates above say where that matters.
+
+pub(crate) mod arithmetic;
+pub(crate) mod backend;
+pub(crate) mod batch;
+pub(crate) mod curves;
+pub(crate) mod fft;
+pub(crate) mod msm;
+#[cfg(test)]
+mod tests;
+
+pub use arithmetic::{Arithmetic, ScalarField};
+pub use curves::FastCurve;
+pub use msm::Part;

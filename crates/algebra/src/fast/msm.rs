@@ -1,0 +1,424 @@
+//! Multi-scalar multiplication: Pippenger's buckets, filled by affine additions that share inversions.
+//!
+//! A scalar is taken as its representative of least magnitude, so that small negative values are as cheap as small
+//! positive ones, and cut into signed digits of `c` bits. For each digit position ("window") the terms are sorted by
+//! the magnitude of their digit; each run of equal magnitudes is added up pair by pair, then pairs of pairs, and so
+//! on: all additions of a level are independent and go through [`batch::add`]. The sums of the buckets are then
+//! weighted by running sums over many lanes at once, by the same means.
+//!
+//! How long it takes depends on the scalars.
+
+use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
+use ark_ec::{AffineRepr, CurveConfig};
+use ark_ff::{AdditiveGroup, PrimeField, Zero};
+use rayon::prelude::*;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::arithmetic::Arithmetic;
+use super::backend::Backend;
+use super::batch::{self, Xy};
+
+/// Limbs of a scalar of either curve.
+const LIMBS: usize = 4;
+/// Bytes of points that are added up at a time: half of a second-level cache.
+const GROUP_BYTES: usize = 1 << 18;
+/// So many points ahead of the one at hand are asked for.
+const AHEAD: usize = 24;
+/// Additions that should at least share an inversion where the choice is free.
+const LANES: usize = 256;
+/// Below so many terms, windows of which each has its own inversions do not pay.
+pub(crate) const PAYS: usize = 128;
+
+/// A point times a scalar, without either.
+#[derive(Clone, Copy, Default)]
+struct Term {
+    /// The scalar's magnitude plus half a digit at every position but the last.
+    limbs: [u64; LIMBS],
+    /// The index of the point.
+    point: u32,
+    /// Whether the scalar is negative.
+    negative: bool,
+}
+
+impl Zeroize for Term {
+    fn zeroize(&mut self) {
+        self.limbs.zeroize();
+        self.point.zeroize();
+        self.negative.zeroize();
+    }
+}
+
+/// How scalars are cut.
+#[derive(Debug, Clone, Copy)]
+struct Windows {
+    /// Bits of a digit.
+    bits: u32,
+    /// Digits of a scalar.
+    count: u32,
+}
+
+impl Windows {
+    /// For the least work with `n` terms whose magnitudes have `scalar_bits`.
+    fn for_terms(n: usize, scalar_bits: u32) -> Self {
+        let cost = |w: &Self| w.count as usize * (n * 6 + (w.buckets() * 15));
+        let candidates = (4..=16).map(|bits| Self { bits, count: scalar_bits / bits + 1 });
+        candidates.min_by_key(cost).unwrap_or(Self { bits: 8, count: scalar_bits / 8 + 1 })
+    }
+
+    fn buckets(&self) -> usize {
+        1 << (self.bits - 1)
+    }
+
+    /// What is added to every magnitude, so that its digits can be read off without carries.
+    fn offset(&self) -> [u64; LIMBS] {
+        let mut offset = [0; LIMBS];
+        for window in 0..self.count - 1 {
+            let bit = (window * self.bits + self.bits - 1) as usize;
+            if let Some(limb) = offset.get_mut(bit / 64) {
+                *limb |= 1 << (bit % 64);
+            }
+        }
+        offset
+    }
+
+    /// The digit of an offset magnitude.
+    #[inline(always)]
+    fn digit(&self, limbs: &[u64; LIMBS], window: u32) -> i32 {
+        let bit = (window * self.bits) as usize;
+        let (at, shift) = (bit / 64, bit % 64);
+        let low = limbs.get(at).copied().unwrap_or(0) >> shift;
+        let high = limbs.get(at + 1).copied().unwrap_or(0).checked_shl(64 - shift as u32).unwrap_or(0);
+        let raw = ((low | high) & ((1 << self.bits) - 1)) as i32;
+        if window + 1 == self.count { raw } else { raw - (1 << (self.bits - 1)) }
+    }
+}
+
+/// Bases and their scalars; the shorter slice decides.
+pub type Part<'a, P> = (&'a [Affine<P>], &'a [<P as CurveConfig>::ScalarField]);
+
+/// `sum scalars[i] * bases[i]` over both parts.
+pub(crate) fn msm<P, B: Backend>(parts: [Part<'_, P>; 2]) -> Projective<P>
+where
+    P: SWCurveConfig,
+    P::BaseField: Arithmetic,
+{
+    let parts = parts.map(|(bases, scalars)| {
+        let n = bases.len().min(scalars.len());
+        (bases.get(..n).unwrap_or_default(), scalars.get(..n).unwrap_or_default())
+    });
+    let Some((terms, windows)) = terms::<P>(parts) else {
+        // Too few to gain anything by buckets, or more than indices can name.
+        let few =
+            |(bases, scalars)| <Projective<P> as ark_ec::VariableBaseMSM>::msm_unchecked(bases, scalars);
+        return parts.into_iter().map(few).sum();
+    };
+    let bases = parts.map(|(bases, _)| bases);
+    let mut sums: Vec<Projective<P>> = (0..windows.count)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|window| window_sum::<P, B>(bases, &terms, windows, window))
+        .collect();
+    let mut total = Projective::<P>::zero();
+    for sum in sums.iter().rev() {
+        for _ in 0..windows.bits {
+            total.double_in_place();
+        }
+        total += sum;
+    }
+    sums.zeroize();
+    total
+}
+
+/// The terms that count: neither point nor scalar is neutral.
+fn terms<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<(Zeroizing<Vec<Term>>, Windows)> {
+    let all = || parts.into_iter().flat_map(|(bases, scalars)| bases.iter().zip(scalars));
+    let counts = |(base, scalar): &(&Affine<P>, &P::ScalarField)| !base.is_zero() && !scalar.is_zero();
+    let n = all().filter(counts).count();
+    if n < PAYS || all().count() > u32::MAX as usize >> 1 {
+        return None;
+    }
+    let windows = Windows::for_terms(n, P::ScalarField::MODULUS_BIT_SIZE - 1);
+    let offset = windows.offset();
+    let modulus = <P::ScalarField as PrimeField>::MODULUS;
+    let half = <P::ScalarField as PrimeField>::MODULUS_MINUS_ONE_DIV_TWO;
+    let (modulus, half) = (modulus.as_ref().first_chunk::<LIMBS>()?, half.as_ref().first_chunk::<LIMBS>()?);
+    let term = |(point, (base, scalar)): (usize, (&Affine<P>, &P::ScalarField))| {
+        if base.is_zero() || scalar.is_zero() {
+            return None;
+        }
+        let mut value = scalar.into_bigint();
+        let limbs = value.as_ref().first_chunk::<LIMBS>().copied().unwrap_or_default();
+        let negative = limbs.iter().rev().gt(half.iter().rev());
+        let magnitude = if negative { subtract(modulus, &limbs) } else { limbs };
+        value.as_mut().zeroize();
+        Some(Term { limbs: add(&magnitude, &offset), point: point as u32, negative })
+    };
+    let mut terms = Zeroizing::new(Vec::with_capacity(n));
+    terms.extend(all().enumerate().filter_map(term));
+    Some((terms, windows))
+}
+
+fn add(a: &[u64; LIMBS], b: &[u64; LIMBS]) -> [u64; LIMBS] {
+    let mut carry = false;
+    let mut sum = [0; LIMBS];
+    for ((to, a), b) in sum.iter_mut().zip(a).zip(b) {
+        (*to, carry) = a.carrying_add(*b, carry);
+    }
+    sum
+}
+
+fn subtract(a: &[u64; LIMBS], b: &[u64; LIMBS]) -> [u64; LIMBS] {
+    let mut borrow = false;
+    let mut difference = [0; LIMBS];
+    for ((to, a), b) in difference.iter_mut().zip(a).zip(b) {
+        (*to, borrow) = a.borrowing_sub(*b, borrow);
+    }
+    difference
+}
+
+/// `sum digit(window) * point`.
+fn window_sum<P, B: Backend>(
+    [first, second]: [&[Affine<P>]; 2],
+    terms: &[Term],
+    windows: Windows,
+    window: u32,
+) -> Projective<P>
+where
+    P: SWCurveConfig,
+    P::BaseField: Arithmetic,
+{
+    let Some((sorted, ends)) = sort(terms, windows, window) else { return Projective::zero() };
+    let mut buckets = vec![Xy::<P::BaseField>::IDENTITY; windows.buckets()];
+    let base = |entry: u32| {
+        let i = (entry & (u32::MAX >> 1)) as usize;
+        first.get(i).or_else(|| second.get(i.wrapping_sub(first.len())))
+    };
+    let gather = |entries: &[u32], later: &[u32], points: &mut Vec<Xy<P::BaseField>>| {
+        // Bases lie all over the key: each is asked for some time before it is needed.
+        let mut later = later.iter();
+        points.extend(entries.iter().map(|entry| {
+            if let Some(base) = later.next().and_then(|entry| base(*entry)) {
+                B::prefetch(base);
+            }
+            match base(*entry) {
+                Some(base) => Xy { x: base.x, y: base.y }.negated_if(entry >> 31 == 1),
+                None => Xy::IDENTITY,
+            }
+        }));
+    };
+    fill::<P::BaseField, B>(&sorted, &ends, gather, &mut buckets);
+    weigh::<P, B>(&buckets)
+}
+
+/// The terms' points, with the sign in the highest bit, by the magnitude of their digit, and where each magnitude ends
+/// (the first is 1). `None` if all digits are zero.
+#[allow(clippy::type_complexity)]
+fn sort(terms: &[Term], windows: Windows, window: u32) -> Option<(Zeroizing<Vec<u32>>, Zeroizing<Vec<u32>>)> {
+    let mut ends = Zeroizing::new(vec![0u32; windows.buckets() + 1]);
+    for term in terms {
+        let digit = windows.digit(&term.limbs, window).unsigned_abs() as usize;
+        if let Some(count) = ends.get_mut(digit) {
+            *count += 1;
+        }
+    }
+    if let Some(zeros) = ends.first_mut() {
+        *zeros = 0;
+    }
+    // From counts to starts; scattering turns starts into ends.
+    let mut total = 0;
+    for slot in ends.iter_mut() {
+        let count = std::mem::replace(slot, total);
+        total += count;
+    }
+    if total == 0 {
+        return None;
+    }
+    let mut sorted = Zeroizing::new(vec![0u32; total as usize]);
+    for term in terms {
+        let digit = windows.digit(&term.limbs, window);
+        if digit == 0 {
+            continue;
+        }
+        if let Some(slot) = ends.get_mut(digit.unsigned_abs() as usize) {
+            if let Some(to) = sorted.get_mut(*slot as usize) {
+                *to = term.point | u32::from((digit < 0) != term.negative) << 31;
+            }
+            *slot += 1;
+        }
+    }
+    ends.remove(0);
+    Some((sorted, ends))
+}
+
+/// A bucket's points in the group at hand.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    bucket: u32,
+    len: u32,
+}
+
+/// Adds up each bucket's points.
+fn fill<F: Arithmetic, B: Backend>(
+    sorted: &[u32],
+    ends: &[u32],
+    gather: impl Fn(&[u32], &[u32], &mut Vec<Xy<F>>),
+    buckets: &mut [Xy<F>],
+) {
+    let group = (GROUP_BYTES / size_of::<Xy<F>>()).min(sorted.len()) + 1;
+    let mut points: Vec<Xy<F>> = Vec::with_capacity(group);
+    let mut sums: Vec<Xy<F>> = vec![Xy::IDENTITY; group / 2 + 1];
+    let mut runs: Vec<Run> = Vec::new();
+    let mut pairs: Vec<(u32, u32)> = Vec::new();
+    let mut products = Vec::new();
+    let mut ends = ends.iter().zip(0u32..).peekable();
+    let mut at = 0u32;
+    while let Some(&(&end, bucket)) = ends.peek() {
+        // Gather: whole buckets, or the part of one that fits. A part's sum goes on as the next part's first point.
+        if at < end {
+            let room = (group - points.len()) as u32;
+            let len = (end - at).min(room);
+            let from = at as usize;
+            let entries = sorted.get(from..from + len as usize).unwrap_or_default();
+            gather(entries, sorted.get(from + AHEAD..).unwrap_or_default(), &mut points);
+            match runs.last_mut() {
+                Some(last) if last.bucket == bucket => last.len += len,
+                _ => runs.push(Run { bucket, len }),
+            }
+            at += len;
+        }
+        let full = points.len() == group;
+        if at == end {
+            ends.next();
+        }
+        if full || ends.peek().is_none() {
+            reduce::<F, B>(&mut points, &mut sums, &mut runs, &mut pairs, &mut products);
+            for (run, sum) in runs.iter().zip(&points) {
+                if let Some(slot) = buckets.get_mut(run.bucket as usize) {
+                    *slot = *sum;
+                }
+            }
+            let unfinished = runs
+                .last()
+                .copied()
+                .zip(points.last().copied())
+                .filter(|(run, _)| ends.peek().is_some_and(|(_, bucket)| *bucket == run.bucket));
+            runs.clear();
+            points.clear();
+            if let Some((run, sum)) = unfinished {
+                runs.push(Run { len: 1, ..run });
+                points.push(sum);
+            }
+        }
+    }
+    points.fill(Xy::IDENTITY);
+    sums.fill(Xy::IDENTITY);
+}
+
+/// Adds up each run of points, halving all of them at a time; leaves one point for each run.
+fn reduce<F: Arithmetic, B: Backend>(
+    points: &mut Vec<Xy<F>>,
+    sums: &mut Vec<Xy<F>>,
+    runs: &mut [Run],
+    pairs: &mut Vec<(u32, u32)>,
+    products: &mut Vec<F>,
+) {
+    while runs.iter().any(|run| run.len > 1) {
+        pairs.clear();
+        sums.clear();
+        let mut at = 0u32;
+        let mut to = 0u32;
+        for run in runs.iter_mut() {
+            let next = at + run.len;
+            for k in 0..run.len / 2 {
+                pairs.push((at + 2 * k, to + k));
+            }
+            to += run.len / 2;
+            sums.resize(to as usize, Xy::IDENTITY);
+            if run.len % 2 == 1 {
+                sums.extend(points.get(next as usize - 1));
+                to += 1;
+            }
+            run.len = run.len.div_ceil(2);
+            at = next;
+        }
+        let identity = Xy::IDENTITY;
+        let pair = |i: usize| {
+            let at = pairs.get(i).map_or(0, |(at, _)| *at as usize);
+            match points.get(at..at + 2) {
+                Some([p, q]) => (p, q),
+                _ => (&identity, &identity),
+            }
+        };
+        batch::add::<F, B>(pairs.len(), products, pair, |i, sum| {
+            if let Some(slot) = pairs.get(i).and_then(|(_, to)| sums.get_mut(*to as usize)) {
+                *slot = sum;
+            }
+        });
+        std::mem::swap(points, sums);
+    }
+}
+
+/// `sum (i + 1) * buckets[i]`, for a power of two of buckets.
+fn weigh<P, B: Backend>(buckets: &[Xy<P::BaseField>]) -> Projective<P>
+where
+    P: SWCurveConfig,
+    P::BaseField: Arithmetic,
+{
+    let project = |p: &Xy<P::BaseField>| match p.is_identity() {
+        true => Projective::<P>::zero(),
+        false => Affine::<P>::new_unchecked(p.x, p.y).into(),
+    };
+    let depth = (buckets.len() / LANES).max(8);
+    if buckets.len() < 128 {
+        let mut run = Projective::<P>::zero();
+        let mut sum = Projective::<P>::zero();
+        for bucket in buckets.iter().rev() {
+            run += project(bucket);
+            sum += run;
+        }
+        return sum;
+    }
+    // Lane `l` holds the buckets `l * depth ..`; its running sums go from its last bucket to its first.
+    let mut scratch = (Vec::new(), Vec::new());
+    let mut runs: Vec<_> = buckets.iter().skip(depth - 1).step_by(depth).copied().collect();
+    let mut sums = runs.clone();
+    for step in (0..depth - 1).rev() {
+        let next = buckets.get(step..).unwrap_or_default();
+        advance::<_, B>(&mut runs, &mut scratch, |lane| next.get(lane * depth));
+        advance::<_, B>(&mut sums, &mut scratch, |lane| runs.get(lane));
+    }
+    // Each lane's running sum counts once more for every bucket before the lane.
+    runs.remove(0);
+    runs.push(Xy::IDENTITY);
+    let mut total = weigh::<P, B>(&runs);
+    for _ in 0..depth.trailing_zeros() {
+        total.double_in_place();
+    }
+    while sums.len() > 16 {
+        let half = sums.split_off(sums.len() / 2);
+        advance::<_, B>(&mut sums, &mut scratch, |lane| half.get(lane));
+    }
+    total + sums.iter().map(project).sum::<Projective<P>>()
+}
+
+/// Adds a point to each lane.
+fn advance<'a, F: Arithmetic, B: Backend>(
+    lanes: &mut Vec<Xy<F>>,
+    (products, sums): &mut (Vec<F>, Vec<Xy<F>>),
+    next: impl Fn(usize) -> Option<&'a Xy<F>>,
+) {
+    let identity = Xy::IDENTITY;
+    sums.clear();
+    sums.resize(lanes.len(), identity);
+    batch::add::<F, B>(
+        lanes.len(),
+        products,
+        |i| (lanes.get(i).unwrap_or(&identity), next(i).unwrap_or(&identity)),
+        |i, sum| {
+            if let Some(slot) = sums.get_mut(i) {
+                *slot = sum;
+            }
+        },
+    );
+    std::mem::swap(lanes, sums);
+}
