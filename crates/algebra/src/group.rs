@@ -10,6 +10,7 @@ use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeField};
+use rayon::prelude::*;
 use zeroize::Zeroize;
 
 use crate::DecodeError;
@@ -45,6 +46,9 @@ pub trait Point: Copy + Debug + PartialEq + Eq + Send + Sync + Zeroize + 'static
     /// # Errors
     /// See [`DecodeError`].
     fn read_montgomery_le(bytes: &[u8], check: Check) -> Result<Self, DecodeError>;
+
+    /// Whether all points lie on the curve and in the prime-order subgroup: much cheaper than one by one.
+    fn all_are_members(points: &[Self]) -> bool;
 
     /// Appends Tacit's canonical form: affine coordinates, big-endian, `c1` before `c0` (the order of EIP-197 and of
     /// the ZCash encoding of BLS12-381), all zeros for the neutral element.
@@ -261,7 +265,7 @@ fn check_membership<P: SWCurveConfig>(point: Affine<P>) -> Result<Affine<P>, Dec
     }
 }
 
-impl<P: SWCurveConfig> Point for Affine<P>
+impl<P: FastCurve> Point for Affine<P>
 where
     P::BaseField: Coordinate,
 {
@@ -299,6 +303,10 @@ where
             Check::Full => check_membership(point),
             Check::Trusted => Ok(point),
         }
+    }
+
+    fn all_are_members(points: &[Self]) -> bool {
+        points.par_iter().with_min_len(1 << 8).all(Affine::is_on_curve) && P::all_in_subgroup(points)
     }
 
     fn write_be(&self, out: &mut Vec<u8>) {

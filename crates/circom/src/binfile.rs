@@ -239,8 +239,15 @@ impl<'a> Cursor<'a> {
         let start = self.offset();
         let bytes = self.take_u64(count.saturating_mul(P::LEN as u64))?;
         let read = |bytes: &[u8]| P::read_montgomery_le(bytes, check);
-        let all: Result<Vec<P>, DecodeError> = bytes.par_chunks(P::LEN).map(read).collect();
-        all.map_err(|any| {
+        let decode = |bytes: &[u8]| P::read_montgomery_le(bytes, Check::Trusted);
+        let all: Result<Vec<P>, DecodeError> =
+            bytes.par_chunks(P::LEN).with_min_len(MIN_LEN).map(decode).collect();
+        let members = |all: Vec<P>| match check {
+            Check::Full if !P::all_are_members(&all) => Err(DecodeError::NotInSubgroup),
+            _ => Ok(all),
+        };
+        // All together first; only where something is wrong one by one, to say what.
+        all.and_then(members).map_err(|any| {
             let first = bytes
                 .par_chunks(P::LEN)
                 .enumerate()
@@ -251,6 +258,9 @@ impl<'a> Cursor<'a> {
         })
     }
 }
+
+/// Points below which decoding is not worth a second thread.
+const MIN_LEN: usize = 1 << 8;
 
 /// Writes a container. A section's size is filled in when it is closed.
 pub(crate) struct Writer {

@@ -6,6 +6,7 @@
 //! | [`arithmetic`] | field operations without branches over a backend, also for quadratic extensions |
 //! | [`batch`] | affine additions that share an inversion |
 //! | [`msm`] | multi-scalar multiplication by buckets |
+//! | [`subgroup`] | whether many points lie in the prime-order subgroup |
 //! | [`fft`] | transforms that need no bit reversal |
 //! | [`curves`] | each curve's compiled instances of all this |
 //!
@@ -17,6 +18,7 @@ pub(crate) mod batch;
 pub(crate) mod curves;
 pub(crate) mod fft;
 pub(crate) mod msm;
+pub(crate) mod subgroup;
 #[cfg(test)]
 mod tests;
 

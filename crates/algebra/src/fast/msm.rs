@@ -116,7 +116,13 @@ where
     let mut sums: Vec<Projective<P>> = (0..windows.count)
         .into_par_iter()
         .with_max_len(1)
-        .map(|window| window_sum::<P, B>(bases, &terms, windows, window))
+        .map(|window| {
+            let digits = terms.iter().map(|term| {
+                let digit = windows.digit(&term.limbs, window);
+                (if term.negative { -digit } else { digit }, term.point)
+            });
+            small_msm::<P, B>(bases, digits, windows.buckets())
+        })
         .collect();
     let mut total = Projective::<P>::zero();
     for sum in sums.iter().rev() {
@@ -176,19 +182,18 @@ fn subtract(a: &[u64; LIMBS], b: &[u64; LIMBS]) -> [u64; LIMBS] {
     difference
 }
 
-/// `sum digit(window) * point`.
-fn window_sum<P, B: Backend>(
-    [first, second]: [&[Affine<P>]; 2],
-    terms: &[Term],
-    windows: Windows,
-    window: u32,
+/// `sum digits[i] * bases[i]` for digits whose magnitude is at most `buckets`, a power of two.
+pub(crate) fn small_msm<P, B: Backend>(
+    bases: [&[Affine<P>]; 2],
+    digits: impl Iterator<Item = (i32, u32)> + Clone,
+    buckets: usize,
 ) -> Projective<P>
 where
     P: SWCurveConfig,
     P::BaseField: Arithmetic,
 {
-    let Some((sorted, ends)) = sort(terms, windows, window) else { return Projective::zero() };
-    let mut buckets = vec![Xy::<P::BaseField>::IDENTITY; windows.buckets()];
+    let Some(Sorted { entries, ends }) = sort(digits, buckets) else { return Projective::zero() };
+    let [first, second] = bases;
     let base = |entry: u32| {
         let i = (entry & (u32::MAX >> 1)) as usize;
         first.get(i).or_else(|| second.get(i.wrapping_sub(first.len())))
@@ -206,18 +211,23 @@ where
             }
         }));
     };
-    fill::<P::BaseField, B>(&sorted, &ends, gather, &mut buckets);
-    weigh::<P, B>(&buckets)
+    let mut sums = vec![Xy::<P::BaseField>::IDENTITY; buckets];
+    fill::<P::BaseField, B>(&entries, &ends, gather, &mut sums);
+    weigh::<P, B>(&sums)
 }
 
-/// The terms' points, with the sign in the highest bit, by the magnitude of their digit, and where each magnitude ends
-/// (the first is 1). `None` if all digits are zero.
-#[allow(clippy::type_complexity)]
-fn sort(terms: &[Term], windows: Windows, window: u32) -> Option<(Zeroizing<Vec<u32>>, Zeroizing<Vec<u32>>)> {
-    let mut ends = Zeroizing::new(vec![0u32; windows.buckets() + 1]);
-    for term in terms {
-        let digit = windows.digit(&term.limbs, window).unsigned_abs() as usize;
-        if let Some(count) = ends.get_mut(digit) {
+/// Points, with the sign in the highest bit, by the magnitude of their digit, and where each magnitude ends (the first
+/// is 1).
+struct Sorted {
+    entries: Zeroizing<Vec<u32>>,
+    ends: Zeroizing<Vec<u32>>,
+}
+
+/// Sorts digits that come with their points' indices; `None` if all digits are zero. Magnitudes are at most `buckets`.
+fn sort(digits: impl Iterator<Item = (i32, u32)> + Clone, buckets: usize) -> Option<Sorted> {
+    let mut ends = Zeroizing::new(vec![0u32; buckets + 1]);
+    for (digit, _) in digits.clone() {
+        if let Some(count) = ends.get_mut(digit.unsigned_abs() as usize) {
             *count += 1;
         }
     }
@@ -233,21 +243,17 @@ fn sort(terms: &[Term], windows: Windows, window: u32) -> Option<(Zeroizing<Vec<
     if total == 0 {
         return None;
     }
-    let mut sorted = Zeroizing::new(vec![0u32; total as usize]);
-    for term in terms {
-        let digit = windows.digit(&term.limbs, window);
-        if digit == 0 {
-            continue;
-        }
+    let mut entries = Zeroizing::new(vec![0u32; total as usize]);
+    for (digit, point) in digits.filter(|(digit, _)| *digit != 0) {
         if let Some(slot) = ends.get_mut(digit.unsigned_abs() as usize) {
-            if let Some(to) = sorted.get_mut(*slot as usize) {
-                *to = term.point | u32::from((digit < 0) != term.negative) << 31;
+            if let Some(to) = entries.get_mut(*slot as usize) {
+                *to = point | u32::from(digit < 0) << 31;
             }
             *slot += 1;
         }
     }
     ends.remove(0);
-    Some((sorted, ends))
+    Some(Sorted { entries, ends })
 }
 
 /// A bucket's points in the group at hand.

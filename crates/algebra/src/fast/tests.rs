@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use ark_ec::short_weierstrass::{Affine, Projective};
-use ark_ec::{AffineRepr, CurveGroup, PrimeGroup, VariableBaseMSM};
+use ark_ec::{AffineRepr, CurveConfig, CurveGroup, PrimeGroup, VariableBaseMSM};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp, MontBackend, MontConfig, PrimeField, UniformRand};
 use ark_std::rand::Rng;
 
@@ -12,6 +12,8 @@ use super::arithmetic::Arithmetic;
 use super::backend::{Backend, Portable, with_backend};
 use super::batch::{self, Xy};
 use super::msm::{self, PAYS};
+use super::subgroup;
+use crate::Point;
 
 fn edges<F: Field>() -> Vec<F> {
     vec![F::ZERO, F::ONE, -F::ONE, F::ONE.double(), -F::ONE.double()]
@@ -195,4 +197,64 @@ fn a_crowded_bucket_is_added_up_in_parts() {
         *scalar = ark_bn254::Fr::from(i as u64 % 5);
     }
     assert_eq!(sum::<P>(&bases, &scalars), Projective::<P>::msm_unchecked(&bases, &scalars));
+}
+
+/// What [`subgroup::by_combinations`] rests on.
+#[test]
+fn the_cofactor_has_no_small_divisor() {
+    let cofactor = <ark_bn254::g2::Config as CurveConfig>::COFACTOR;
+    let remainder =
+        |d: u64| cofactor.iter().rev().fold(0u128, |r, limb| (r << 64 | u128::from(*limb)) % u128::from(d));
+    assert!((2..=1 << subgroup::MAX_BITS).all(|d| remainder(d) != 0));
+    assert_eq!(remainder(10069), 0);
+}
+
+/// A point of the least order that there is outside the subgroup, and one outside it with a part inside.
+fn outsiders() -> [ark_bn254::G2Affine; 2] {
+    let mut rng = ark_std::test_rng();
+    let any = loop {
+        let x = ark_bn254::Fq2::rand(&mut rng);
+        if let Some(p) = ark_bn254::G2Affine::get_point_from_x_unchecked(x, false) {
+            break p;
+        }
+    };
+    // The group's order is the subgroup's times the cofactor; what is left of the cofactor is divided by 10069.
+    let order = num_bigint::BigUint::from(ark_bn254::Fr::MODULUS);
+    let limbs = <ark_bn254::g2::Config as CurveConfig>::COFACTOR;
+    let cofactor = limbs.iter().rev().fold(num_bigint::BigUint::default(), |n, l| (n << 64) + *l);
+    let rest = (order * cofactor / 10069u32).to_u64_digits();
+    let least = any.mul_bigint(rest);
+    let least = least.into_affine();
+    assert!(!least.is_zero() && least.mul_bigint([10069]).into_affine().is_zero());
+    [any, least]
+}
+
+#[test]
+fn one_point_outside_the_subgroup_is_found_among_many() {
+    type P = ark_bn254::g2::Config;
+    for n in [10, subgroup::PAYS + 100, 3000] {
+        let mut all = points::<P>(n);
+        assert!(P::all_in_subgroup(&all));
+        assert!(subgroup::by_combinations::<P, Portable>(&all));
+        for outsider in outsiders() {
+            for at in [0, n / 2, n - 1] {
+                let insider = std::mem::replace(&mut all[at], outsider);
+                assert!(!P::all_in_subgroup(&all), "{n} {at}");
+                all[at] = insider;
+            }
+            // Two that cancel out when they are simply added.
+            let (first, last) = (all[1], all[n - 2]);
+            (all[1], all[n - 2]) = (outsider, -outsider);
+            assert!(!P::all_in_subgroup(&all), "{n}");
+            (all[1], all[n - 2]) = (first, last);
+        }
+    }
+}
+
+#[test]
+fn points_off_the_curve_are_no_members() {
+    let mut all = points::<ark_bn254::g1::Config>(400);
+    assert!(Point::all_are_members(&all));
+    all[300].x += ark_bn254::Fq::ONE;
+    assert!(!Point::all_are_members(&all));
 }
