@@ -2,7 +2,7 @@
 
 use ark_ff::{BigInt, Field, Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeField, Zero};
 
-use super::backend::{Backend, add_limbs, sub_limbs};
+use super::backend::{Backend, has_spare_bits, lazy_sum, sub_limbs};
 
 /// A field whose operations can be compiled for a [`Backend`].
 pub trait Arithmetic: Field {
@@ -24,6 +24,10 @@ pub trait Arithmetic: Field {
     fn doubled<B: Backend>(&self) -> Self {
         self.plus::<B>(self)
     }
+
+    /// Whether this is zero, from the limbs as they are at hand: a comparison of whole values would wait for them to be
+    /// written first.
+    fn vanishes(&self) -> bool;
 
     /// `-self` where `negative`, else `self`.
     fn negated_if(&self, negative: bool) -> Self;
@@ -49,16 +53,15 @@ impl<T: MontConfig<N>, const N: usize> Arithmetic for Fp<MontBackend<T, N>, N> {
     }
 
     #[inline(always)]
+    fn vanishes(&self) -> bool {
+        self.0.0.iter().fold(0, |all, limb| all | limb) == 0
+    }
+
+    #[inline(always)]
     fn negated_if(&self, negative: bool) -> Self {
         let (difference, _) = sub_limbs(&T::MODULUS.0, &self.0.0);
         if negative && !self.is_zero() { Self::new_unchecked(BigInt::new(difference)) } else { *self }
     }
-}
-
-/// Whether the modulus leaves `n` bits of its limbs unused.
-#[inline(always)]
-const fn has_spare_bits<T: MontConfig<N>, const N: usize>(n: u32) -> bool {
-    T::MODULUS.0[N - 1].leading_zeros() >= n
 }
 
 /// Extensions by a square root of -1, which both curves' are.
@@ -96,22 +99,13 @@ where
     }
 
     #[inline(always)]
+    fn vanishes(&self) -> bool {
+        self.c0.vanishes() & self.c1.vanishes()
+    }
+
+    #[inline(always)]
     fn negated_if(&self, negative: bool) -> Self {
         Self::new(self.c0.negated_if(negative), self.c1.negated_if(negative))
-    }
-}
-
-/// `a + b`, left between the modulus and its double where a backend takes such factors. The portable backend reduces
-/// them too: its multiplication has the same bounds.
-#[inline(always)]
-fn lazy_sum<B: Backend, T: MontConfig<N>, const N: usize>(
-    a: &Fp<MontBackend<T, N>, N>,
-    b: &Fp<MontBackend<T, N>, N>,
-) -> Fp<MontBackend<T, N>, N> {
-    if has_spare_bits::<T, N>(2) {
-        Fp::new_unchecked(BigInt::new(add_limbs(&a.0.0, &b.0.0)))
-    } else {
-        a.plus::<B>(b)
     }
 }
 

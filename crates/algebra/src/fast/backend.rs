@@ -4,7 +4,7 @@
 //! choice is made once per operation on many elements, never per multiplication: everything above is generic over
 //! [`Backend`] and compiled once for each.
 
-use ark_ff::{Fp, MontBackend, MontConfig};
+use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
 
 /// How two elements of a prime field are multiplied.
 pub trait Backend: Copy + Send + Sync + 'static {
@@ -53,6 +53,12 @@ pub trait Backend: Copy + Send + Sync + 'static {
     }
 }
 
+/// Whether the modulus leaves `n` bits of its limbs unused.
+#[inline(always)]
+pub(crate) const fn has_spare_bits<T: MontConfig<N>, const N: usize>(n: u32) -> bool {
+    T::MODULUS.0[N - 1].leading_zeros() >= n
+}
+
 /// Twice the modulus; for one that leaves two bits of its limbs unused.
 pub(crate) const fn double_modulus<T: MontConfig<N>, const N: usize>() -> [u64; N] {
     let modulus = T::MODULUS.0;
@@ -63,6 +69,19 @@ pub(crate) const fn double_modulus<T: MontConfig<N>, const N: usize>() -> [u64; 
         i += 1;
     }
     double
+}
+
+/// `a + b`, left between the modulus and its double where a multiplication takes such factors.
+#[inline(always)]
+pub(crate) fn lazy_sum<B: Backend, T: MontConfig<N>, const N: usize>(
+    a: &Fp<MontBackend<T, N>, N>,
+    b: &Fp<MontBackend<T, N>, N>,
+) -> Fp<MontBackend<T, N>, N> {
+    let sum = match has_spare_bits::<T, N>(2) {
+        true => add_limbs(&a.0.0, &b.0.0),
+        false => B::add::<T, N>(&a.0.0, &b.0.0),
+    };
+    Fp::new_unchecked(BigInt::new(sum))
 }
 
 /// `a + b` without reduction; the caller knows that it fits.

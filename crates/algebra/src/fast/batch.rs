@@ -56,7 +56,7 @@ pub(crate) fn add<'a, F: Arithmetic, B: Backend>(
             let (p, q) = get(i);
             let d = q.x.minus::<B>(&p.x);
             *slope = inverse.times::<B>(before);
-            if d.is_zero() || p.x.is_zero() || q.x.is_zero() {
+            if d.vanishes() | p.x.vanishes() | q.x.vanishes() {
                 rare = true;
                 inverse = inverse.times::<B>(&rare_denominator::<F, B>(p, q));
             } else {
@@ -90,7 +90,7 @@ pub(crate) fn add<'a, F: Arithmetic, B: Backend>(
 #[inline(always)]
 fn denominator<F: Arithmetic, B: Backend>(p: &Xy<F>, q: &Xy<F>) -> F {
     let d = q.x.minus::<B>(&p.x);
-    if d.is_zero() || p.x.is_zero() || q.x.is_zero() { rare_denominator::<F, B>(p, q) } else { d }
+    if d.vanishes() | p.x.vanishes() | q.x.vanishes() { rare_denominator::<F, B>(p, q) } else { d }
 }
 
 #[cold]

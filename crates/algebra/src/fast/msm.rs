@@ -20,8 +20,8 @@ use super::batch::{self, Xy};
 
 /// Limbs of a scalar of either curve.
 const LIMBS: usize = 4;
-/// Bytes of points that are added up at a time: half of a second-level cache.
-const GROUP_BYTES: usize = 1 << 18;
+/// Bytes of points that are added up at a time: what a second-level cache holds with what else is needed.
+const GROUP_BYTES: usize = 3 << 17;
 /// So many points ahead of the one at hand are asked for.
 const AHEAD: usize = 24;
 /// Additions that should at least share an inversion where the choice is free.
