@@ -189,6 +189,10 @@ async fn refuses_with_a_reason_and_lives_on() {
     let committee = [vec![stale], bench.committee()[1..].to_vec()].concat();
     let to_stale = deal(&committee, By::Client, now() + 600, 3);
     assert_eq!(code(ask(&connection, &to_stale.offer(1)).await), RefusalCode::StaleSealingKey);
+    // A deal that would outlive the sealing key: its record would be gone before it is over.
+    let outliving = bench.certificate.clone().unwrap().expiry + 1;
+    let long = deal(&bench.committee(), By::Client, outliving, 3);
+    assert_eq!(code(ask(&connection, &long.offer(1)).await), RefusalCode::StaleSealingKey);
     // A circuit that the coordinator does not have.
     let unknown: Circuit = new_circuit();
     let elsewhere =
