@@ -99,13 +99,15 @@ impl<F: ScalarField> Domain<F> {
     /// Coefficients to evaluations over the subgroup, in place, both in natural order. Shorter vectors are padded with
     /// zeros, longer ones cut.
     pub fn fft_in_place(&self, v: &mut Vec<F>) {
+        with_backend!(B => self.fft_with::<B>(v));
+    }
+
+    fn fft_with<B: Backend>(&self, v: &mut Vec<F>) {
         v.resize(self.size(), F::ZERO);
-        with_backend!(B => {
-            let twiddles = self.twiddles::<B>();
-            fft::permute(v, self.log_size());
-            fft::forward_to_natural::<F, B>(v, &twiddles);
-            v.par_iter_mut().with_min_len(MIN_LEN).for_each(|x| *x = x.reduced::<B>());
-        });
+        let twiddles = self.twiddles::<B>();
+        fft::permute(v, self.log_size());
+        fft::forward_to_natural::<F, B>(v, &twiddles);
+        v.par_iter_mut().with_min_len(MIN_LEN).for_each(|x| *x = x.reduced::<B>());
     }
 
     /// What the way to the odd coset needs, once for all vectors that go there.
@@ -153,13 +155,16 @@ impl<F: ScalarField> OddCoset<F> {
     /// Evaluations over the domain to evaluations of the same polynomial over the odd coset, in place. Shorter vectors
     /// are padded with zeros, longer ones cut.
     pub fn move_in_place(&self, v: &mut Vec<F>) {
+        with_backend!(B => self.move_with::<B>(v));
+    }
+
+    fn move_with<B: Backend>(&self, v: &mut Vec<F>) {
         v.resize(self.scale.len(), F::ZERO);
-        with_backend!(B => {
-            fft::inverse_to_bit_reversed::<F, B>(v, &self.twiddles);
-            v.par_iter_mut().zip(&self.scale).with_min_len(MIN_LEN).for_each(|(x, s)| *x = x.times::<B>(s));
-            fft::forward_to_natural::<F, B>(v, &self.twiddles);
-            v.par_iter_mut().with_min_len(MIN_LEN).for_each(|x| *x = x.reduced::<B>());
-        });
+        fft::inverse_to_bit_reversed::<F, B>(v, &self.twiddles);
+        // In this order: the larger factor must be the second.
+        v.par_iter_mut().zip(&self.scale).with_min_len(MIN_LEN).for_each(|(x, s)| *x = s.times::<B>(x));
+        fft::forward_to_natural::<F, B>(v, &self.twiddles);
+        v.par_iter_mut().with_min_len(MIN_LEN).for_each(|x| *x = x.reduced::<B>());
     }
 
     /// `a b - c`, value by value, into `a`.
@@ -177,6 +182,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::fast::backend::Portable;
     use ark_ff::{FftField, Field};
     use ark_poly::Polynomial;
     use ark_poly::univariate::DensePolynomial;
@@ -209,13 +215,18 @@ mod tests {
             for mut v in [random, vec![-F::ONE; domain.size()], vec![F::ZERO; 5]] {
                 let mut expected = v.clone();
                 domain.subgroup.fft_in_place(&mut expected);
+                let mut portable = v.clone();
                 domain.fft_in_place(&mut v);
                 assert!(v == expected, "{log_size}");
+                domain.fft_with::<Portable>(&mut portable);
+                assert!(portable == expected, "{log_size}");
                 domain.subgroup.ifft_in_place(&mut expected);
                 Radix2EvaluationDomain::distribute_powers(&mut expected, domain.shift);
                 domain.subgroup.fft_in_place(&mut expected);
                 domain.odd_coset().move_in_place(&mut v);
                 assert!(v == expected, "{log_size}");
+                domain.odd_coset().move_with::<Portable>(&mut portable);
+                assert!(portable == expected, "{log_size}");
             }
         }
     }

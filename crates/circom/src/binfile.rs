@@ -246,7 +246,7 @@ impl<'a> Cursor<'a> {
             Check::Full if !P::all_are_members(&all) => Err(DecodeError::NotInSubgroup),
             _ => Ok(all),
         };
-        // All together first; only where something is wrong one by one, to say what.
+        // All together first; only where something is wrong one by one, to say what. What was refused stays refused.
         all.and_then(members).map_err(|any| {
             let first = bytes
                 .par_chunks(P::LEN)

@@ -92,20 +92,21 @@ pub struct SparseMatrix<F> {
 }
 
 impl<F: PrimeField> SparseMatrix<F> {
-    /// The product with a vector that gives each wire's value; rows past the last are left to the caller.
-    pub fn mul(&self, wires: &[F]) -> Vec<F> {
-        self.row_starts
-            .windows(2)
-            .map(|w| {
-                let range = match w {
-                    [from, to] => *from as usize..*to as usize,
-                    _ => 0..0,
-                };
-                let columns = self.wires.get(range.clone()).unwrap_or_default();
-                let values = self.values.get(range).unwrap_or_default();
-                columns.iter().zip(values).filter_map(|(k, v)| wires.get(*k as usize).map(|w| *w * v)).sum()
-            })
-            .collect()
+    /// The product with a vector that gives each wire's value, as `rows` values: zeros follow the last row that there is.
+    /// Allocated once, so that no copy of a secret is left behind by growing it.
+    pub fn mul(&self, wires: &[F], rows: usize) -> Vec<F> {
+        let mut products = Vec::with_capacity(rows);
+        products.extend(self.row_starts.windows(2).take(rows).map(|w| -> F {
+            let range = match w {
+                [from, to] => *from as usize..*to as usize,
+                _ => 0..0,
+            };
+            let columns = self.wires.get(range.clone()).unwrap_or_default();
+            let values = self.values.get(range).unwrap_or_default();
+            columns.iter().zip(values).filter_map(|(k, v)| wires.get(*k as usize).map(|w| *w * v)).sum()
+        }));
+        products.resize(rows, F::ZERO);
+        products
     }
 }
 

@@ -19,11 +19,11 @@ pub fn quotient<G: Groups>(
     domain: &Domain<G::Scalar>,
     wires: &[G::Scalar],
 ) -> Vec<G::Scalar> {
-    let (a, b) = rayon::join(|| key.a.mul(wires), || key.b.mul(wires));
+    let (a, b) = rayon::join(|| key.a.mul(wires, domain.size()), || key.b.mul(wires, domain.size()));
     quotient_from_rows(domain, a, b)
 }
 
-/// The same from the products of the matrices with the wires.
+/// The same from the products of the matrices with the wires, as many as the domain has points.
 pub fn quotient_from_rows<F: ScalarField>(domain: &Domain<F>, mut a: Vec<F>, mut b: Vec<F>) -> Vec<F> {
     a.resize(domain.size(), F::ZERO);
     b.resize(domain.size(), F::ZERO);

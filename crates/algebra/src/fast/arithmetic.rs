@@ -1,4 +1,5 @@
-//! Field operations over a backend, without branches: a branch on a carry is mispredicted half of the time.
+//! Field operations over a backend, without branches on carries as far as the compiler leaves it so: such a branch is
+//! mispredicted half of the time.
 
 use ark_ff::{BigInt, Field, Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeField, Zero};
 
@@ -72,6 +73,7 @@ where
 {
     #[inline(always)]
     fn times<B: Backend>(&self, other: &Self) -> Self {
+        debug_assert!(C::NONRESIDUE == -C::Fp::ONE);
         let v0 = B::mul(&self.c0, &other.c0);
         let v1 = B::mul(&self.c1, &other.c1);
         let cross =
@@ -147,7 +149,8 @@ impl<T: MontConfig<N>, const N: usize> ScalarField for Fp<MontBackend<T, N>, N> 
             return;
         };
         let from = if reduce { B::reduce_once::<T, N>(&u.0.0) } else { u.0.0 };
-        let (sum, difference) = B::sum_and_difference::<T, N>(&from, &v.times::<B>(t).0.0, false);
+        // In this order: the larger factor must be the second.
+        let (sum, difference) = B::sum_and_difference::<T, N>(&from, &t.times::<B>(v).0.0, false);
         let (sum, difference) = if negated { (difference, sum) } else { (sum, difference) };
         *u = Self::new_unchecked(BigInt::new(sum));
         *v = Self::new_unchecked(BigInt::new(difference));
@@ -164,7 +167,7 @@ impl<T: MontConfig<N>, const N: usize> ScalarField for Fp<MontBackend<T, N>, N> 
         let (sum, difference) = B::sum_and_difference::<T, N>(&u.0.0, &v.0.0, true);
         *u = Self::new_unchecked(BigInt::new(B::reduce_once::<T, N>(&sum)));
         *v = match t {
-            Some(t) => Self::new_unchecked(BigInt::new(difference)).times::<B>(t),
+            Some(t) => t.times::<B>(&Self::new_unchecked(BigInt::new(difference))),
             None => Self::new_unchecked(BigInt::new(B::reduce_once::<T, N>(&difference))),
         };
     }

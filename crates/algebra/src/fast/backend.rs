@@ -6,9 +6,12 @@
 
 use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
 
+use super::arithmetic::Arithmetic as _;
+
 /// How two elements of a prime field are multiplied.
 pub trait Backend: Copy + Send + Sync + 'static {
-    /// `a * b`. Both may be up to twice the modulus where four times the modulus fits the limbs; the product is reduced.
+    /// `a * b`, below the modulus. Where four times the modulus fits the limbs, both factors may be up to twice the
+    /// modulus, or `b` up to four times if `a` is below the modulus.
     fn mul<T: MontConfig<N>, const N: usize>(
         a: &Fp<MontBackend<T, N>, N>,
         b: &Fp<MontBackend<T, N>, N>,
@@ -79,7 +82,7 @@ pub(crate) fn lazy_sum<B: Backend, T: MontConfig<N>, const N: usize>(
 ) -> Fp<MontBackend<T, N>, N> {
     let sum = match has_spare_bits::<T, N>(2) {
         true => add_limbs(&a.0.0, &b.0.0),
-        false => B::add::<T, N>(&a.0.0, &b.0.0),
+        false => a.plus::<B>(b).0.0,
     };
     Fp::new_unchecked(BigInt::new(sum))
 }
@@ -165,7 +168,7 @@ mod adx {
 
     /// For x86-64 with BMI2 and ADX: two carry chains at once. Fields of four and six limbs.
     ///
-    /// Values of this type are only made where [`has_adx`] holds.
+    /// Only [`with_backend`](super::with_backend) names this type, and only where [`has_adx`] holds.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Adx;
 
@@ -239,12 +242,14 @@ mod adx {
 
     /// `a * b / 2^256 mod q`, the coarsely integrated operand scanning of Koç, Acar and Kaliski without the extra
     /// carry limb (Botrel and El Housni, "Faster Montgomery multiplication and Multi-Scalar-Multiplication for SNARKs",
-    /// section 2.2): right for inputs below `2q` where `4q` fits the limbs, below `q` where `2q` does.
+    /// section 2.2). The running value stays below `a + q`, which must fit the limbs; one subtraction at the end is enough if
+    /// `a b <= q 2^256`. Both hold for factors below `2q`, and for `a` below `q` and `b` below `4q`, where `4q` fits the
+    /// limbs; for factors below `q` where `2q` does.
     #[inline(always)]
     fn mul_4(a: &[u64; 4], b: &[u64; 4], constants: *const Constants<4>) -> [u64; 4] {
         let (t0, t1, t2, t3): (u64, u64, u64, u64);
         // SAFETY: the block reads the three arrays, all of whose limbs are in bounds, writes no memory and uses no
-        // stack; the processor has BMI2 and ADX, or `Adx` would not have been chosen.
+        // stack; the processor has BMI2 and ADX, or `with_backend` would not have chosen `Adx`.
         unsafe {
             asm!(
                 first_row!("t1" "t2" "8", "t2" "t3" "16"; "t3" "24"),
@@ -526,6 +531,9 @@ mod adx {
             a: &Fp<MontBackend<T, N>, N>,
             b: &Fp<MontBackend<T, N>, N>,
         ) -> Fp<MontBackend<T, N>, N> {
+            if const { !super::has_spare_bits::<T, N>(1) } {
+                return *a * b;
+            }
             let constants = const { &Of::<T, N>::CONSTANTS };
             let mut limbs = [0; N];
             // The compiler knows `N`: one arm is left.
@@ -546,10 +554,10 @@ mod adx {
         #[inline(always)]
         fn prefetch<V>(value: &V) {
             let at = std::ptr::from_ref(value).cast::<i8>();
-            // SAFETY: a prefetch reads nothing that the program could see; both addresses lie in the value.
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(at);
-                _mm_prefetch::<_MM_HINT_T0>(at.add(size_of::<V>().saturating_sub(1)));
+            let last = size_of::<V>().saturating_sub(1);
+            for offset in (0..last).step_by(64).chain([last]) {
+                // SAFETY: a prefetch reads nothing that the program could see; the address lies in the value.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.add(offset)) };
             }
         }
 

@@ -1,6 +1,8 @@
 //! Additions of affine points, many at a time: the inversions that the slopes ask for are one inversion and three
 //! multiplications each (Montgomery's trick). With it an addition costs five multiplications and a squaring.
 
+use zeroize::Zeroize;
+
 use super::arithmetic::Arithmetic;
 use super::backend::Backend;
 
@@ -9,6 +11,13 @@ use super::backend::Backend;
 pub(crate) struct Xy<F> {
     pub(crate) x: F,
     pub(crate) y: F,
+}
+
+impl<F: Zeroize> Zeroize for Xy<F> {
+    fn zeroize(&mut self) {
+        self.x.zeroize();
+        self.y.zeroize();
+    }
 }
 
 impl<F: Arithmetic> Xy<F> {

@@ -6,7 +6,8 @@
 //! on: all additions of a level are independent and go through [`batch::add`]. The sums of the buckets are then
 //! weighted by running sums over many lanes at once, by the same means.
 //!
-//! How long it takes depends on the scalars.
+//! How long it takes depends on the scalars. What is on the heap here tells them, and is wiped when it is done with; what
+//! is left in registers and on the stack is not.
 
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveConfig};
@@ -211,7 +212,7 @@ where
             }
         }));
     };
-    let mut sums = vec![Xy::<P::BaseField>::IDENTITY; buckets];
+    let mut sums = Zeroizing::new(vec![Xy::<P::BaseField>::IDENTITY; buckets]);
     fill::<P::BaseField, B>(&entries, &ends, gather, &mut sums);
     weigh::<P, B>(&sums)
 }
@@ -227,6 +228,7 @@ struct Sorted {
 fn sort(digits: impl Iterator<Item = (i32, u32)> + Clone, buckets: usize) -> Option<Sorted> {
     let mut ends = Zeroizing::new(vec![0u32; buckets + 1]);
     for (digit, _) in digits.clone() {
+        debug_assert!(digit.unsigned_abs() as usize <= buckets);
         if let Some(count) = ends.get_mut(digit.unsigned_abs() as usize) {
             *count += 1;
         }
@@ -271,11 +273,12 @@ fn fill<F: Arithmetic, B: Backend>(
     buckets: &mut [Xy<F>],
 ) {
     let group = (GROUP_BYTES / size_of::<Xy<F>>()).min(sorted.len()) + 1;
-    let mut points: Vec<Xy<F>> = Vec::with_capacity(group);
-    let mut sums: Vec<Xy<F>> = vec![Xy::IDENTITY; group / 2 + 1];
+    // The two change places.
+    let mut points = Zeroizing::new(Vec::<Xy<F>>::with_capacity(group));
+    let mut sums = Zeroizing::new(Vec::<Xy<F>>::with_capacity(group));
     let mut runs: Vec<Run> = Vec::new();
     let mut pairs: Vec<(u32, u32)> = Vec::new();
-    let mut products = Vec::new();
+    let mut products = Zeroizing::new(Vec::with_capacity(group));
     let mut ends = ends.iter().zip(0u32..).peekable();
     let mut at = 0u32;
     while let Some(&(&end, bucket)) = ends.peek() {
@@ -298,7 +301,7 @@ fn fill<F: Arithmetic, B: Backend>(
         }
         if full || ends.peek().is_none() {
             reduce::<F, B>(&mut points, &mut sums, &mut runs, &mut pairs, &mut products);
-            for (run, sum) in runs.iter().zip(&points) {
+            for (run, sum) in runs.iter().zip(points.iter()) {
                 if let Some(slot) = buckets.get_mut(run.bucket as usize) {
                     *slot = *sum;
                 }
@@ -316,8 +319,6 @@ fn fill<F: Arithmetic, B: Backend>(
             }
         }
     }
-    points.fill(Xy::IDENTITY);
-    sums.fill(Xy::IDENTITY);
 }
 
 /// Adds up each run of points, halving all of them at a time; leaves one point for each run.
@@ -385,8 +386,10 @@ where
         return sum;
     }
     // Lane `l` holds the buckets `l * depth ..`; its running sums go from its last bucket to its first.
-    let mut scratch = (Vec::new(), Vec::new());
-    let mut runs: Vec<_> = buckets.iter().skip(depth - 1).step_by(depth).copied().collect();
+    let lanes = buckets.len() / depth;
+    let mut scratch = (Zeroizing::new(Vec::with_capacity(lanes)), Zeroizing::new(Vec::with_capacity(lanes)));
+    let mut runs = Zeroizing::new(Vec::with_capacity(lanes));
+    runs.extend(buckets.iter().skip(depth - 1).step_by(depth).copied());
     let mut sums = runs.clone();
     for step in (0..depth - 1).rev() {
         let next = buckets.get(step..).unwrap_or_default();
@@ -401,7 +404,8 @@ where
         total.double_in_place();
     }
     while sums.len() > 16 {
-        let half = sums.split_off(sums.len() / 2);
+        let middle = sums.len() / 2;
+        let half = Zeroizing::new(sums.split_off(middle));
         advance::<_, B>(&mut sums, &mut scratch, |lane| half.get(lane));
     }
     total + sums.iter().map(project).sum::<Projective<P>>()
@@ -410,7 +414,7 @@ where
 /// Adds a point to each lane.
 fn advance<'a, F: Arithmetic, B: Backend>(
     lanes: &mut Vec<Xy<F>>,
-    (products, sums): &mut (Vec<F>, Vec<Xy<F>>),
+    (products, sums): &mut (Zeroizing<Vec<F>>, Zeroizing<Vec<Xy<F>>>),
     next: impl Fn(usize) -> Option<&'a Xy<F>>,
 ) {
     let identity = Xy::IDENTITY;
@@ -426,5 +430,5 @@ fn advance<'a, F: Arithmetic, B: Backend>(
             }
         },
     );
-    std::mem::swap(lanes, sums);
+    std::mem::swap(lanes, &mut **sums);
 }

@@ -45,6 +45,16 @@ where
     // An addition for every point, two for every bucket.
     let cost = |bits: &u32| SECURITY.div_ceil(*bits) as usize * (finite + (1 << bits));
     let bits = (4..=MAX_BITS).min_by_key(cost).unwrap_or(MAX_BITS);
+    combinations_are_inside::<P, B>(points, bits)
+}
+
+/// Whether as many combinations as it takes, with coefficients of `bits` bits, lie in the subgroup.
+pub(crate) fn combinations_are_inside<P, B: Backend>(points: &[Affine<P>], bits: u32) -> bool
+where
+    P: SWCurveConfig,
+    P::BaseField: Arithmetic,
+    Affine<P>: Point,
+{
     let seed = digest(points);
     (0..SECURITY.div_ceil(bits)).into_par_iter().with_max_len(1).all(|combination| {
         let coefficients = coefficients(&seed, combination, bits, points.len());

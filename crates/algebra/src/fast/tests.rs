@@ -6,6 +6,7 @@ use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::{AffineRepr, CurveConfig, CurveGroup, PrimeGroup, VariableBaseMSM};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp, MontBackend, MontConfig, PrimeField, UniformRand};
 use ark_std::rand::Rng;
+use num_bigint::BigUint;
 
 use super::FastCurve;
 use super::arithmetic::Arithmetic;
@@ -55,6 +56,53 @@ fn products_and_sums_are_those_of_arkworks() {
     multiplication::<ark_bn254::FrConfig, 4>();
     multiplication::<ark_bls12_381::FqConfig, 6>();
     multiplication::<ark_bls12_381::FrConfig, 4>();
+}
+
+/// Factors and terms beyond the modulus, as far as [`Backend`] allows them.
+fn loose_bounds<B: Backend, T: MontConfig<4>>() {
+    type Limbs = [u64; 4];
+    let number = |limbs: &Limbs| limbs.iter().rev().fold(BigUint::default(), |n, l| (n << 64) + *l);
+    let limbs = |n: &BigUint| -> Limbs {
+        let mut limbs = n.to_u64_digits();
+        limbs.resize(4, 0);
+        limbs.try_into().unwrap()
+    };
+    let q = number(&T::MODULUS.0);
+    let mut rng = ark_std::test_rng();
+    let below = |k: u32, rng: &mut _| {
+        let n = number(&Fp::<MontBackend<T, 4>, 4>::rand(rng).0.0);
+        // Close to the bound half of the time.
+        if UniformRand::rand(rng) { &q * k - 1u8 - (n >> 190) } else { n * k }
+    };
+    let r = BigUint::from(1u8) << 256;
+    for _ in 0..2000 {
+        for (a, b) in [(below(2, &mut rng), below(2, &mut rng)), (below(1, &mut rng), below(4, &mut rng))] {
+            let [x, y] = [&a, &b].map(|n| Fp::<MontBackend<T, 4>, 4>::new_unchecked(BigInt::new(limbs(n))));
+            let product = number(&B::mul(&x, &y).0.0);
+            assert!(product < q);
+            assert_eq!(product * &r % &q, &a * &b % &q);
+        }
+        let (a, b) = (below(3, &mut rng), below(1, &mut rng));
+        let (sum, difference) = B::sum_and_difference::<T, 4>(&limbs(&a), &limbs(&b), false);
+        assert_eq!((number(&sum), number(&difference)), (&a + &b, &a + &q - &b));
+        let (a, b) = (below(2, &mut rng), below(2, &mut rng));
+        let (sum, difference) = B::sum_and_difference::<T, 4>(&limbs(&a), &limbs(&b), true);
+        assert_eq!((number(&sum), number(&difference)), (&a + &b, &a + &q * 2u8 - &b));
+        let a = below(4, &mut rng);
+        let reduced = if a >= &q * 2u8 { &a - &q * 2u8 } else { a.clone() };
+        assert_eq!(number(&B::reduce_once::<T, 4>(&limbs(&a))), reduced);
+    }
+    for (a, reduced) in [(&q * 2u8 - 1u8, &q * 2u8 - 1u8), (&q * 2u8, BigUint::default())] {
+        assert_eq!(number(&B::reduce_once::<T, 4>(&limbs(&a))), reduced);
+    }
+}
+
+#[test]
+fn values_beyond_the_modulus_are_taken_as_far_as_promised() {
+    with_backend!(B => loose_bounds::<B, ark_bn254::FrConfig>());
+    with_backend!(B => loose_bounds::<B, ark_bn254::FqConfig>());
+    loose_bounds::<Portable, ark_bn254::FrConfig>();
+    loose_bounds::<Portable, ark_bn254::FqConfig>();
 }
 
 fn extension<F: Arithmetic>() {
@@ -199,6 +247,23 @@ fn a_crowded_bucket_is_added_up_in_parts() {
     assert_eq!(sum::<P>(&bases, &scalars), Projective::<P>::msm_unchecked(&bases, &scalars));
 }
 
+/// Where buckets are weighed over several levels of lanes.
+#[test]
+fn many_buckets_are_weighed_by_their_index() {
+    type P = ark_bn254::g1::Config;
+    for log_buckets in [3, 7, 12, 14] {
+        let bases = points::<P>(1 << log_buckets);
+        let digits = (1..).zip(0..1u32 << log_buckets);
+        let scalars: Vec<_> = (1..=1u64 << log_buckets).map(ark_bn254::Fr::from).collect();
+        let expected = Projective::<P>::msm_unchecked(&bases, &scalars);
+        let buckets = 1 << log_buckets;
+        with_backend!(B => {
+            assert_eq!(msm::small_msm::<P, B>([&bases, &[]], digits.clone(), buckets), expected);
+        });
+        assert_eq!(msm::small_msm::<P, Portable>([&bases, &[]], digits, buckets), expected);
+    }
+}
+
 /// What [`subgroup::by_combinations`] rests on.
 #[test]
 fn the_cofactor_has_no_small_divisor() {
@@ -219,9 +284,9 @@ fn outsiders() -> [ark_bn254::G2Affine; 2] {
         }
     };
     // The group's order is the subgroup's times the cofactor; what is left of the cofactor is divided by 10069.
-    let order = num_bigint::BigUint::from(ark_bn254::Fr::MODULUS);
+    let order = BigUint::from(ark_bn254::Fr::MODULUS);
     let limbs = <ark_bn254::g2::Config as CurveConfig>::COFACTOR;
-    let cofactor = limbs.iter().rev().fold(num_bigint::BigUint::default(), |n, l| (n << 64) + *l);
+    let cofactor = limbs.iter().rev().fold(BigUint::default(), |n, l| (n << 64) + *l);
     let rest = (order * cofactor / 10069u32).to_u64_digits();
     let least = any.mul_bigint(rest);
     let least = least.into_affine();
@@ -236,10 +301,12 @@ fn one_point_outside_the_subgroup_is_found_among_many() {
         let mut all = points::<P>(n);
         assert!(P::all_in_subgroup(&all));
         assert!(subgroup::by_combinations::<P, Portable>(&all));
+        assert!(subgroup::combinations_are_inside::<P, Portable>(&all, subgroup::MAX_BITS));
         for outsider in outsiders() {
             for at in [0, n / 2, n - 1] {
                 let insider = std::mem::replace(&mut all[at], outsider);
                 assert!(!P::all_in_subgroup(&all), "{n} {at}");
+                assert!(!subgroup::combinations_are_inside::<P, Portable>(&all, subgroup::MAX_BITS));
                 all[at] = insider;
             }
             // Two that cancel out when they are simply added.
