@@ -5,7 +5,7 @@ use ark_ff::{BigInt, Field, Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeFi
 
 use super::backend::{Backend, has_spare_bits, lazy_sum, sub_limbs};
 
-/// A field whose operations can be compiled for a [`Backend`].
+/// A field whose operations can be compiled for a backend.
 pub trait Arithmetic: Field {
     /// `self * other`.
     fn times<B: Backend>(&self, other: &Self) -> Self;
@@ -111,7 +111,7 @@ where
     }
 }
 
-/// A prime field whose transforms can be compiled for a [`Backend`].
+/// A prime field whose transforms can be compiled for a backend.
 ///
 /// Between the layers of a transform values may exceed the modulus; how far is said with each step. A modulus that
 /// leaves less than two bits of its limbs unused has its values reduced all the time.
