@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks that what the documentation points at exists: relative links and their anchors, paths in the repository, tests.
 
-Three kinds of reference are followed in README.md, CONTRIBUTING.md, SECURITY.md, CHANGELOG.md and docs/src:
-links to files or headings; inline code that names a path under crates/, circuits/, docs/, fuzz/, tests/ or .ci/; and
-inline code of the form `path.rs::test_name`, where the file must define the function.
+Three kinds of reference are followed in README.md, CONTRIBUTING.md, SECURITY.md, CHANGELOG.md, bench/README.md and
+docs/src: links to files or headings; inline code that names a path under bench/, crates/, circuits/, docs/, fuzz/,
+tests/ or .ci/; and inline code of the form `path.rs::test_name`, where the file must define the function.
 """
 
 import re
@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "bench/README.md")]
 PAGES += sorted((ROOT / "docs/src").glob("**/*.md"))
-ROOMS = ("crates/", "circuits/", "docs/", "fuzz/", "tests/", ".ci/")
+ROOMS = ("bench/", "crates/", "circuits/", "docs/", "fuzz/", "tests/", ".ci/")
 # Made by tools, not committed.
 MADE = ("fuzz/artifacts", "fuzz/corpus", "tests/node_modules")
 HOME = "https://github.com/tacit-network/tacit/blob/main/"

@@ -8,6 +8,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::Outcome;
+use crate::contestant::Runner;
+use crate::cost::measure;
 
 /// Field elements from a seed, uniform.
 pub fn scalars(seed: u64, count: usize) -> Vec<Fr> {
@@ -79,6 +81,21 @@ impl Transform {
         let x = ark_ff::Field::pow(&self.generator, [CHECKED_AT as u64]);
         self.coefficients.iter().rev().fold(Fr::from(0u64), |sum, c| sum * x + c)
     }
+}
+
+/// Measures a transform of fresh copies of `coefficients`, whose value at index `at` must become `expected`.
+pub fn transform_runner<F: Clone + PartialEq + 'static>(
+    coefficients: Vec<F>,
+    at: usize,
+    expected: F,
+    transform: impl Fn(&mut Vec<F>) + 'static,
+) -> Runner {
+    Box::new(move || {
+        let mut values = coefficients.clone();
+        let ((), cost) = measure(|| transform(&mut values))?;
+        same(&values.get(at), &Some(&expected))?;
+        Ok(cost)
+    })
 }
 
 /// Refuses a result that is not the expected one: a contestant that computes something else is not compared.

@@ -12,7 +12,7 @@ use crate::Outcome;
 use crate::contestant::{Runner, Work};
 use crate::cost::measure;
 use crate::files::{self, Files, Fr};
-use crate::inputs::{CHECKED_AT, Msm, Transform, same};
+use crate::inputs::{CHECKED_AT, Msm, Transform, same, transform_runner};
 
 /// The committee of the deal whose response is measured.
 const NODES: u8 = 4;
@@ -81,12 +81,8 @@ fn transform(log_size: u32) -> Outcome<Runner> {
     let transform = Transform::new(log_size)?;
     let domain = Domain::<Fr>::new(log_size)?;
     let expected = transform.expected();
-    Ok(Box::new(move || {
-        let mut values = transform.coefficients.clone();
-        let ((), cost) = measure(|| domain.fft_in_place(&mut values))?;
-        same(&values.get(CHECKED_AT), &Some(&expected))?;
-        Ok(cost)
-    }))
+    let fft = move |values: &mut Vec<Fr>| domain.fft_in_place(values);
+    Ok(transform_runner(transform.coefficients, CHECKED_AT, expected, fft))
 }
 
 fn import(files: &Files) -> Outcome<Runner> {

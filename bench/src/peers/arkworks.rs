@@ -14,7 +14,7 @@ use crate::Outcome;
 use crate::contestant::{Runner, Who, Work};
 use crate::cost::measure;
 use crate::files::Files;
-use crate::inputs::{CHECKED_AT, Msm, Transform, blinders, same};
+use crate::inputs::{CHECKED_AT, Msm, Transform, blinders, same, transform_runner};
 
 /// Gets ready for a piece of work.
 pub fn runner(work: Work, files: &Files) -> Outcome<Runner> {
@@ -67,10 +67,6 @@ fn transform(log_size: u32) -> Outcome<Runner> {
     let transform = Transform::new(log_size)?;
     let domain = Radix2EvaluationDomain::<Fr>::new(1 << log_size).ok_or("the field has no such domain")?;
     let expected = transform.expected();
-    Ok(Box::new(move || {
-        let mut values = transform.coefficients.clone();
-        let ((), cost) = measure(|| domain.fft_in_place(&mut values))?;
-        same(&values.get(CHECKED_AT), &Some(&expected))?;
-        Ok(cost)
-    }))
+    let fft = move |values: &mut Vec<Fr>| domain.fft_in_place(values);
+    Ok(transform_runner(transform.coefficients, CHECKED_AT, expected, fft))
 }

@@ -15,7 +15,7 @@ use crate::Outcome;
 use crate::contestant::{Runner, Who, Work};
 use crate::cost::measure;
 use crate::files::Files;
-use crate::inputs::{CHECKED_AT, Msm, Transform, same};
+use crate::inputs::{CHECKED_AT, Msm, Transform, same, transform_runner};
 
 /// Gets ready for a piece of work.
 pub fn runner(work: Work, files: &Files) -> Outcome<Runner> {
@@ -46,12 +46,8 @@ fn transform(log_size: u32) -> Outcome<Runner> {
     let coefficients: Vec<Fr> = transform.coefficients.iter().map(scalar).collect::<Outcome<_>>()?;
     let generator = scalar(&transform.generator)?;
     let expected = scalar(&transform.expected())?;
-    Ok(Box::new(move || {
-        let mut values = coefficients.clone();
-        let ((), cost) = measure(|| best_fft(&mut values, generator, log_size))?;
-        same(&values.get(CHECKED_AT), &Some(&expected))?;
-        Ok(cost)
-    }))
+    let fft = move |values: &mut Vec<Fr>| best_fft(values, generator, log_size);
+    Ok(transform_runner(coefficients, CHECKED_AT, expected, fft))
 }
 
 fn bytes<F: PrimeField>(x: &F) -> Outcome<[u8; 32]> {

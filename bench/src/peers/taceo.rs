@@ -16,7 +16,7 @@ use crate::Outcome;
 use crate::contestant::{Runner, Who, Work};
 use crate::cost::measure;
 use crate::files::{Files, Fr};
-use crate::inputs::{CHECKED_AT, Msm, Transform, blinders, same};
+use crate::inputs::{CHECKED_AT, Msm, Transform, blinders, same, transform_runner};
 
 /// Gets ready for a piece of work.
 pub fn runner(work: Work, files: &Files) -> Outcome<Runner> {
@@ -70,12 +70,8 @@ fn transform(log_size: u32) -> Outcome<Runner> {
     let domain = Domain::<Fr>::new(1 << log_size).ok_or("the field has no such domain")?;
     let expected = transform.expected();
     let at = CHECKED_AT.reverse_bits() >> (usize::BITS - log_size);
-    Ok(Box::new(move || {
-        let mut values = transform.coefficients.clone();
-        let ((), cost) = measure(|| domain.fft_in_to_out(&mut values))?;
-        same(&values.get(at), &Some(&expected))?;
-        Ok(cost)
-    }))
+    let fft = move |values: &mut Vec<Fr>| domain.fft_in_to_out(values);
+    Ok(transform_runner(transform.coefficients, at, expected, fft))
 }
 
 fn import(files: &Files) -> Outcome<Runner> {

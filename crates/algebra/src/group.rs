@@ -47,7 +47,8 @@ pub trait Point: Copy + Debug + PartialEq + Eq + Send + Sync + Zeroize + 'static
     /// See [`DecodeError`].
     fn read_montgomery_le(bytes: &[u8], check: Check) -> Result<Self, DecodeError>;
 
-    /// Whether all points lie on the curve and in the prime-order subgroup: much cheaper than one by one.
+    /// Whether all points (the neutral element is one of them) lie on the curve and in the prime-order subgroup. Much
+    /// cheaper than one by one; an answer of `true` may be wrong with a probability of at most 2^-128.
     fn all_are_members(points: &[Self]) -> bool;
 
     /// Appends Tacit's canonical form: affine coordinates, big-endian, `c1` before `c0` (the order of EIP-197 and of

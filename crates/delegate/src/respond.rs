@@ -12,10 +12,11 @@
 //! `B1_i` is `B_i` in the first group. The result depends on the package and the header only: a node that computes it again
 //! after a crash gets the same three points.
 
-use tacit_algebra::{Domain, DomainError, G1Affine, G2Affine, Group, Groups};
-use tacit_groth16::{CircuitId, ProvingKey, qap};
+use tacit_algebra::{Domain, DomainError, Group, Groups};
+use tacit_groth16::prove::points;
+use tacit_groth16::{CircuitId, ProvingKey};
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::blame::Culprit;
 use crate::header::{DealHeader, DealId};
@@ -141,33 +142,8 @@ pub(crate) fn on_shares<G: Groups>(
     wires.extend_from_slice(&shares.wires);
     let wires: &[G::Scalar] = &wires;
 
-    let ((mut a, mut b1), (mut b, mut l_and_h)) = rayon::join(
-        || rayon::join(|| G::G1::msm(&key.a_query, wires), || G::G1::msm(&key.b_g1_query, wires)),
-        || {
-            rayon::join(
-                || G::G2::msm(&key.b_g2_query, wires),
-                || {
-                    let h = Zeroizing::new(qap::quotient(key, domain, wires));
-                    G::G1::msm_of_two([(&key.l_query, &shares.wires), (&key.h_query, &h)])
-                },
-            )
-        },
-    );
-
-    let delta = G::G1::from_affine(&key.delta_g1);
-    a += G::G1::from_affine(&key.vk.alpha_g1) + delta.scale(&shares.r);
-    b1 += G::G1::from_affine(&key.beta_g1) + delta.scale(&shares.s);
-    b += G::G2::from_affine(&key.vk.beta_g2) + G::G2::from_affine(&key.vk.delta_g2).scale(&shares.s);
-    let c = l_and_h + a.scale(&shares.s) + b1.scale(&shares.r) - delta.scale(&(shares.r * shares.s))
-        + G::G1::generator().scale(&shares.mask);
-
-    let points: [G1Affine<G>; 2] = [a.to_affine(), c.to_affine()];
-    let b_affine: G2Affine<G> = b.to_affine();
-    // What leaves the node is masked; what it was computed from is not.
-    l_and_h.zeroize();
-    a.zeroize();
-    b.zeroize();
-    b1.zeroize();
-    let [a, c] = points;
-    Response { a, b: b_affine, c }
+    let points = points(key, domain, wires, &shares.r, &shares.s);
+    // What leaves the node is masked; what it was computed from is wiped.
+    let c = points.c + G::G1::generator().scale(&shares.mask);
+    Response { a: points.a.to_affine(), b: points.b.to_affine(), c: c.to_affine() }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`key`] | the proving key, its circuit id, and what is checked once when a key is pinned |
 //! | [`qap`] | from wire values to the quotient |
-//! | [`prove`] | a proof on one machine |
+//! | [`prove`] | a proof on one machine, and its three points from wires or from shares of them |
 //! | [`verify`], [`batch`] | checking one proof, or many at once |
 //! | [`prepared`] | a checked key on disk, mapped at every later start |
 //! | [`setup`] | a proving key from powers of tau, or from secrets of one's own for development |

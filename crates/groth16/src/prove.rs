@@ -1,10 +1,10 @@
-//! Making a proof on one machine.
+//! Making a proof on one machine, or a node's share of one.
 
 use rand_core::CryptoRng;
-use tacit_algebra::{DomainError, Group, Groups, field};
+use tacit_algebra::{Domain, DomainError, Group, Groups, field};
 use tacit_circom::Proof;
 use thiserror::Error;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::key::ProvingKey;
 use crate::qap;
@@ -64,25 +64,58 @@ pub fn prove_with_blinders<G: Groups>(
         return Err(ProveError::ConstantWire);
     }
     let domain = key.domain()?;
-    let private = witness.get(key.n_public + 1..).unwrap_or_default();
-    let h = &mut Vec::new();
-    let ((a, b1), (b, c)) = rayon::join(
-        || rayon::join(|| G::G1::msm(&key.a_query, witness), || G::G1::msm(&key.b_g1_query, witness)),
+    let points = points(key, &domain, witness, &r, &s);
+    Ok(Proof { a: points.a.to_affine(), b: points.b.to_affine(), c: points.c.to_affine() })
+}
+
+/// A proof's three points, wiped when dropped: of shares, they are as secret as the shares until they are masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Points<G: Groups> {
+    /// `A`.
+    pub a: G::G1,
+    /// `B`.
+    pub b: G::G2,
+    /// `C`.
+    pub c: G::G1,
+}
+
+impl<G: Groups> Drop for Points<G> {
+    fn drop(&mut self) {
+        self.a.zeroize();
+        self.b.zeroize();
+        self.c.zeroize();
+    }
+}
+
+/// The three points from the values of all wires, the constant one first, and the blinders `r, s`. On degree-`t` shares of
+/// the private wires and of the blinders, `a` and `b` are degree-`t` shares of a proof's points and `c` is a
+/// degree-`2t` share, not masked: this is why one function serves the local prover and a node.
+pub fn points<G: Groups>(
+    key: &ProvingKey<G>,
+    domain: &Domain<G::Scalar>,
+    wires: &[G::Scalar],
+    r: &G::Scalar,
+    s: &G::Scalar,
+) -> Points<G> {
+    let private = wires.get(key.n_public + 1..).unwrap_or_default();
+    let ((mut a, mut b1), (mut b, mut l_and_h)) = rayon::join(
+        || rayon::join(|| G::G1::msm(&key.a_query, wires), || G::G1::msm(&key.b_g1_query, wires)),
         || {
             rayon::join(
-                || G::G2::msm(&key.b_g2_query, witness),
+                || G::G2::msm(&key.b_g2_query, wires),
                 || {
-                    *h = qap::quotient(key, &domain, witness);
-                    G::G1::msm_of_two([(&key.l_query, private), (&key.h_query, h)])
+                    let h = Zeroizing::new(qap::quotient(key, domain, wires));
+                    G::G1::msm_of_two([(&key.l_query, private), (&key.h_query, &h)])
                 },
             )
         },
     );
     let delta = G::G1::from_affine(&key.delta_g1);
-    let a = G::G1::from_affine(&key.vk.alpha_g1) + a + delta.scale(&r);
-    let b1 = G::G1::from_affine(&key.beta_g1) + b1 + delta.scale(&s);
-    let b = G::G2::from_affine(&key.vk.beta_g2) + b + G::G2::from_affine(&key.vk.delta_g2).scale(&s);
-    let c = c + a.scale(&s) + b1.scale(&r) - delta.scale(&(r * s));
-    h.zeroize();
-    Ok(Proof { a: a.to_affine(), b: b.to_affine(), c: c.to_affine() })
+    a += G::G1::from_affine(&key.vk.alpha_g1) + delta.scale(r);
+    b1 += G::G1::from_affine(&key.beta_g1) + delta.scale(s);
+    b += G::G2::from_affine(&key.vk.beta_g2) + G::G2::from_affine(&key.vk.delta_g2).scale(s);
+    let c = l_and_h + a.scale(s) + b1.scale(r) - delta.scale(&(*r * s));
+    l_and_h.zeroize();
+    b1.zeroize();
+    Points { a, b, c }
 }

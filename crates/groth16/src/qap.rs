@@ -7,7 +7,7 @@
 //! Every step but one is linear, and that one is a product: on degree-`t` shares of the wires the result is a
 //! degree-`2t` sharing of the quotient. This is why one function serves the local prover and a node.
 
-use tacit_algebra::{Domain, Groups, ScalarField};
+use tacit_algebra::{Domain, Groups};
 use zeroize::Zeroize;
 
 use crate::key::ProvingKey;
@@ -19,15 +19,9 @@ pub fn quotient<G: Groups>(
     domain: &Domain<G::Scalar>,
     wires: &[G::Scalar],
 ) -> Vec<G::Scalar> {
-    let (a, b) = rayon::join(|| key.a.mul(wires, domain.size()), || key.b.mul(wires, domain.size()));
-    quotient_from_rows(domain, a, b)
-}
-
-/// The same from the products of the matrices with the wires, as many as the domain has points.
-pub fn quotient_from_rows<F: ScalarField>(domain: &Domain<F>, mut a: Vec<F>, mut b: Vec<F>) -> Vec<F> {
-    a.resize(domain.size(), F::ZERO);
-    b.resize(domain.size(), F::ZERO);
-    let mut c: Vec<F> = a.iter().zip(&b).map(|(a, b)| *a * b).collect();
+    let rows = domain.size();
+    let (mut a, mut b) = rayon::join(|| key.a.mul(wires, rows), || key.b.mul(wires, rows));
+    let mut c: Vec<_> = a.iter().zip(&b).map(|(a, b)| *a * b).collect();
     let coset = domain.odd_coset();
     rayon::join(
         || coset.move_in_place(&mut a),

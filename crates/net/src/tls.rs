@@ -1,8 +1,8 @@
 //! HTTPS between clients and coordinators.
 //!
 //! TLS 1.3 only. Our client offers the hybrid X25519MLKEM768 and nothing else; the server also takes plain X25519 from
-//! browsers that do not have it yet (what travels here is sealed with X-Wing besides). A coordinator's certificate is self-signed by its identity, or
-//! one that an operator brings for browsers; programs pin it either way.
+//! browsers that do not have it yet (what travels here is sealed with X-Wing besides). A coordinator's certificate is
+//! self-signed by its identity, or one that an operator brings for browsers; programs pin it either way.
 
 use std::{fmt, str::FromStr, sync::Arc};
 

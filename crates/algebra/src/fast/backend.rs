@@ -87,24 +87,28 @@ pub(crate) fn lazy_sum<B: Backend, T: MontConfig<N>, const N: usize>(
     Fp::new_unchecked(BigInt::new(sum))
 }
 
-/// `a + b` without reduction; the caller knows that it fits.
+/// `a + b` without reduction; what does not fit is lost.
 #[inline(always)]
-pub(crate) fn add_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
+pub(crate) const fn add_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
     let mut sum = [0; N];
     let mut carry = false;
-    for ((to, a), b) in sum.iter_mut().zip(a).zip(b) {
-        (*to, carry) = a.carrying_add(*b, carry);
+    let mut i = 0;
+    while i < N {
+        (sum[i], carry) = a[i].carrying_add(b[i], carry);
+        i += 1;
     }
     sum
 }
 
 /// `a - b` and whether it is negative.
 #[inline(always)]
-pub(crate) fn sub_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
+pub(crate) const fn sub_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
     let mut difference = [0; N];
     let mut borrow = false;
-    for ((to, a), b) in difference.iter_mut().zip(a).zip(b) {
-        (*to, borrow) = a.borrowing_sub(*b, borrow);
+    let mut i = 0;
+    while i < N {
+        (difference[i], borrow) = a[i].borrowing_sub(b[i], borrow);
+        i += 1;
     }
     (difference, borrow)
 }
@@ -355,90 +359,94 @@ mod adx {
         [t0, t1, t2, t3, t4, t5]
     }
 
+    /// The lines that take from `t` the four limbs at `q` unless that makes it negative.
+    macro_rules! subtract_once {
+        () => {
+            concat!(
+                "mov {u0}, {t0}\n",
+                "mov {u1}, {t1}\n",
+                "mov {u2}, {t2}\n",
+                "mov {u3}, {t3}\n",
+                "sub {u0}, qword ptr [{q}]\n",
+                "sbb {u1}, qword ptr [{q} + 8]\n",
+                "sbb {u2}, qword ptr [{q} + 16]\n",
+                "sbb {u3}, qword ptr [{q} + 24]\n",
+                "cmovnc {t0}, {u0}\n",
+                "cmovnc {t1}, {u1}\n",
+                "cmovnc {t2}, {u2}\n",
+                "cmovnc {t3}, {u3}\n",
+            )
+        };
+    }
+
+    /// The lines that load `a` and add or subtract `b`.
+    macro_rules! load_and {
+        ($first:literal $next:literal) => {
+            concat!(
+                "mov {t0}, qword ptr [{a}]\n",
+                "mov {t1}, qword ptr [{a} + 8]\n",
+                "mov {t2}, qword ptr [{a} + 16]\n",
+                "mov {t3}, qword ptr [{a} + 24]\n",
+                $first,
+                " {t0}, qword ptr [{b}]\n",
+                $next,
+                " {t1}, qword ptr [{b} + 8]\n",
+                $next,
+                " {t2}, qword ptr [{b} + 16]\n",
+                $next,
+                " {t3}, qword ptr [{b} + 24]\n",
+            )
+        };
+    }
+
+    /// Runs lines on `a`, `b` and the modulus `q`, all in memory, with `u0` to `u3` free; gives `t0` to `t3`.
+    macro_rules! on_four_limbs {
+        ($a:expr, $b:expr, $constants:expr; $($line:expr),*) => {{
+            let (t0, t1, t2, t3): (u64, u64, u64, u64);
+            // SAFETY: as in `mul_4`; no instruction here is newer than x86-64 itself.
+            unsafe {
+                asm!(
+                    $($line,)*
+                    a = in(reg) $a.as_ptr(),
+                    b = in(reg) $b.as_ptr(),
+                    q = in(reg) $constants,
+                    t0 = out(reg) t0,
+                    t1 = out(reg) t1,
+                    t2 = out(reg) t2,
+                    t3 = out(reg) t3,
+                    u0 = out(reg) _,
+                    u1 = out(reg) _,
+                    u2 = out(reg) _,
+                    u3 = out(reg) _,
+                    options(pure, readonly, nostack),
+                );
+            }
+            [t0, t1, t2, t3]
+        }};
+    }
+
     #[inline(always)]
     fn add_4(a: &[u64; 4], b: &[u64; 4], constants: *const Constants<4>) -> [u64; 4] {
-        let (t0, t1, t2, t3): (u64, u64, u64, u64);
-        // SAFETY: as in `mul_4`; no instruction here is newer than x86-64 itself.
-        unsafe {
-            asm!(
-                "mov {t0}, qword ptr [{a}]",
-                "mov {t1}, qword ptr [{a} + 8]",
-                "mov {t2}, qword ptr [{a} + 16]",
-                "mov {t3}, qword ptr [{a} + 24]",
-                "add {t0}, qword ptr [{b}]",
-                "adc {t1}, qword ptr [{b} + 8]",
-                "adc {t2}, qword ptr [{b} + 16]",
-                "adc {t3}, qword ptr [{b} + 24]",
-                "mov {u0}, {t0}",
-                "mov {u1}, {t1}",
-                "mov {u2}, {t2}",
-                "mov {u3}, {t3}",
-                "sub {u0}, qword ptr [{q}]",
-                "sbb {u1}, qword ptr [{q} + 8]",
-                "sbb {u2}, qword ptr [{q} + 16]",
-                "sbb {u3}, qword ptr [{q} + 24]",
-                "cmovnc {t0}, {u0}",
-                "cmovnc {t1}, {u1}",
-                "cmovnc {t2}, {u2}",
-                "cmovnc {t3}, {u3}",
-                a = in(reg) a.as_ptr(),
-                b = in(reg) b.as_ptr(),
-                q = in(reg) constants,
-                t0 = out(reg) t0,
-                t1 = out(reg) t1,
-                t2 = out(reg) t2,
-                t3 = out(reg) t3,
-                u0 = out(reg) _,
-                u1 = out(reg) _,
-                u2 = out(reg) _,
-                u3 = out(reg) _,
-                options(pure, readonly, nostack),
-            );
-        }
-        [t0, t1, t2, t3]
+        on_four_limbs!(a, b, constants; load_and!("add" "adc"), subtract_once!())
     }
 
     #[inline(always)]
     fn sub_4(a: &[u64; 4], b: &[u64; 4], constants: *const Constants<4>) -> [u64; 4] {
-        let (t0, t1, t2, t3): (u64, u64, u64, u64);
-        // SAFETY: as in `add_4`.
-        unsafe {
-            asm!(
-                "mov {t0}, qword ptr [{a}]",
-                "mov {t1}, qword ptr [{a} + 8]",
-                "mov {t2}, qword ptr [{a} + 16]",
-                "mov {t3}, qword ptr [{a} + 24]",
-                "sub {t0}, qword ptr [{b}]",
-                "sbb {t1}, qword ptr [{b} + 8]",
-                "sbb {t2}, qword ptr [{b} + 16]",
-                "sbb {t3}, qword ptr [{b} + 24]",
-                "sbb {u0}, {u0}",
-                "mov {u1}, {u0}",
-                "mov {u2}, {u0}",
-                "mov {u3}, {u0}",
-                "and {u0}, qword ptr [{q}]",
-                "and {u1}, qword ptr [{q} + 8]",
-                "and {u2}, qword ptr [{q} + 16]",
-                "and {u3}, qword ptr [{q} + 24]",
-                "add {t0}, {u0}",
-                "adc {t1}, {u1}",
-                "adc {t2}, {u2}",
-                "adc {t3}, {u3}",
-                a = in(reg) a.as_ptr(),
-                b = in(reg) b.as_ptr(),
-                q = in(reg) constants,
-                t0 = out(reg) t0,
-                t1 = out(reg) t1,
-                t2 = out(reg) t2,
-                t3 = out(reg) t3,
-                u0 = out(reg) _,
-                u1 = out(reg) _,
-                u2 = out(reg) _,
-                u3 = out(reg) _,
-                options(pure, readonly, nostack),
-            );
-        }
-        [t0, t1, t2, t3]
+        on_four_limbs!(a, b, constants;
+            load_and!("sub" "sbb"),
+            "sbb {u0}, {u0}",
+            "mov {u1}, {u0}",
+            "mov {u2}, {u0}",
+            "mov {u3}, {u0}",
+            "and {u0}, qword ptr [{q}]",
+            "and {u1}, qword ptr [{q} + 8]",
+            "and {u2}, qword ptr [{q} + 16]",
+            "and {u3}, qword ptr [{q} + 24]",
+            "add {t0}, {u0}",
+            "adc {t1}, {u1}",
+            "adc {t2}, {u2}",
+            "adc {t3}, {u3}"
+        )
     }
 
     #[inline(always)]
@@ -491,18 +499,7 @@ mod adx {
         // SAFETY: as in `add_4`.
         unsafe {
             asm!(
-                "mov {u0}, {t0}",
-                "mov {u1}, {t1}",
-                "mov {u2}, {t2}",
-                "mov {u3}, {t3}",
-                "sub {u0}, qword ptr [{q}]",
-                "sbb {u1}, qword ptr [{q} + 8]",
-                "sbb {u2}, qword ptr [{q} + 16]",
-                "sbb {u3}, qword ptr [{q} + 24]",
-                "cmovnc {t0}, {u0}",
-                "cmovnc {t1}, {u1}",
-                "cmovnc {t2}, {u2}",
-                "cmovnc {t3}, {u3}",
+                subtract_once!(),
                 q = in(reg) double,
                 t0 = inout(reg) t0,
                 t1 = inout(reg) t1,
@@ -525,6 +522,13 @@ mod adx {
             Constants { modulus: T::MODULUS.0, inverse: T::INV, double: super::double_modulus::<T, N>() };
     }
 
+    /// The constants under a number of limbs that the compiler does not know to be `N`; the caller does.
+    #[inline(always)]
+    fn constants<T: MontConfig<N>, const N: usize, const M: usize>() -> *const Constants<M> {
+        std::ptr::from_ref(const { &Of::<T, N>::CONSTANTS }).cast()
+    }
+
+    // The compiler knows `N` where it compiles these: of each choice one arm is left.
     impl Backend for Adx {
         #[inline(always)]
         fn mul<T: MontConfig<N>, const N: usize>(
@@ -534,21 +538,10 @@ mod adx {
             if const { !super::has_spare_bits::<T, N>(1) } {
                 return *a * b;
             }
-            let constants = const { &Of::<T, N>::CONSTANTS };
-            let mut limbs = [0; N];
-            // The compiler knows `N`: one arm is left.
-            if let (Some(a), Some(b), Some(limbs)) =
-                (a.0.0.as_array::<4>(), b.0.0.as_array::<4>(), limbs.as_mut_array::<4>())
-            {
-                *limbs = mul_4(a, b, std::ptr::from_ref(constants).cast());
-            } else if let (Some(a), Some(b), Some(limbs)) =
-                (a.0.0.as_array::<6>(), b.0.0.as_array::<6>(), limbs.as_mut_array::<6>())
-            {
-                *limbs = mul_6(a, b, std::ptr::from_ref(constants).cast());
-            } else {
-                return *a * b;
-            }
-            Fp::new_unchecked(BigInt::new(limbs))
+            let (x, y) = (&a.0.0, &b.0.0);
+            let four = || Some(*mul_4(x.as_array()?, y.as_array()?, constants::<T, N, 4>()).as_array()?);
+            let six = || Some(*mul_6(x.as_array()?, y.as_array()?, constants::<T, N, 6>()).as_array()?);
+            four().or_else(six).map_or_else(|| *a * b, |limbs| Fp::new_unchecked(BigInt::new(limbs)))
         }
 
         #[inline(always)]
@@ -563,26 +556,14 @@ mod adx {
 
         #[inline(always)]
         fn add<T: MontConfig<N>, const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
-            let mut limbs = [0; N];
-            match (a.as_array::<4>(), b.as_array::<4>(), limbs.as_mut_array::<4>()) {
-                (Some(a), Some(b), Some(limbs)) => {
-                    *limbs = add_4(a, b, std::ptr::from_ref(const { &Of::<T, N>::CONSTANTS }).cast());
-                }
-                _ => return Portable::add::<T, N>(a, b),
-            }
-            limbs
+            let four = || Some(*add_4(a.as_array()?, b.as_array()?, constants::<T, N, 4>()).as_array()?);
+            four().unwrap_or_else(|| Portable::add::<T, N>(a, b))
         }
 
         #[inline(always)]
         fn sub<T: MontConfig<N>, const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
-            let mut limbs = [0; N];
-            match (a.as_array::<4>(), b.as_array::<4>(), limbs.as_mut_array::<4>()) {
-                (Some(a), Some(b), Some(limbs)) => {
-                    *limbs = sub_4(a, b, std::ptr::from_ref(const { &Of::<T, N>::CONSTANTS }).cast());
-                }
-                _ => return Portable::sub::<T, N>(a, b),
-            }
-            limbs
+            let four = || Some(*sub_4(a.as_array()?, b.as_array()?, constants::<T, N, 4>()).as_array()?);
+            four().unwrap_or_else(|| Portable::sub::<T, N>(a, b))
         }
 
         #[inline(always)]
@@ -593,31 +574,18 @@ mod adx {
         ) -> ([u64; N], [u64; N]) {
             let constants = const { &Of::<T, N>::CONSTANTS };
             let k = if twice { constants.double.as_ptr() } else { constants.modulus.as_ptr() };
-            let (mut sum, mut difference) = ([0; N], [0; N]);
-            match (
-                a.as_array::<4>(),
-                b.as_array::<4>(),
-                sum.as_mut_array::<4>(),
-                difference.as_mut_array::<4>(),
-            ) {
-                (Some(a), Some(b), Some(sum), Some(difference)) => {
-                    (*sum, *difference) = sum_and_difference_4(a, b, k);
-                }
-                _ => return Portable::sum_and_difference::<T, N>(a, b, twice),
-            }
-            (sum, difference)
+            let four = || {
+                let (sum, difference) = sum_and_difference_4(a.as_array()?, b.as_array()?, k);
+                Some((*sum.as_array()?, *difference.as_array()?))
+            };
+            four().unwrap_or_else(|| Portable::sum_and_difference::<T, N>(a, b, twice))
         }
 
         #[inline(always)]
         fn reduce_once<T: MontConfig<N>, const N: usize>(a: &[u64; N]) -> [u64; N] {
-            let mut limbs = [0; N];
-            match (a.as_array::<4>(), limbs.as_mut_array::<4>()) {
-                (Some(a), Some(limbs)) => {
-                    *limbs = reduce_once_4(a, const { &Of::<T, N>::CONSTANTS }.double.as_ptr());
-                }
-                _ => return Portable::reduce_once::<T, N>(a),
-            }
-            limbs
+            let double = const { &Of::<T, N>::CONSTANTS }.double.as_ptr();
+            let four = || Some(*reduce_once_4(a.as_array()?, double).as_array()?);
+            four().unwrap_or_else(|| Portable::reduce_once::<T, N>(a))
         }
     }
 }

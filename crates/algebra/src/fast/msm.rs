@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::arithmetic::Arithmetic;
-use super::backend::Backend;
+use super::backend::{Backend, add_limbs, sub_limbs};
 use super::batch::{self, Xy};
 
 /// Limbs of a scalar of either curve.
@@ -156,31 +156,13 @@ fn terms<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<(Zeroizing<Vec<Ter
         let mut value = scalar.into_bigint();
         let limbs = value.as_ref().first_chunk::<LIMBS>().copied().unwrap_or_default();
         let negative = limbs.iter().rev().gt(half.iter().rev());
-        let magnitude = if negative { subtract(modulus, &limbs) } else { limbs };
+        let magnitude = if negative { sub_limbs(modulus, &limbs).0 } else { limbs };
         value.as_mut().zeroize();
-        Some(Term { limbs: add(&magnitude, &offset), point: point as u32, negative })
+        Some(Term { limbs: add_limbs(&magnitude, &offset), point: point as u32, negative })
     };
     let mut terms = Zeroizing::new(Vec::with_capacity(n));
     terms.extend(all().enumerate().filter_map(term));
     Some((terms, windows))
-}
-
-fn add(a: &[u64; LIMBS], b: &[u64; LIMBS]) -> [u64; LIMBS] {
-    let mut carry = false;
-    let mut sum = [0; LIMBS];
-    for ((to, a), b) in sum.iter_mut().zip(a).zip(b) {
-        (*to, carry) = a.carrying_add(*b, carry);
-    }
-    sum
-}
-
-fn subtract(a: &[u64; LIMBS], b: &[u64; LIMBS]) -> [u64; LIMBS] {
-    let mut borrow = false;
-    let mut difference = [0; LIMBS];
-    for ((to, a), b) in difference.iter_mut().zip(a).zip(b) {
-        (*to, borrow) = a.borrowing_sub(*b, borrow);
-    }
-    difference
 }
 
 /// `sum digits[i] * bases[i]` for digits whose magnitude is at most `buckets`, a power of two.
@@ -265,6 +247,13 @@ struct Run {
     len: u32,
 }
 
+impl Zeroize for Run {
+    fn zeroize(&mut self) {
+        self.bucket.zeroize();
+        self.len.zeroize();
+    }
+}
+
 /// Adds up each bucket's points.
 fn fill<F: Arithmetic, B: Backend>(
     sorted: &[u32],
@@ -276,8 +265,8 @@ fn fill<F: Arithmetic, B: Backend>(
     // The two change places.
     let mut points = Zeroizing::new(Vec::<Xy<F>>::with_capacity(group));
     let mut sums = Zeroizing::new(Vec::<Xy<F>>::with_capacity(group));
-    let mut runs: Vec<Run> = Vec::new();
-    let mut pairs: Vec<(u32, u32)> = Vec::new();
+    let mut runs = Zeroizing::new(Vec::<Run>::with_capacity(group.min(ends.len())));
+    let mut pairs = Zeroizing::new(Vec::<(u32, u32)>::with_capacity(group));
     let mut products = Zeroizing::new(Vec::with_capacity(group));
     let mut ends = ends.iter().zip(0u32..).peekable();
     let mut at = 0u32;

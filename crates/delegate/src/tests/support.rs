@@ -126,6 +126,7 @@ impl<F: PrimeField> Point for Toy<F> {
     fn read_montgomery_le(bytes: &[u8], _: Check) -> Result<Self, DecodeError> {
         field::read_le(bytes).map(Self)
     }
+
     fn all_are_members(_: &[Self]) -> bool {
         true
     }
