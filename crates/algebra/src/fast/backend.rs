@@ -87,28 +87,24 @@ pub(crate) fn lazy_sum<B: Backend, T: MontConfig<N>, const N: usize>(
     Fp::new_unchecked(BigInt::new(sum))
 }
 
-/// `a + b` without reduction; what does not fit is lost.
+/// `a + b` without reduction; the caller knows that it fits.
 #[inline(always)]
-pub(crate) const fn add_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
+pub(crate) fn add_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
     let mut sum = [0; N];
     let mut carry = false;
-    let mut i = 0;
-    while i < N {
-        (sum[i], carry) = a[i].carrying_add(b[i], carry);
-        i += 1;
+    for ((to, a), b) in sum.iter_mut().zip(a).zip(b) {
+        (*to, carry) = a.carrying_add(*b, carry);
     }
     sum
 }
 
 /// `a - b` and whether it is negative.
 #[inline(always)]
-pub(crate) const fn sub_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
+pub(crate) fn sub_limbs<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
     let mut difference = [0; N];
     let mut borrow = false;
-    let mut i = 0;
-    while i < N {
-        (difference[i], borrow) = a[i].borrowing_sub(b[i], borrow);
-        i += 1;
+    for ((to, a), b) in difference.iter_mut().zip(a).zip(b) {
+        (*to, borrow) = a.borrowing_sub(*b, borrow);
     }
     (difference, borrow)
 }
@@ -528,6 +524,16 @@ mod adx {
         std::ptr::from_ref(const { &Of::<T, N>::CONSTANTS }).cast()
     }
 
+    /// The value of an option, or another one. A combinator would not be inlined everywhere.
+    macro_rules! first_of {
+        ($option:expr, $otherwise:expr) => {
+            match $option {
+                Some(value) => value,
+                None => $otherwise,
+            }
+        };
+    }
+
     // The compiler knows `N` where it compiles these: of each choice one arm is left.
     impl Backend for Adx {
         #[inline(always)]
@@ -541,7 +547,8 @@ mod adx {
             let (x, y) = (&a.0.0, &b.0.0);
             let four = || Some(*mul_4(x.as_array()?, y.as_array()?, constants::<T, N, 4>()).as_array()?);
             let six = || Some(*mul_6(x.as_array()?, y.as_array()?, constants::<T, N, 6>()).as_array()?);
-            four().or_else(six).map_or_else(|| *a * b, |limbs| Fp::new_unchecked(BigInt::new(limbs)))
+            let limbs = first_of!(four(), first_of!(six(), return *a * b));
+            Fp::new_unchecked(BigInt::new(limbs))
         }
 
         #[inline(always)]
@@ -557,13 +564,13 @@ mod adx {
         #[inline(always)]
         fn add<T: MontConfig<N>, const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
             let four = || Some(*add_4(a.as_array()?, b.as_array()?, constants::<T, N, 4>()).as_array()?);
-            four().unwrap_or_else(|| Portable::add::<T, N>(a, b))
+            first_of!(four(), Portable::add::<T, N>(a, b))
         }
 
         #[inline(always)]
         fn sub<T: MontConfig<N>, const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
             let four = || Some(*sub_4(a.as_array()?, b.as_array()?, constants::<T, N, 4>()).as_array()?);
-            four().unwrap_or_else(|| Portable::sub::<T, N>(a, b))
+            first_of!(four(), Portable::sub::<T, N>(a, b))
         }
 
         #[inline(always)]
@@ -578,14 +585,14 @@ mod adx {
                 let (sum, difference) = sum_and_difference_4(a.as_array()?, b.as_array()?, k);
                 Some((*sum.as_array()?, *difference.as_array()?))
             };
-            four().unwrap_or_else(|| Portable::sum_and_difference::<T, N>(a, b, twice))
+            first_of!(four(), Portable::sum_and_difference::<T, N>(a, b, twice))
         }
 
         #[inline(always)]
         fn reduce_once<T: MontConfig<N>, const N: usize>(a: &[u64; N]) -> [u64; N] {
             let double = const { &Of::<T, N>::CONSTANTS }.double.as_ptr();
             let four = || Some(*reduce_once_4(a.as_array()?, double).as_array()?);
-            four().unwrap_or_else(|| Portable::reduce_once::<T, N>(a))
+            first_of!(four(), Portable::reduce_once::<T, N>(a))
         }
     }
 }

@@ -1,10 +1,79 @@
 //! Additions of affine points, many at a time: the inversions that the slopes ask for are one inversion and three
 //! multiplications each (Montgomery's trick). With it an addition costs five multiplications and a squaring.
 
-use zeroize::Zeroize;
+use std::marker::PhantomData;
+
+use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::arithmetic::Arithmetic;
 use super::backend::Backend;
+
+/// How many points of a curve are added in pairs.
+pub(crate) trait Adder<P: SWCurveConfig>: 'static {
+    /// A point as it is kept from one addition to the next.
+    type Point: Copy + Zeroize + Send + Sync;
+    /// What additions need beside the points.
+    type Scratch: Default;
+
+    /// The neutral element.
+    const IDENTITY: Self::Point;
+
+    /// Says that a base will be read soon.
+    fn prefetch<V>(_: &V);
+
+    /// A base, which is not at infinity, or its negative.
+    fn point(base: &Affine<P>, negative: bool) -> Self::Point;
+
+    /// A point's coordinates.
+    fn xy(point: &Self::Point) -> Xy<P::BaseField>;
+
+    /// `put(i, p + q)` for each `i < n`, where `get(i)` gives `(p, q)`. Equal, opposite and neutral points are welcome.
+    /// What is put for an `i` last counts.
+    fn add<'a>(
+        n: usize,
+        scratch: &mut Self::Scratch,
+        get: impl Fn(usize) -> (&'a Self::Point, &'a Self::Point),
+        put: impl FnMut(usize, Self::Point),
+    );
+}
+
+/// One addition after the other, over any backend.
+pub(crate) struct OneByOne<B>(PhantomData<B>);
+
+impl<P: SWCurveConfig, B: Backend> Adder<P> for OneByOne<B>
+where
+    P::BaseField: Arithmetic,
+{
+    type Point = Xy<P::BaseField>;
+    type Scratch = Zeroizing<Vec<P::BaseField>>;
+
+    const IDENTITY: Xy<P::BaseField> = Xy::IDENTITY;
+
+    #[inline(always)]
+    fn prefetch<V>(value: &V) {
+        B::prefetch(value);
+    }
+
+    #[inline(always)]
+    fn point(base: &Affine<P>, negative: bool) -> Xy<P::BaseField> {
+        Xy { x: base.x, y: base.y }.negated_if(negative)
+    }
+
+    fn xy(point: &Xy<P::BaseField>) -> Xy<P::BaseField> {
+        *point
+    }
+
+    #[inline(always)]
+    fn add<'a>(
+        n: usize,
+        products: &mut Zeroizing<Vec<P::BaseField>>,
+        get: impl Fn(usize) -> (&'a Xy<P::BaseField>, &'a Xy<P::BaseField>),
+        put: impl FnMut(usize, Xy<P::BaseField>),
+    ) {
+        add::<P::BaseField, B>(n, products, get, put);
+    }
+}
 
 /// A point of a curve `y^2 = x^3 + b` with `b != 0`, so that `(0, 0)` is free to stand for the neutral element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +106,8 @@ impl<F: Arithmetic> Xy<F> {
 /// Additions whose steps are taken together: a step of one does not wait for the step before it.
 const BLOCK: usize = 16;
 
-/// `put(i, p + q)` for each `i < n`, where `get(i)` gives `(p, q)`. Equal, opposite and neutral points are welcome.
 #[inline(always)]
-pub(crate) fn add<'a, F: Arithmetic, B: Backend>(
+fn add<'a, F: Arithmetic, B: Backend>(
     n: usize,
     products: &mut Vec<F>,
     get: impl Fn(usize) -> (&'a Xy<F>, &'a Xy<F>),

@@ -3,6 +3,7 @@
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 
 use super::backend::with_backend;
+use super::batch::OneByOne;
 use super::msm::{self, Part};
 use super::subgroup;
 
@@ -18,15 +19,33 @@ pub trait FastCurve: SWCurveConfig {
     fn fixed_base(base: &Projective<Self>, scalars: &[Self::ScalarField]) -> Vec<Affine<Self>>;
 }
 
+/// Runs an expression with the type `$adder` standing for the best way to add points on this processor; `$lanes` is the
+/// way in lanes where there is one.
+macro_rules! with_adder {
+    ($adder:ident, $($lanes:ty)? => $body:expr) => {{
+        $(
+            #[cfg(target_arch = "x86_64")]
+            if super::lanes::are_available() {
+                type $adder = $lanes;
+                return $body;
+            }
+        )?
+        with_backend!(B => {
+            type $adder = OneByOne<B>;
+            $body
+        })
+    }};
+}
+
 macro_rules! fast {
-    ($($config:ty: $way:ident),*) => {$(
+    ($($config:ty: $way:ident $(, in $lanes:ty)?);* $(;)?) => {$(
         impl FastCurve for $config {
             fn multi_scalar(parts: [Part<'_, Self>; 2]) -> Projective<Self> {
-                with_backend!(B => msm::msm::<Self, B>(parts))
+                with_adder!(A, $($lanes)? => msm::msm::<Self, A>(parts))
             }
 
             fn all_in_subgroup(points: &[Affine<Self>]) -> bool {
-                with_backend!(B => subgroup::$way::<Self, B>(points))
+                with_adder!(A, $($lanes)? => subgroup::$way::<Self, A>(points))
             }
 
             fn fixed_base(base: &Projective<Self>, scalars: &[Self::ScalarField]) -> Vec<Affine<Self>> {
@@ -38,10 +57,10 @@ macro_rules! fast {
 
 fast!(
     // Its cofactor is 1.
-    ark_bn254::g1::Config: one_by_one,
+    ark_bn254::g1::Config: one_by_one, in super::lanes::Lanes<1>;
     // Its cofactor has no divisor below 10069.
-    ark_bn254::g2::Config: by_combinations,
+    ark_bn254::g2::Config: by_combinations, in super::lanes::Lanes<2>;
     // These have small ones.
-    ark_bls12_381::g1::Config: one_by_one,
-    ark_bls12_381::g2::Config: one_by_one
+    ark_bls12_381::g1::Config: one_by_one;
+    ark_bls12_381::g2::Config: one_by_one;
 );

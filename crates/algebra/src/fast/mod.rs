@@ -5,6 +5,7 @@
 //! | [`backend`] | multiplication in a prime field, chosen at run time for the processor |
 //! | [`arithmetic`] | field operations without branches over a backend, also for quadratic extensions |
 //! | [`batch`] | affine additions that share an inversion |
+//! | [`lanes`] | the same, by vectors of four double-precision numbers |
 //! | [`msm`] | multi-scalar multiplication by buckets |
 //! | [`subgroup`] | whether many points lie in the prime-order subgroup |
 //! | [`fft`] | transforms that need no bit reversal |
@@ -17,6 +18,9 @@ pub(crate) mod backend;
 pub(crate) mod batch;
 pub(crate) mod curves;
 pub(crate) mod fft;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+pub(crate) mod lanes;
 pub(crate) mod msm;
 pub(crate) mod subgroup;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A scalar is taken as its representative of least magnitude, so that small negative values are as cheap as small
 //! positive ones, and cut into signed digits of `c` bits. For each digit position ("window") the terms are sorted by
 //! the magnitude of their digit; each run of equal magnitudes is added up pair by pair, then pairs of pairs, and so
-//! on: all additions of a level are independent and go through [`batch::add`]. The sums of the buckets are then
+//! on: all additions of a level are independent and go through an [`Adder`]. The sums of the buckets are then
 //! weighted by running sums over many lanes at once, by the same means.
 //!
 //! How long it takes depends on the scalars. What is on the heap here tells them, and is wiped when it is done with; what
@@ -15,9 +15,8 @@ use ark_ff::{AdditiveGroup, PrimeField, Zero};
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::arithmetic::Arithmetic;
-use super::backend::{Backend, add_limbs, sub_limbs};
-use super::batch::{self, Xy};
+use super::backend::{add_limbs, sub_limbs};
+use super::batch::{Adder, Xy};
 
 /// Limbs of a scalar of either curve.
 const LIMBS: usize = 4;
@@ -26,7 +25,7 @@ const GROUP_BYTES: usize = 3 << 17;
 /// So many points ahead of the one at hand are asked for.
 const AHEAD: usize = 24;
 /// Additions that should at least share an inversion where the choice is free.
-const LANES: usize = 256;
+const LANES: usize = 512;
 /// Below so many terms, windows of which each has its own inversions do not pay.
 pub(crate) const PAYS: usize = 128;
 
@@ -98,11 +97,7 @@ impl Windows {
 pub type Part<'a, P> = (&'a [Affine<P>], &'a [<P as CurveConfig>::ScalarField]);
 
 /// `sum scalars[i] * bases[i]` over both parts.
-pub(crate) fn msm<P, B: Backend>(parts: [Part<'_, P>; 2]) -> Projective<P>
-where
-    P: SWCurveConfig,
-    P::BaseField: Arithmetic,
-{
+pub(crate) fn msm<P: SWCurveConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Projective<P> {
     let parts = parts.map(|(bases, scalars)| {
         let n = bases.len().min(scalars.len());
         (bases.get(..n).unwrap_or_default(), scalars.get(..n).unwrap_or_default())
@@ -122,7 +117,7 @@ where
                 let digit = windows.digit(&term.limbs, window);
                 (if term.negative { -digit } else { digit }, term.point)
             });
-            small_msm::<P, B>(bases, digits, windows.buckets())
+            small_msm::<P, A>(bases, digits, windows.buckets())
         })
         .collect();
     let mut total = Projective::<P>::zero();
@@ -166,37 +161,33 @@ fn terms<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<(Zeroizing<Vec<Ter
 }
 
 /// `sum digits[i] * bases[i]` for digits whose magnitude is at most `buckets`, a power of two.
-pub(crate) fn small_msm<P, B: Backend>(
+pub(crate) fn small_msm<P: SWCurveConfig, A: Adder<P>>(
     bases: [&[Affine<P>]; 2],
     digits: impl Iterator<Item = (i32, u32)> + Clone,
     buckets: usize,
-) -> Projective<P>
-where
-    P: SWCurveConfig,
-    P::BaseField: Arithmetic,
-{
+) -> Projective<P> {
     let Some(Sorted { entries, ends }) = sort(digits, buckets) else { return Projective::zero() };
     let [first, second] = bases;
     let base = |entry: u32| {
         let i = (entry & (u32::MAX >> 1)) as usize;
         first.get(i).or_else(|| second.get(i.wrapping_sub(first.len())))
     };
-    let gather = |entries: &[u32], later: &[u32], points: &mut Vec<Xy<P::BaseField>>| {
+    let gather = |entries: &[u32], later: &[u32], points: &mut Vec<A::Point>| {
         // Bases lie all over the key: each is asked for some time before it is needed.
         let mut later = later.iter();
         points.extend(entries.iter().map(|entry| {
             if let Some(base) = later.next().and_then(|entry| base(*entry)) {
-                B::prefetch(base);
+                A::prefetch(base);
             }
             match base(*entry) {
-                Some(base) => Xy { x: base.x, y: base.y }.negated_if(entry >> 31 == 1),
-                None => Xy::IDENTITY,
+                Some(base) => A::point(base, entry >> 31 == 1),
+                None => A::IDENTITY,
             }
         }));
     };
-    let mut sums = Zeroizing::new(vec![Xy::<P::BaseField>::IDENTITY; buckets]);
-    fill::<P::BaseField, B>(&entries, &ends, gather, &mut sums);
-    weigh::<P, B>(&sums)
+    let mut sums = Zeroizing::new(vec![A::IDENTITY; buckets]);
+    fill::<P, A>(&entries, &ends, gather, &mut sums);
+    weigh::<P, A>(&sums)
 }
 
 /// Points, with the sign in the highest bit, by the magnitude of their digit, and where each magnitude ends (the first
@@ -255,19 +246,19 @@ impl Zeroize for Run {
 }
 
 /// Adds up each bucket's points.
-fn fill<F: Arithmetic, B: Backend>(
+fn fill<P: SWCurveConfig, A: Adder<P>>(
     sorted: &[u32],
     ends: &[u32],
-    gather: impl Fn(&[u32], &[u32], &mut Vec<Xy<F>>),
-    buckets: &mut [Xy<F>],
+    gather: impl Fn(&[u32], &[u32], &mut Vec<A::Point>),
+    buckets: &mut [A::Point],
 ) {
-    let group = (GROUP_BYTES / size_of::<Xy<F>>()).min(sorted.len()) + 1;
+    let group = (GROUP_BYTES / size_of::<A::Point>()).min(sorted.len()) + 1;
     // The two change places.
-    let mut points = Zeroizing::new(Vec::<Xy<F>>::with_capacity(group));
-    let mut sums = Zeroizing::new(Vec::<Xy<F>>::with_capacity(group));
+    let mut points = Zeroizing::new(Vec::<A::Point>::with_capacity(group));
+    let mut sums = Zeroizing::new(Vec::<A::Point>::with_capacity(group));
     let mut runs = Zeroizing::new(Vec::<Run>::with_capacity(group.min(ends.len())));
     let mut pairs = Zeroizing::new(Vec::<(u32, u32)>::with_capacity(group));
-    let mut products = Zeroizing::new(Vec::with_capacity(group));
+    let mut scratch = A::Scratch::default();
     let mut ends = ends.iter().zip(0u32..).peekable();
     let mut at = 0u32;
     while let Some(&(&end, bucket)) = ends.peek() {
@@ -289,7 +280,7 @@ fn fill<F: Arithmetic, B: Backend>(
             ends.next();
         }
         if full || ends.peek().is_none() {
-            reduce::<F, B>(&mut points, &mut sums, &mut runs, &mut pairs, &mut products);
+            reduce::<P, A>(&mut points, &mut sums, &mut runs, &mut pairs, &mut scratch);
             for (run, sum) in runs.iter().zip(points.iter()) {
                 if let Some(slot) = buckets.get_mut(run.bucket as usize) {
                     *slot = *sum;
@@ -311,12 +302,12 @@ fn fill<F: Arithmetic, B: Backend>(
 }
 
 /// Adds up each run of points, halving all of them at a time; leaves one point for each run.
-fn reduce<F: Arithmetic, B: Backend>(
-    points: &mut Vec<Xy<F>>,
-    sums: &mut Vec<Xy<F>>,
+fn reduce<P: SWCurveConfig, A: Adder<P>>(
+    points: &mut Vec<A::Point>,
+    sums: &mut Vec<A::Point>,
     runs: &mut [Run],
     pairs: &mut Vec<(u32, u32)>,
-    products: &mut Vec<F>,
+    scratch: &mut A::Scratch,
 ) {
     while runs.iter().any(|run| run.len > 1) {
         pairs.clear();
@@ -329,7 +320,7 @@ fn reduce<F: Arithmetic, B: Backend>(
                 pairs.push((at + 2 * k, to + k));
             }
             to += run.len / 2;
-            sums.resize(to as usize, Xy::IDENTITY);
+            sums.resize(to as usize, A::IDENTITY);
             if run.len % 2 == 1 {
                 sums.extend(points.get(next as usize - 1));
                 to += 1;
@@ -337,7 +328,7 @@ fn reduce<F: Arithmetic, B: Backend>(
             run.len = run.len.div_ceil(2);
             at = next;
         }
-        let identity = Xy::IDENTITY;
+        let identity = A::IDENTITY;
         let pair = |i: usize| {
             let at = pairs.get(i).map_or(0, |(at, _)| *at as usize);
             match points.get(at..at + 2) {
@@ -345,7 +336,7 @@ fn reduce<F: Arithmetic, B: Backend>(
                 _ => (&identity, &identity),
             }
         };
-        batch::add::<F, B>(pairs.len(), products, pair, |i, sum| {
+        A::add(pairs.len(), scratch, pair, |i, sum| {
             if let Some(slot) = pairs.get(i).and_then(|(_, to)| sums.get_mut(*to as usize)) {
                 *slot = sum;
             }
@@ -355,14 +346,13 @@ fn reduce<F: Arithmetic, B: Backend>(
 }
 
 /// `sum (i + 1) * buckets[i]`, for a power of two of buckets.
-fn weigh<P, B: Backend>(buckets: &[Xy<P::BaseField>]) -> Projective<P>
-where
-    P: SWCurveConfig,
-    P::BaseField: Arithmetic,
-{
-    let project = |p: &Xy<P::BaseField>| match p.is_identity() {
-        true => Projective::<P>::zero(),
-        false => Affine::<P>::new_unchecked(p.x, p.y).into(),
+fn weigh<P: SWCurveConfig, A: Adder<P>>(buckets: &[A::Point]) -> Projective<P> {
+    let project = |point: &A::Point| {
+        let Xy { x, y } = A::xy(point);
+        match x.is_zero() && y.is_zero() {
+            true => Projective::<P>::zero(),
+            false => Affine::<P>::new_unchecked(x, y).into(),
+        }
     };
     let depth = (buckets.len() / LANES).max(8);
     if buckets.len() < 128 {
@@ -376,42 +366,44 @@ where
     }
     // Lane `l` holds the buckets `l * depth ..`; its running sums go from its last bucket to its first.
     let lanes = buckets.len() / depth;
-    let mut scratch = (Zeroizing::new(Vec::with_capacity(lanes)), Zeroizing::new(Vec::with_capacity(lanes)));
+    let mut scratch = (A::Scratch::default(), Zeroizing::new(Vec::with_capacity(lanes)));
     let mut runs = Zeroizing::new(Vec::with_capacity(lanes));
     runs.extend(buckets.iter().skip(depth - 1).step_by(depth).copied());
     let mut sums = runs.clone();
     for step in (0..depth - 1).rev() {
         let next = buckets.get(step..).unwrap_or_default();
-        advance::<_, B>(&mut runs, &mut scratch, |lane| next.get(lane * depth));
-        advance::<_, B>(&mut sums, &mut scratch, |lane| runs.get(lane));
+        advance::<P, A>(&mut runs, &mut scratch, |lane| next.get(lane * depth));
+        advance::<P, A>(&mut sums, &mut scratch, |lane| runs.get(lane));
     }
     // Each lane's running sum counts once more for every bucket before the lane.
     runs.remove(0);
-    runs.push(Xy::IDENTITY);
-    let mut total = weigh::<P, B>(&runs);
+    runs.push(A::IDENTITY);
+    let mut total = weigh::<P, A>(&runs);
     for _ in 0..depth.trailing_zeros() {
         total.double_in_place();
     }
     while sums.len() > 16 {
         let middle = sums.len() / 2;
         let half = Zeroizing::new(sums.split_off(middle));
-        advance::<_, B>(&mut sums, &mut scratch, |lane| half.get(lane));
+        advance::<P, A>(&mut sums, &mut scratch, |lane| half.get(lane));
     }
     total + sums.iter().map(project).sum::<Projective<P>>()
 }
 
 /// Adds a point to each lane.
-fn advance<'a, F: Arithmetic, B: Backend>(
-    lanes: &mut Vec<Xy<F>>,
-    (products, sums): &mut (Zeroizing<Vec<F>>, Zeroizing<Vec<Xy<F>>>),
-    next: impl Fn(usize) -> Option<&'a Xy<F>>,
-) {
-    let identity = Xy::IDENTITY;
+fn advance<'a, P: SWCurveConfig, A: Adder<P>>(
+    lanes: &mut Vec<A::Point>,
+    (scratch, sums): &mut (A::Scratch, Zeroizing<Vec<A::Point>>),
+    next: impl Fn(usize) -> Option<&'a A::Point>,
+) where
+    A::Point: 'a,
+{
+    let identity = A::IDENTITY;
     sums.clear();
     sums.resize(lanes.len(), identity);
-    batch::add::<F, B>(
+    A::add(
         lanes.len(),
-        products,
+        scratch,
         |i| (lanes.get(i).unwrap_or(&identity), next(i).unwrap_or(&identity)),
         |i, sum| {
             if let Some(slot) = sums.get_mut(i) {

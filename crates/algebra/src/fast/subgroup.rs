@@ -12,8 +12,7 @@ use ark_ec::AffineRepr;
 use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use rayon::prelude::*;
 
-use super::arithmetic::Arithmetic;
-use super::backend::Backend;
+use super::batch::Adder;
 use super::msm;
 use crate::Point;
 
@@ -27,32 +26,28 @@ pub(crate) const MAX_BITS: u32 = 13;
 pub(crate) const PAYS: usize = 256;
 
 /// The curve's own check, for each point.
-pub(crate) fn one_by_one<P: SWCurveConfig, B: Backend>(points: &[Affine<P>]) -> bool {
+pub(crate) fn one_by_one<P: SWCurveConfig, A: Adder<P>>(points: &[Affine<P>]) -> bool {
     points.par_iter().all(Affine::is_in_correct_subgroup_assuming_on_curve)
 }
 
 /// Random combinations, for a curve whose cofactor has no divisor from 2 to `2^MAX_BITS`.
-pub(crate) fn by_combinations<P, B: Backend>(points: &[Affine<P>]) -> bool
+pub(crate) fn by_combinations<P: SWCurveConfig, A: Adder<P>>(points: &[Affine<P>]) -> bool
 where
-    P: SWCurveConfig,
-    P::BaseField: Arithmetic,
     Affine<P>: Point,
 {
     let finite = points.iter().filter(|p| !p.is_zero()).count();
     if finite < PAYS || points.len() > u32::MAX as usize >> 1 {
-        return one_by_one::<P, B>(points);
+        return one_by_one::<P, A>(points);
     }
     // An addition for every point, two for every bucket.
     let cost = |bits: &u32| SECURITY.div_ceil(*bits) as usize * (finite + (1 << bits));
     let bits = (4..=MAX_BITS).min_by_key(cost).unwrap_or(MAX_BITS);
-    combinations_are_inside::<P, B>(points, bits)
+    combinations_are_inside::<P, A>(points, bits)
 }
 
 /// Whether as many combinations as it takes, with coefficients of `bits` bits, lie in the subgroup.
-pub(crate) fn combinations_are_inside<P, B: Backend>(points: &[Affine<P>], bits: u32) -> bool
+pub(crate) fn combinations_are_inside<P: SWCurveConfig, A: Adder<P>>(points: &[Affine<P>], bits: u32) -> bool
 where
-    P: SWCurveConfig,
-    P::BaseField: Arithmetic,
     Affine<P>: Point,
 {
     let seed = digest(points);
@@ -64,7 +59,7 @@ where
             .zip(0u32..)
             .filter(|((_, point), _)| !point.is_zero())
             .map(|((coefficient, _), i)| (i32::from(*coefficient), i));
-        let sum = msm::small_msm::<P, B>([points, &[]], digits, 1 << (bits - 1));
+        let sum = msm::small_msm::<P, A>([points, &[]], digits, 1 << (bits - 1));
         Affine::from(sum).is_in_correct_subgroup_assuming_on_curve()
     })
 }

@@ -11,7 +11,9 @@ use num_bigint::BigUint;
 use super::FastCurve;
 use super::arithmetic::Arithmetic;
 use super::backend::{Backend, Portable, with_backend};
-use super::batch::{self, Xy};
+use super::batch::{Adder, OneByOne};
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{self, Lanes};
 use super::msm::{self, PAYS};
 use super::subgroup;
 use crate::Point;
@@ -151,41 +153,54 @@ fn points<P: FastCurve>(n: usize) -> Vec<Affine<P>> {
     Projective::normalize_batch(&all)
 }
 
-fn additions<P: FastCurve>()
+fn additions<P: FastCurve, A: Adder<P>>() {
+    let left = points::<P>(300);
+    let mut right = points::<P>(300);
+    right.reverse();
+    for (l, r) in left.iter().zip(&mut right).step_by(7) {
+        *r = *l;
+    }
+    for (l, r) in left.iter().zip(&mut right).skip(3).step_by(7) {
+        *r = -*l;
+    }
+    let kept = |p: &Affine<P>| if p.is_zero() { A::IDENTITY } else { A::point(p, false) };
+    let (l, r): (Vec<_>, Vec<_>) = (left.iter().map(kept).collect(), right.iter().map(kept).collect());
+    let mut scratch = A::Scratch::default();
+    for n in [0, 1, 15, 16, 17, 300] {
+        let mut sums = vec![A::IDENTITY; n];
+        A::add(n, &mut scratch, |i| (&l[i], &r[i]), |i, sum| sums[i] = sum);
+        for ((l, r), sum) in left.iter().zip(&right).zip(&sums) {
+            let expected = (*l + r).into_affine();
+            let (x, y) = expected.xy().unwrap_or_default();
+            let sum = A::xy(sum);
+            assert_eq!((x, y), (sum.x, sum.y));
+        }
+    }
+    for p in left.iter().filter(|p| !p.is_zero()) {
+        let negative = A::xy(&A::point(p, true));
+        assert_eq!((p.x, -p.y), (negative.x, negative.y));
+    }
+}
+
+fn additions_one_by_one<P: FastCurve>()
 where
     P::BaseField: Arithmetic,
 {
-    fn with<P: FastCurve, B: Backend>()
-    where
-        P::BaseField: Arithmetic,
-    {
-        let xy = |p: &Affine<P>| p.xy().map_or(Xy::IDENTITY, |(x, y)| Xy { x, y });
-        let left = points::<P>(300);
-        let mut right = points::<P>(300);
-        right.reverse();
-        for (l, r) in left.iter().zip(&mut right).step_by(7) {
-            *r = *l;
-        }
-        for (l, r) in left.iter().zip(&mut right).skip(3).step_by(7) {
-            *r = -*l;
-        }
-        let mut sums = vec![Xy::IDENTITY; left.len()];
-        let (l, r): (Vec<_>, Vec<_>) = (left.iter().map(xy).collect(), right.iter().map(xy).collect());
-        batch::add::<_, B>(300, &mut Vec::new(), |i| (&l[i], &r[i]), |i, sum| sums[i] = sum);
-        for ((l, r), sum) in left.iter().zip(&right).zip(&sums) {
-            assert_eq!(xy(&(*l + r).into_affine()), *sum);
-        }
-    }
-    with_backend!(B => with::<P, B>());
-    with::<P, Portable>();
+    with_backend!(B => additions::<P, OneByOne<B>>());
+    additions::<P, OneByOne<Portable>>();
 }
 
 #[test]
 fn batched_additions_are_additions() {
-    additions::<ark_bn254::g1::Config>();
-    additions::<ark_bn254::g2::Config>();
-    additions::<ark_bls12_381::g1::Config>();
-    additions::<ark_bls12_381::g2::Config>();
+    additions_one_by_one::<ark_bn254::g1::Config>();
+    additions_one_by_one::<ark_bn254::g2::Config>();
+    additions_one_by_one::<ark_bls12_381::g1::Config>();
+    additions_one_by_one::<ark_bls12_381::g2::Config>();
+    #[cfg(target_arch = "x86_64")]
+    if lanes::are_available() {
+        additions::<ark_bn254::g1::Config, Lanes<1>>();
+        additions::<ark_bn254::g2::Config, Lanes<2>>();
+    }
 }
 
 fn sum<P: FastCurve>(bases: &[Affine<P>], scalars: &[P::ScalarField]) -> Projective<P> {
@@ -213,7 +228,10 @@ where
         for scalars in [random, edge, bits, same] {
             let expected = Projective::<P>::msm_unchecked(&bases, &scalars);
             assert_eq!(sum::<P>(&bases, &scalars), expected, "{n}");
-            assert_eq!(msm::msm::<P, Portable>([(&bases, &scalars), (&[], &[])]), expected, "{n}");
+            with_backend!(B => {
+                assert_eq!(msm::msm::<P, OneByOne<B>>([(&bases, &scalars), (&[], &[])]), expected, "{n}");
+            });
+            assert_eq!(msm::msm::<P, OneByOne<Portable>>([(&bases, &scalars), (&[], &[])]), expected, "{n}");
             let (left, right) = (bases.split_at(n / 3), scalars.split_at(n / 3));
             assert_eq!(P::multi_scalar([(left.0, right.0), (left.1, right.1)]), expected, "{n}");
         }
@@ -257,10 +275,14 @@ fn many_buckets_are_weighed_by_their_index() {
         let scalars: Vec<_> = (1..=1u64 << log_buckets).map(ark_bn254::Fr::from).collect();
         let expected = Projective::<P>::msm_unchecked(&bases, &scalars);
         let buckets = 1 << log_buckets;
+        #[cfg(target_arch = "x86_64")]
+        if lanes::are_available() {
+            assert_eq!(msm::small_msm::<P, Lanes<1>>([&bases, &[]], digits.clone(), buckets), expected);
+        }
         with_backend!(B => {
-            assert_eq!(msm::small_msm::<P, B>([&bases, &[]], digits.clone(), buckets), expected);
+            assert_eq!(msm::small_msm::<P, OneByOne<B>>([&bases, &[]], digits.clone(), buckets), expected);
         });
-        assert_eq!(msm::small_msm::<P, Portable>([&bases, &[]], digits, buckets), expected);
+        assert_eq!(msm::small_msm::<P, OneByOne<Portable>>([&bases, &[]], digits, buckets), expected);
     }
 }
 
@@ -300,13 +322,16 @@ fn one_point_outside_the_subgroup_is_found_among_many() {
     for n in [10, subgroup::PAYS + 100, 3000] {
         let mut all = points::<P>(n);
         assert!(P::all_in_subgroup(&all));
-        assert!(subgroup::by_combinations::<P, Portable>(&all));
-        assert!(subgroup::combinations_are_inside::<P, Portable>(&all, subgroup::MAX_BITS));
+        assert!(subgroup::by_combinations::<P, OneByOne<Portable>>(&all));
+        assert!(subgroup::combinations_are_inside::<P, OneByOne<Portable>>(&all, subgroup::MAX_BITS));
         for outsider in outsiders() {
             for at in [0, n / 2, n - 1] {
                 let insider = std::mem::replace(&mut all[at], outsider);
                 assert!(!P::all_in_subgroup(&all), "{n} {at}");
-                assert!(!subgroup::combinations_are_inside::<P, Portable>(&all, subgroup::MAX_BITS));
+                assert!(!subgroup::combinations_are_inside::<P, OneByOne<Portable>>(
+                    &all,
+                    subgroup::MAX_BITS
+                ));
                 all[at] = insider;
             }
             // Two that cancel out when they are simply added.
