@@ -12,7 +12,7 @@ use crate::contender::{Conditions, Contender, Process, Program};
 use crate::contestant::{Who, Work};
 use crate::cost::{Cost, Measure};
 use crate::files::{Files, Fr};
-use crate::prepare::FileArgs;
+use crate::prepare::{Place, Sizes};
 use crate::report::{self, Heading, Row, State};
 use crate::{Outcome, tools};
 
@@ -29,7 +29,9 @@ const DOMAIN_VECTORS: usize = 3;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    files: FileArgs,
+    place: Place,
+    #[command(flatten)]
+    sizes: Sizes,
     /// Warm runs of each contestant
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
@@ -125,7 +127,7 @@ pub fn run(args: &Args) -> Outcome {
         eprintln!("bench: this is a development build; what it measures means nothing");
     }
     keep_to_processors(args.threads)?;
-    let prepared = args.files.prepare()?;
+    let prepared = args.place.prepare(&args.sizes.sizes)?;
     let here = std::env::current_exe()?;
     let mut builds = vec![(None, here.clone())];
     builds.extend(args.peer_binary.iter().map(|path| (Some(build_name(path)), path.clone())));
@@ -186,7 +188,7 @@ impl Setting<'_> {
 
     fn bouts(&self) -> Outcome<Vec<Bout>> {
         let mut bouts = Vec::new();
-        for size in self.args.files.sizes.iter().copied() {
+        for size in self.args.sizes.sizes.iter().copied() {
             if self.wanted(Part::Process) {
                 bouts.push(self.whole_process(size)?);
             }
@@ -292,7 +294,7 @@ impl Setting<'_> {
     /// What is held against a number rather than a peer.
     fn limits(&self) -> Outcome<Vec<Row>> {
         let mut rows = Vec::new();
-        for size in self.args.files.sizes.iter().copied() {
+        for size in self.args.sizes.sizes.iter().copied() {
             if self.wanted(Part::Memory) {
                 let n_wires = Files::new(&self.conditions.dir, size).witness()?.len();
                 let values = n_wires + DOMAIN_VECTORS * (1 << size);

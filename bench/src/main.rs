@@ -5,6 +5,7 @@
 //! | [`compare`] | the table: which work, against whom, with which target |
 //! | [`contender`] | a program or a process of this binary that does one piece of work whenever it is told to |
 //! | [`contestant`] | the inside of such a process; [`ours`] and [`peers`] are what it can run |
+//! | [`instructions`] | instructions of one response, counted by valgrind |
 //! | [`inputs`] | scalars and vectors that every contestant makes alike |
 //! | [`prepare`], [`files`] | circuits, keys and witnesses, made once and kept |
 //! | [`tools`] | the `tacit` binary, this binary built for this machine's processor, the npm packages |
@@ -16,6 +17,7 @@ mod contestant;
 mod cost;
 mod files;
 mod inputs;
+mod instructions;
 mod ours;
 mod peers;
 mod prepare;
@@ -42,6 +44,8 @@ enum Command {
     Compare(compare::Args),
     /// Make circuits, keys and witnesses; `compare` does so itself where they are missing
     Prepare(prepare::Args),
+    /// Count the instructions of one response under valgrind's callgrind
+    Instructions(instructions::Args),
     /// One contestant: gets ready, says so on a line, then does its work once for every line that it reads and answers
     /// with what that cost, as JSON. `compare` runs these
     Run(contestant::Args),
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Compare(args) => compare::run(&args),
         Command::Prepare(args) => prepare::run(&args),
+        Command::Instructions(args) => instructions::run(&args),
         Command::Run(args) => contestant::run(&args),
     };
     match outcome {

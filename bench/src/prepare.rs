@@ -17,18 +17,25 @@ const INPUTS: &str = r#"{"seed": "1", "salt": "2"}"#;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    pub files: FileArgs,
+    place: Place,
+    #[command(flatten)]
+    sizes: Sizes,
 }
 
-/// Which files, and where.
+/// Domains.
 #[derive(Debug, clap::Args)]
-pub struct FileArgs {
-    /// Where files are made and kept [default: `bench` in cargo's target directory]
-    #[arg(long)]
-    dir: Option<PathBuf>,
+pub struct Sizes {
     /// `log2` of the domains' sizes, 10 to 20
     #[arg(long, value_delimiter = ',', default_values_t = [14, 16], value_parser = clap::value_parser!(u32).range(10..=20))]
     pub sizes: Vec<u32>,
+}
+
+/// Where files are made, and by what.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    /// Where files are made and kept [default: `bench` in cargo's target directory]
+    #[arg(long)]
+    dir: Option<PathBuf>,
     /// The `tacit` binary [default: the release build of this repository, made now]
     #[arg(long)]
     tacit: Option<PathBuf>,
@@ -44,14 +51,14 @@ pub struct Prepared {
 
 /// Runs it.
 pub fn run(args: &Args) -> Outcome {
-    let prepared = args.files.prepare()?;
+    let prepared = args.place.prepare(&args.sizes.sizes)?;
     println!("{}", prepared.dir.display());
     Ok(())
 }
 
-impl FileArgs {
+impl Place {
     /// Makes what is missing.
-    pub fn prepare(&self) -> Outcome<Prepared> {
+    pub fn prepare(&self, sizes: &[u32]) -> Outcome<Prepared> {
         let dir = match &self.dir {
             Some(dir) => std::path::absolute(dir)?,
             None => tools::target_dir()?.join("bench"),
@@ -59,7 +66,7 @@ impl FileArgs {
         fs::create_dir_all(&dir)?;
         let dir = fs::canonicalize(dir)?;
         let tacit = tools::tacit(self.tacit.as_deref())?;
-        for size in &self.sizes {
+        for size in sizes {
             chain(&Files::new(&dir, *size), &tacit)?;
         }
         Ok(Prepared { dir, tacit })

@@ -17,10 +17,6 @@ pub trait Backend: Copy + Send + Sync + 'static {
         b: &Fp<MontBackend<T, N>, N>,
     ) -> Fp<MontBackend<T, N>, N>;
 
-    /// Says that a value will be read soon.
-    #[inline(always)]
-    fn prefetch<V>(_: &V) {}
-
     /// `a + b`, for a modulus that leaves a bit of its limbs unused.
     #[inline(always)]
     fn add<T: MontConfig<N>, const N: usize>(a: &[u64; N], b: &[u64; N]) -> [u64; N] {
@@ -116,6 +112,27 @@ fn keep_if<const N: usize>(limbs: &[u64; N], keep: bool) -> [u64; N] {
     limbs.map(|limb| limb & mask)
 }
 
+/// Says that a value will be read soon.
+#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", allow(unsafe_code))]
+pub(crate) fn prefetch<V>(value: &V) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const LINE: usize = 64;
+        let at = std::ptr::from_ref(value).cast::<i8>();
+        let last = size_of::<V>().saturating_sub(1);
+        // All lines that the value may touch.
+        for i in 0..=last.div_ceil(LINE) {
+            // SAFETY: a prefetch reads nothing that the program could see, and every x86-64 processor has it; the
+            // address lies in the value.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.add((i * LINE).min(last))) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// For every processor: compiled from Rust.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
@@ -159,10 +176,8 @@ pub(crate) use adx::{Adx, has_adx};
 mod adx {
     #![allow(unsafe_code)]
 
-    use core::arch::asm;
-    use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-
     use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
+    use core::arch::asm;
 
     use super::{Backend, Portable};
 
@@ -549,16 +564,6 @@ mod adx {
             let six = || Some(*mul_6(x.as_array()?, y.as_array()?, constants::<T, N, 6>()).as_array()?);
             let limbs = first_of!(four(), first_of!(six(), return *a * b));
             Fp::new_unchecked(BigInt::new(limbs))
-        }
-
-        #[inline(always)]
-        fn prefetch<V>(value: &V) {
-            let at = std::ptr::from_ref(value).cast::<i8>();
-            let last = size_of::<V>().saturating_sub(1);
-            for offset in (0..last).step_by(64).chain([last]) {
-                // SAFETY: a prefetch reads nothing that the program could see; the address lies in the value.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.add(offset)) };
-            }
         }
 
         #[inline(always)]

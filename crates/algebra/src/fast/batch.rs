@@ -19,9 +19,6 @@ pub(crate) trait Adder<P: SWCurveConfig>: 'static {
     /// The neutral element.
     const IDENTITY: Self::Point;
 
-    /// Says that a base will be read soon.
-    fn prefetch<V>(_: &V);
-
     /// A base, which is not at infinity, or its negative.
     fn point(base: &Affine<P>, negative: bool) -> Self::Point;
 
@@ -38,6 +35,15 @@ pub(crate) trait Adder<P: SWCurveConfig>: 'static {
     );
 }
 
+/// Empties a vector and makes room in it, without leaving what it held anywhere.
+pub(crate) fn make_room<T: Zeroize>(vec: &mut Zeroizing<Vec<T>>, n: usize) {
+    if vec.capacity() < n {
+        vec.zeroize();
+        vec.reserve_exact(n);
+    }
+    vec.clear();
+}
+
 /// One addition after the other, over any backend.
 pub(crate) struct OneByOne<B>(PhantomData<B>);
 
@@ -49,11 +55,6 @@ where
     type Scratch = Zeroizing<Vec<P::BaseField>>;
 
     const IDENTITY: Xy<P::BaseField> = Xy::IDENTITY;
-
-    #[inline(always)]
-    fn prefetch<V>(value: &V) {
-        B::prefetch(value);
-    }
 
     #[inline(always)]
     fn point(base: &Affine<P>, negative: bool) -> Xy<P::BaseField> {
@@ -109,11 +110,11 @@ const BLOCK: usize = 16;
 #[inline(always)]
 fn add<'a, F: Arithmetic, B: Backend>(
     n: usize,
-    products: &mut Vec<F>,
+    products: &mut Zeroizing<Vec<F>>,
     get: impl Fn(usize) -> (&'a Xy<F>, &'a Xy<F>),
     mut put: impl FnMut(usize, Xy<F>),
 ) {
-    products.clear();
+    make_room(products, n);
     let mut product = F::ONE;
     for i in 0..n {
         let (p, q) = get(i);

@@ -1,4 +1,4 @@
-//! Each curve's instances of the fast paths: compiled here, once, for both backends.
+//! Each curve's instances of the fast paths: compiled here, once, for each way of adding points.
 
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 

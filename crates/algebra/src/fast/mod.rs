@@ -5,7 +5,7 @@
 //! | [`backend`] | multiplication in a prime field, chosen at run time for the processor |
 //! | [`arithmetic`] | field operations without branches over a backend, also for quadratic extensions |
 //! | [`batch`] | affine additions that share an inversion |
-//! | [`lanes`] | the same, by vectors of four double-precision numbers |
+//! | `lanes`, on x86-64 | the same, by vectors of four double-precision numbers |
 //! | [`msm`] | multi-scalar multiplication by buckets |
 //! | [`subgroup`] | whether many points lie in the prime-order subgroup |
 //! | [`fft`] | transforms that need no bit reversal |

@@ -15,7 +15,7 @@ use ark_ff::{AdditiveGroup, PrimeField, Zero};
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::backend::{add_limbs, sub_limbs};
+use super::backend::{add_limbs, prefetch, sub_limbs};
 use super::batch::{Adder, Xy};
 
 /// Limbs of a scalar of either curve.
@@ -26,26 +26,18 @@ const GROUP_BYTES: usize = 3 << 17;
 const AHEAD: usize = 24;
 /// Additions that should at least share an inversion where the choice is free.
 const LANES: usize = 512;
+/// Bits of a digit at most: its magnitude fits 16 bits with a sign.
+const MAX_BITS: u32 = 15;
 /// Below so many terms, windows of which each has its own inversions do not pay.
 pub(crate) const PAYS: usize = 128;
 
-/// A point times a scalar, without either.
-#[derive(Clone, Copy, Default)]
-struct Term {
-    /// The scalar's magnitude plus half a digit at every position but the last.
-    limbs: [u64; LIMBS],
-    /// The index of the point.
-    point: u32,
-    /// Whether the scalar is negative.
-    negative: bool,
-}
-
-impl Zeroize for Term {
-    fn zeroize(&mut self) {
-        self.limbs.zeroize();
-        self.point.zeroize();
-        self.negative.zeroize();
-    }
+/// The scalars that count, cut.
+struct Digits {
+    windows: Windows,
+    /// The index of each scalar's point.
+    points: Zeroizing<Vec<u32>>,
+    /// The digits of all scalars, window by window.
+    values: Zeroizing<Vec<i16>>,
 }
 
 /// How scalars are cut.
@@ -61,7 +53,7 @@ impl Windows {
     /// For the least work with `n` terms whose magnitudes have `scalar_bits`.
     fn for_terms(n: usize, scalar_bits: u32) -> Self {
         let cost = |w: &Self| w.count as usize * (n * 6 + (w.buckets() * 15));
-        let candidates = (4..=16).map(|bits| Self { bits, count: scalar_bits / bits + 1 });
+        let candidates = (4..=MAX_BITS).map(|bits| Self { bits, count: scalar_bits / bits + 1 });
         candidates.min_by_key(cost).unwrap_or(Self { bits: 8, count: scalar_bits / 8 + 1 })
     }
 
@@ -83,13 +75,14 @@ impl Windows {
 
     /// The digit of an offset magnitude.
     #[inline(always)]
-    fn digit(&self, limbs: &[u64; LIMBS], window: u32) -> i32 {
+    fn digit(&self, limbs: &[u64; LIMBS], window: u32) -> i16 {
         let bit = (window * self.bits) as usize;
         let (at, shift) = (bit / 64, bit % 64);
         let low = limbs.get(at).copied().unwrap_or(0) >> shift;
         let high = limbs.get(at + 1).copied().unwrap_or(0).checked_shl(64 - shift as u32).unwrap_or(0);
         let raw = ((low | high) & ((1 << self.bits) - 1)) as i32;
-        if window + 1 == self.count { raw } else { raw - (1 << (self.bits - 1)) }
+        let digit = if window + 1 == self.count { raw } else { raw - (1 << (self.bits - 1)) };
+        digit as i16
     }
 }
 
@@ -102,21 +95,18 @@ pub(crate) fn msm<P: SWCurveConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Pro
         let n = bases.len().min(scalars.len());
         (bases.get(..n).unwrap_or_default(), scalars.get(..n).unwrap_or_default())
     });
-    let Some((terms, windows)) = terms::<P>(parts) else {
+    let Some(Digits { windows, points, values }) = digits::<P>(parts) else {
         // Too few to gain anything by buckets, or more than indices can name.
         let few =
             |(bases, scalars)| <Projective<P> as ark_ec::VariableBaseMSM>::msm_unchecked(bases, scalars);
         return parts.into_iter().map(few).sum();
     };
     let bases = parts.map(|(bases, _)| bases);
-    let mut sums: Vec<Projective<P>> = (0..windows.count)
-        .into_par_iter()
+    let mut sums: Vec<Projective<P>> = values
+        .par_chunks_exact(points.len())
         .with_max_len(1)
-        .map(|window| {
-            let digits = terms.iter().map(|term| {
-                let digit = windows.digit(&term.limbs, window);
-                (if term.negative { -digit } else { digit }, term.point)
-            });
+        .map(|digits| {
+            let digits = digits.iter().map(|digit| i32::from(*digit)).zip(points.iter().copied());
             small_msm::<P, A>(bases, digits, windows.buckets())
         })
         .collect();
@@ -131,12 +121,13 @@ pub(crate) fn msm<P: SWCurveConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Pro
     total
 }
 
-/// The terms that count: neither point nor scalar is neutral.
-fn terms<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<(Zeroizing<Vec<Term>>, Windows)> {
-    let all = || parts.into_iter().flat_map(|(bases, scalars)| bases.iter().zip(scalars));
-    let counts = |(base, scalar): &(&Affine<P>, &P::ScalarField)| !base.is_zero() && !scalar.is_zero();
+/// Cuts the scalars of the terms that count: neither point nor scalar is neutral.
+fn digits<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<Digits> {
+    let all = || parts.into_iter().flat_map(|(bases, scalars)| bases.iter().zip(scalars)).zip(0u32..);
+    let counts =
+        |((base, scalar), _): &((&Affine<P>, &P::ScalarField), u32)| !base.is_zero() && !scalar.is_zero();
     let n = all().filter(counts).count();
-    if n < PAYS || all().count() > u32::MAX as usize >> 1 {
+    if n < PAYS || parts.iter().map(|(bases, _)| bases.len()).sum::<usize>() > u32::MAX as usize >> 1 {
         return None;
     }
     let windows = Windows::for_terms(n, P::ScalarField::MODULUS_BIT_SIZE - 1);
@@ -144,20 +135,23 @@ fn terms<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<(Zeroizing<Vec<Ter
     let modulus = <P::ScalarField as PrimeField>::MODULUS;
     let half = <P::ScalarField as PrimeField>::MODULUS_MINUS_ONE_DIV_TWO;
     let (modulus, half) = (modulus.as_ref().first_chunk::<LIMBS>()?, half.as_ref().first_chunk::<LIMBS>()?);
-    let term = |(point, (base, scalar)): (usize, (&Affine<P>, &P::ScalarField))| {
-        if base.is_zero() || scalar.is_zero() {
-            return None;
-        }
+    let mut points = Zeroizing::new(Vec::with_capacity(n));
+    let mut values = Zeroizing::new(vec![0; n * windows.count as usize]);
+    for (at, ((_, scalar), point)) in all().filter(counts).enumerate() {
+        points.push(point);
         let mut value = scalar.into_bigint();
         let limbs = value.as_ref().first_chunk::<LIMBS>().copied().unwrap_or_default();
         let negative = limbs.iter().rev().gt(half.iter().rev());
         let magnitude = if negative { sub_limbs(modulus, &limbs).0 } else { limbs };
         value.as_mut().zeroize();
-        Some(Term { limbs: add_limbs(&magnitude, &offset), point: point as u32, negative })
-    };
-    let mut terms = Zeroizing::new(Vec::with_capacity(n));
-    terms.extend(all().enumerate().filter_map(term));
-    Some((terms, windows))
+        // The magnitude plus half a digit at every position but the last.
+        let limbs = add_limbs(&magnitude, &offset);
+        for (to, window) in values.iter_mut().skip(at).step_by(n).zip(0..) {
+            let digit = windows.digit(&limbs, window);
+            *to = if negative { -digit } else { digit };
+        }
+    }
+    Some(Digits { windows, points, values })
 }
 
 /// `sum digits[i] * bases[i]` for digits whose magnitude is at most `buckets`, a power of two.
@@ -177,7 +171,7 @@ pub(crate) fn small_msm<P: SWCurveConfig, A: Adder<P>>(
         let mut later = later.iter();
         points.extend(entries.iter().map(|entry| {
             if let Some(base) = later.next().and_then(|entry| base(*entry)) {
-                A::prefetch(base);
+                prefetch(base);
             }
             match base(*entry) {
                 Some(base) => A::point(base, entry >> 31 == 1),

@@ -13,8 +13,8 @@ use zeroize::{Zeroize, Zeroizing};
 use super::constants::{Constants, LIMBS, Limbs};
 use super::multiply::{BLOCK, Block, Element, Multiplier, Vector, minus, plus, repeated};
 use crate::fast::arithmetic::Arithmetic;
-use crate::fast::backend::{Adx, Backend, with_backend};
-use crate::fast::batch::{Adder, OneByOne, Xy};
+use crate::fast::backend::with_backend;
+use crate::fast::batch::{Adder, OneByOne, Xy, make_room};
 
 /// Numbers in a vector.
 pub(super) const LANES: usize = 4;
@@ -64,6 +64,7 @@ impl<T: MontConfig<4>> Coefficients<1> for Fp<MontBackend<T, 4>, 4> {
     }
 }
 
+/// Extensions by a square root of -1, which BN254's is (tested with the other fast paths).
 impl<C, T: MontConfig<4>> Coefficients<2> for Fp2<C>
 where
     C: Fp2Config<Fp = Fp<MontBackend<T, 4>, 4>>,
@@ -152,11 +153,6 @@ where
     const IDENTITY: LimbedPoint<D> = LimbedPoint::IDENTITY;
 
     #[inline(always)]
-    fn prefetch<V>(value: &V) {
-        Adx::prefetch(value);
-    }
-
-    #[inline(always)]
     fn point(base: &Affine<P>, negative: bool) -> LimbedPoint<D> {
         let mut point = LimbedPoint::from_xy(&Xy { x: base.x, y: base.y });
         let sign = if negative { -1.0 } else { 1.0 };
@@ -195,9 +191,8 @@ fn add<'a, P, const D: usize>(
     let one = one::<P::BaseField, D>();
     let mut multiplier = Multiplier::new(P::BaseField::CONSTANTS);
     let Scratch { products, rare } = scratch;
-    products.clear();
-    products.reserve(n.div_ceil(TOGETHER));
-    rare.clear();
+    make_room(products, n.div_ceil(TOGETHER));
+    make_room(rare, n);
     let identity = LimbedPoint::IDENTITY;
     let pair = |i: usize| if i < n { get(i) } else { (&identity, &identity) };
 
@@ -308,8 +303,8 @@ fn add_rare<'a, P, const D: usize>(
 {
     let is_identity =
         |p: &LimbedPoint<D>| [p.x, p.y].as_flattened().as_flattened().iter().all(|limb| *limb == 0.0);
-    let mut indices = Zeroizing::new(Vec::new());
-    let mut points = Zeroizing::new(Vec::new());
+    let mut indices = Zeroizing::new(Vec::with_capacity(rare.len()));
+    let mut points = Zeroizing::new(Vec::with_capacity(rare.len()));
     for i in rare {
         let (p, q) = get(*i as usize);
         if is_identity(p) {

@@ -24,7 +24,7 @@ pub(super) type Limbs = [f64; LIMBS];
 #[repr(C, align(32))]
 pub(super) struct Lane4(pub(super) [f64; 4]);
 
-/// What a modulus brings along. It has 254 bits.
+/// What a modulus brings along. It has 254 bits, and some bounds hold for it, or it is refused where it is compiled.
 pub(super) struct Constants {
     /// The modulus.
     pub(super) modulus: [Lane4; LIMBS],
@@ -49,7 +49,11 @@ impl Constants {
     /// For the modulus of a field.
     pub(super) const fn of<T: MontConfig<4>>() -> Self {
         let words = T::MODULUS.0;
-        assert!(words[3].leading_zeros() == 2, "the bounds here are for a modulus of 254 bits");
+        // As `multiply` has it: 0.38 of 2^255, and limbs of which twice as much fits a lane. (The last is below 2^50.)
+        assert!(
+            words[3].leading_zeros() == 2 && words[3] < 0x3100_0000_0000_0000,
+            "not a modulus for these bounds"
+        );
         let modulus = positive(&words);
         let up = [
             least(&halved(&words, 4 * BITS), &words),
@@ -58,7 +62,7 @@ impl Constants {
             least(&halved(&words, BITS), &words),
         ];
         let sum = magnitude(&up[0]) + magnitude(&up[1]) + magnitude(&up[2]) + magnitude(&up[3]);
-        assert!(sum <= modulus[LIMBS - 1], "the bounds here are for less than the modulus in all");
+        assert!(sum <= modulus[LIMBS - 1], "not a modulus for these bounds");
         let mut inverse = 1u64;
         let mut i = 0;
         while i < 6 {

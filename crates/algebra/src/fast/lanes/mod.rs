@@ -1,9 +1,9 @@
 //! Four lanes: additions of points by vectors of four double-precision numbers.
 //!
-//! A scalar multiplication of 254-bit integers is bound by the one product of 64-bit words that a core completes in a
-//! cycle. Its vector units complete eight products of 53-bit significands in that time, exactly so with fused
-//! multiplication and addition. This needs no more than AVX2 and FMA, which nearly every x86-64 server of the last ten
-//! years has.
+//! A multiplication of 254-bit integers is bound by the one product of 64-bit words that a core completes in a cycle.
+//! Its vector units complete four or eight fused multiplications and additions of doubles in that time, two of which
+//! make an exact product of 51-bit limbs. This needs no more than AVX2 and FMA, which nearly every x86-64 server of the
+//! last ten years has.
 //!
 //! | module | what it holds |
 //! |---|---|

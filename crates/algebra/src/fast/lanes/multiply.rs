@@ -1,16 +1,21 @@
 //! Multiplication in a prime field of 254 bits and in its quadratic extension, four by four.
 //!
-//! For doubles `a`, `b` with `|ab| <= 2^102` and `C = 1.5 * 2^103`, of which a unit in the last place is `2^51`,
+//! For whole doubles `a`, `b` with `|ab| <= 2^102` and `C = 1.5 * 2^103`, of which a unit in the last place is `2^51`,
 //! `h = fma(a, b, C)` is `C` plus the multiple of `2^51` next to `ab`, and `fma(a, b, C - h)` is what is missing, exactly
-//! and at most `2^50` in magnitude. Both halves are added up as integers, read off the bits of a double whose exponent
-//! is known (`2^103` for `h`; the lower half is offset by `1.5 * 2^52`); what the exponents add to a column is
-//! known beforehand and taken off where the column begins.
+//! and at most `2^50` in magnitude. Both halves are added up as integers, read off the bits of a double: from `2^103` to
+//! `2^104` for `h`; the lower half is offset by `1.5 * 2^52`, to lie from `2^52` to `2^53`. (At the upper ends the bits
+//! go on where those of the exponent before end.) What the exponents add to a column is known beforehand and taken off
+//! where the column begins.
 //!
 //! Then the four lowest columns are brought up by multiplying their low 51 bits with `2^-204`, `2^-153`, `2^-102` and
-//! `2^-51` modulo the modulus; the fifth goes by Montgomery's quotient. With factors `|a| <= A q` and `|b| <= B q`, in an
-//! extension of degree `D`, what is left is at most `(0.38 A B D + 1) q`, from which the multiple of `q` nearest to it is
-//! taken. In this file `A`, `B` are at most 2 and limbs at most `2^51`; every result is balanced and at most
-//! `(1/2 + 2^-40) q`.
+//! `2^-51` modulo the modulus `q`; the fifth goes by Montgomery's quotient. With factors `|a| <= A q` and `|b| <= B q`, in
+//! an extension of degree `D`, and a subtrahend of at most `S q`, what is left is at most `(0.38 A B D + 1 + S) q`, from
+//! which the multiple of `q` nearest to it is taken: at most twice `q`, or it would not fit its lane, so that the sum must
+//! stay below 2.5. Every result is balanced and at most `(1/2 + 2^-40) q`.
+//!
+//! Here a *result* is such a number, with `A = 1/2` and limbs of at most `2^50`. One factor is a result, the other a
+//! result or the difference of two (`B = 1`, limbs of at most `2^51`); the subtrahend is a result or the sum of two
+//! (`S = 1`). That makes at most 2.38.
 //!
 //! Instructions of one multiplication wait for each other. [`BLOCK`] of them go through every step together.
 
@@ -152,7 +157,7 @@ macro_rules! row {
                     l = out(ymm_reg) _,
                     $first = inout(ymm_reg) *$first,
                     $($high = inout(ymm_reg) *$high,)*
-                    options(pure, readonly, nostack, preserves_flags)
+                    options(pure, readonly, nostack)
                 );
             }
         }
@@ -237,7 +242,7 @@ impl<const D: usize> Multiplier<D> {
         Self { columns: unsafe { std::mem::zeroed() }, constants }
     }
 
-    /// `out = a * b`.
+    /// `out = a * b`, of a result and a difference of two.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn multiply(&mut self, a: &Block<D>, b: &Block<D>, out: &mut Block<D>) {
@@ -245,7 +250,7 @@ impl<const D: usize> Multiplier<D> {
         self.reduce(out);
     }
 
-    /// `a = a * b`.
+    /// `a = a * b`, of a result and a difference of two.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn multiply_in_place(&mut self, a: &mut Block<D>, b: &Block<D>) {
@@ -253,7 +258,7 @@ impl<const D: usize> Multiplier<D> {
         self.reduce(a);
     }
 
-    /// `out = a * b - out`.
+    /// `out = a * b - out`, of a result, a difference of two and a result.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn multiply_minus(&mut self, a: &Block<D>, b: &Block<D>, out: &mut Block<D>) {
@@ -262,7 +267,7 @@ impl<const D: usize> Multiplier<D> {
         self.reduce(out);
     }
 
-    /// `out = 2 * a * a - out`.
+    /// `out = 2 * a * a - out`, of a result and a sum of two.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn double_square_minus(&mut self, a: &Block<D>, out: &mut Block<D>) {

@@ -138,7 +138,7 @@ fn multiplication<const D: usize>() {
                 for (got, expected) in got.iter().zip(expected(i, j)) {
                     assert!(is_balanced(got));
                     assert_eq!((integer(got) - expected) % &q, Integer::default());
-                    assert!(integer(got).magnitude() << 1 <= q.magnitude() + (q.magnitude() >> 40));
+                    assert!(integer(got).magnitude() << 1 <= q.magnitude() + (q.magnitude() >> 39));
                 }
             }
         }
