@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::prepare::Place;
 use crate::Outcome;
+use crate::prepare::Place;
 
 /// `log2` of the domain's size.
 const SIZE: u32 = 12;
