@@ -111,7 +111,7 @@ impl<const D: usize> LimbedPoint<D> {
         limbed
     }
 
-    fn to_xy<F: Coefficients<D>>(&self) -> Xy<F> {
+    fn xy<F: Coefficients<D>>(&self) -> Xy<F> {
         let join = |limbs: Limbs| F::CONSTANTS.join(&limbs);
         Xy { x: F::from_words(self.x.map(join)), y: F::from_words(self.y.map(join)) }
     }
@@ -163,7 +163,7 @@ where
     }
 
     fn xy(point: &LimbedPoint<D>) -> Xy<P::BaseField> {
-        point.to_xy()
+        point.xy()
     }
 
     #[inline(always)]
@@ -313,7 +313,7 @@ fn add_rare<'a, P, const D: usize>(
             put(*i as usize, *p);
         } else {
             indices.push(*i);
-            points.push(Zeroizing::new([p.to_xy::<P::BaseField>(), q.to_xy()]));
+            points.push(Zeroizing::new([p.xy::<P::BaseField>(), q.xy()]));
         }
     }
     let identity = Xy::IDENTITY;
