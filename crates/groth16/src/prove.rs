@@ -68,8 +68,8 @@ pub fn prove_with_blinders<G: Groups>(
     Ok(Proof { a: points.a.to_affine(), b: points.b.to_affine(), c: points.c.to_affine() })
 }
 
-/// A proof's three points, wiped when dropped: of shares, they are as secret as the shares until they are masked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A proof's three points, wiped when dropped: of shares, they are as secret as the shares until they are masked, so
+/// that they are neither printed nor copied.
 pub struct Points<G: Groups> {
     /// `A`.
     pub a: G::G1,

@@ -90,7 +90,7 @@ where
 }
 
 /// A point: balanced limbs of its coordinates' coefficients. All zeros, which is on no curve here, is the neutral element.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct LimbedPoint<const D: usize> {
     x: [Limbs; D],
     y: [Limbs; D],
