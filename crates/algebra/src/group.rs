@@ -110,7 +110,8 @@ pub trait Group<F: PrimeField>:
     /// From the stored form.
     fn from_affine(point: &Self::Affine) -> Self;
 
-    /// `sum scalars[i] * bases[i]`; a multi-scalar multiplication. The shorter slice decides.
+    /// `sum scalars[i] * bases[i]`; a multi-scalar multiplication. The shorter slice decides. The bases must lie in the
+    /// prime-order subgroup, as all that was read with [`Check::Full`] does: of others the result means nothing.
     fn msm(bases: &[Self::Affine], scalars: &[F]) -> Self;
 
     /// The sum of two multi-scalar multiplications, for less than the price of two.

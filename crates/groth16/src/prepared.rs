@@ -21,6 +21,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use tacit_algebra::field::{Montgomery, byte_len};
@@ -232,7 +233,7 @@ pub fn open<C: Curve>(path: &Path) -> Result<ProvingKey<C>, PreparedError> {
     // SAFETY: a mapping is undefined behaviour if the file changes while it is mapped. `open_checked` has seen that the
     // file and its directory belong to this user and that nobody else can write them, and this program never changes a
     // prepared key in place: it renames a new file over the old one, whose content stays as it was.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| PreparedError::io(path, e))?;
+    let map = unsafe { memmap2::MmapOptions::new().populate().map(&file) }.map_err(|e| PreparedError::io(path, e))?;
     read(path, &map)
 }
 
@@ -352,7 +353,7 @@ fn expected_len<C: Curve>(header: &Header) -> Option<u64> {
 fn digest(bytes: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key(DIGEST_CONTEXT);
     hasher.update(bytes.get(..DIGEST_AT.start).unwrap_or_default());
-    hasher.update(bytes.get(DIGEST_AT.end..).unwrap_or_default());
+    hasher.update_rayon(bytes.get(DIGEST_AT.end..).unwrap_or_default());
     hasher.finalize().into()
 }
 
@@ -389,20 +390,34 @@ impl<'a> Rest<'a> {
         Ok(taken)
     }
 
-    fn many<T: Send>(
+    /// `count` values of `len` bytes; `neutral` fills the places of those that cannot be read until all have been tried.
+    fn many<T: Copy + Send + Sync>(
         &mut self,
         count: usize,
         len: usize,
+        neutral: T,
         read: impl Fn(&[u8]) -> Result<T, DecodeError> + Sync + Send,
     ) -> Result<Vec<T>, PreparedError> {
         let bytes = self.take(count.saturating_mul(len))?;
-        let all: Result<Vec<T>, DecodeError> =
-            bytes.par_chunks(len).with_min_len(1 << 10).map(read).collect();
-        all.map_err(|why| PreparedError::Decode { path: self.path.to_owned(), why })
+        let failure = OnceLock::new();
+        let or_neutral = |why| {
+            let _ = failure.set(why);
+            neutral
+        };
+        // Collecting results instead would copy everything once more.
+        let all = bytes
+            .par_chunks_exact(len)
+            .with_min_len(1 << 10)
+            .map(|bytes| read(bytes).unwrap_or_else(or_neutral))
+            .collect();
+        match failure.into_inner() {
+            Some(why) => Err(PreparedError::Decode { path: self.path.to_owned(), why }),
+            None => Ok(all),
+        }
     }
 
     fn points<P: Point>(&mut self, count: usize) -> Result<Vec<P>, PreparedError> {
-        self.many(count, P::LEN, |bytes| P::read_montgomery_le(bytes, Check::Trusted))
+        self.many(count, P::LEN, P::identity(), |bytes| P::read_montgomery_le(bytes, Check::Trusted))
     }
 
     fn points_array<P: Point, const N: usize>(&mut self) -> Result<[P; N], PreparedError> {
@@ -419,7 +434,7 @@ impl<'a> Rest<'a> {
         Ok(SparseMatrix {
             row_starts: self.u32s(size.starts)?,
             wires: self.u32s(size.entries)?,
-            values: self.many(size.entries as usize, byte_len::<F>(), F::read_montgomery_le)?,
+            values: self.many(size.entries as usize, byte_len::<F>(), F::ZERO, F::read_montgomery_le)?,
         })
     }
 }

@@ -1,9 +1,10 @@
 //! Field operations over a backend, without branches on carries as far as the compiler leaves it so: such a branch is
 //! mispredicted half of the time.
 
-use ark_ff::{BigInt, Field, Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeField, Zero};
+use ark_ff::{AdditiveGroup, BigInt, Field, Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeField, Zero};
 
 use super::backend::{Backend, has_spare_bits, lazy_sum, sub_limbs};
+use super::inverse::Modulus;
 
 /// A field whose operations can be compiled for a backend.
 pub trait Arithmetic: Field {
@@ -25,6 +26,9 @@ pub trait Arithmetic: Field {
     fn doubled<B: Backend>(&self) -> Self {
         self.plus::<B>(self)
     }
+
+    /// `1 / self`; `None` for zero.
+    fn inverted(&self) -> Option<Self>;
 
     /// Whether this is zero, from the limbs as they are at hand: a comparison of whole values would wait for them to be
     /// written first.
@@ -51,6 +55,17 @@ impl<T: MontConfig<N>, const N: usize> Arithmetic for Fp<MontBackend<T, N>, N> {
     #[inline(always)]
     fn minus<B: Backend>(&self, other: &Self) -> Self {
         Self::new_unchecked(BigInt::new(B::sub::<T, N>(&self.0.0, &other.0.0)))
+    }
+
+    fn inverted(&self) -> Option<Self> {
+        let (Some(modulus), Some(words)) = (const { Modulus::of::<T, N>() }, self.0.0.first_chunk()) else {
+            return self.inverse();
+        };
+        let mut inverse = Self::ZERO;
+        inverse.0.0.copy_from_slice(&modulus.inverse(words)?);
+        // Limbs stand for `2^256` times an element: twice a factor is missing.
+        let factor = Self::new_unchecked(T::R2);
+        Some(inverse * factor * factor)
     }
 
     #[inline(always)]
@@ -98,6 +113,11 @@ where
     #[inline(always)]
     fn minus<B: Backend>(&self, other: &Self) -> Self {
         Self::new(self.c0.minus::<B>(&other.c0), self.c1.minus::<B>(&other.c1))
+    }
+
+    fn inverted(&self) -> Option<Self> {
+        let norm = (self.c0.square() + self.c1.square()).inverted()?;
+        Some(Self::new(self.c0 * norm, -self.c1 * norm))
     }
 
     #[inline(always)]

@@ -33,6 +33,9 @@ pub(crate) trait Adder<P: SWCurveConfig>: 'static {
         get: impl Fn(usize) -> (&'a Self::Point, &'a Self::Point),
         put: impl FnMut(usize, Self::Point),
     );
+
+    /// Multiplies each point's first coordinate. What is on the curve may not stay there.
+    fn multiply_x(points: &mut [Self::Point], factor: &P::BaseField);
 }
 
 /// Empties a vector and makes room in it, without leaving what it held anywhere.
@@ -73,6 +76,13 @@ where
         put: impl FnMut(usize, Xy<P::BaseField>),
     ) {
         add::<P::BaseField, B>(n, products, get, put);
+    }
+
+    #[inline(always)]
+    fn multiply_x(points: &mut [Xy<P::BaseField>], factor: &P::BaseField) {
+        for point in points {
+            point.x = point.x.times::<B>(factor);
+        }
     }
 }
 
@@ -122,7 +132,7 @@ fn add<'a, F: Arithmetic, B: Backend>(
         product = product.times::<B>(&denominator::<F, B>(p, q));
     }
     // No denominator is zero.
-    let Some(mut inverse) = product.inverse() else { return };
+    let Some(mut inverse) = product.inverted() else { return };
     let mut slopes = [F::ZERO; BLOCK];
     let mut xs = [F::ZERO; BLOCK];
     for start in (0..n.next_multiple_of(BLOCK)).step_by(BLOCK).rev() {

@@ -1,6 +1,7 @@
 //! Each curve's instances of the fast paths: compiled here, once, for each way of adding points.
 
-use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
+use ark_ec::scalar_mul::glv::GLVConfig;
+use ark_ec::short_weierstrass::{Affine, Projective};
 
 use super::backend::with_backend;
 use super::batch::OneByOne;
@@ -8,8 +9,9 @@ use super::msm::{self, Part};
 use super::subgroup;
 
 /// A curve with fast paths.
-pub trait FastCurve: SWCurveConfig {
-    /// `sum scalars[i] * bases[i]` over both pairs of bases and scalars; the shorter slice decides. Not constant-time.
+pub trait FastCurve: GLVConfig {
+    /// `sum scalars[i] * bases[i]` over both pairs of bases and scalars, which lie in the prime-order subgroup; the
+    /// shorter slice decides. Not constant-time.
     fn multi_scalar(parts: [Part<'_, Self>; 2]) -> Projective<Self>;
 
     /// Whether all points, which lie on the curve, lie in its prime-order subgroup.

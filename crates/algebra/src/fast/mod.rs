@@ -6,6 +6,8 @@
 //! | [`arithmetic`] | field operations without branches over a backend, also for quadratic extensions |
 //! | [`batch`] | affine additions that share an inversion |
 //! | `lanes`, on x86-64 | the same, by vectors of four double-precision numbers |
+//! | [`glv`] | scalars cut in half by an endomorphism |
+//! | [`inverse`] | inverses modulo a prime by division steps |
 //! | [`msm`] | multi-scalar multiplication by buckets |
 //! | [`subgroup`] | whether many points lie in the prime-order subgroup |
 //! | [`fft`] | transforms that need no bit reversal |
@@ -18,6 +20,8 @@ pub(crate) mod backend;
 pub(crate) mod batch;
 pub(crate) mod curves;
 pub(crate) mod fft;
+pub(crate) mod glv;
+pub(crate) mod inverse;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 pub(crate) mod lanes;

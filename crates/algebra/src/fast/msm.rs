@@ -1,25 +1,26 @@
 //! Multi-scalar multiplication: Pippenger's buckets, filled by affine additions that share inversions.
 //!
-//! A scalar is taken as its representative of least magnitude, so that small negative values are as cheap as small
-//! positive ones, and cut into signed digits of `c` bits. For each digit position ("window") the terms are sorted by
-//! the magnitude of their digit; each run of equal magnitudes is added up pair by pair, then pairs of pairs, and so
-//! on: all additions of a level are independent and go through an [`Adder`]. The sums of the buckets are then
-//! weighted by running sums over many lanes at once, by the same means.
+//! A scalar `k` is cut in half, `k1 + lambda k2` (see [`glv`](super::glv)), so that small values, negative or not, are their own
+//! first half, and the halves into signed digits of `c` bits. For each digit position ("window") the terms are sorted by
+//! the magnitude of their digit, once for either half; each run of equal magnitudes is added up pair by pair, then pairs
+//! of pairs, and so on: all additions of a level are independent and go through an [`Adder`]. The endomorphism is applied
+//! to the second half's buckets, which are added to the first half's. The sums of the buckets are then weighted by
+//! running sums over many lanes at once, by the same means.
 //!
 //! How long it takes depends on the scalars. What is on the heap here tells them, and is wiped when it is done with; what
 //! is left in registers and on the stack is not.
 
+use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveConfig};
-use ark_ff::{AdditiveGroup, PrimeField, Zero};
+use ark_ff::{AdditiveGroup, Field, PrimeField, Zero};
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::backend::{add_limbs, prefetch, sub_limbs};
+use super::backend::prefetch;
 use super::batch::{Adder, Xy};
+use super::glv::{Glv, Half};
 
-/// Limbs of a scalar of either curve.
-const LIMBS: usize = 4;
 /// Bytes of points that are added up at a time: what a second-level cache holds with what else is needed.
 const GROUP_BYTES: usize = 3 << 17;
 /// So many points ahead of the one at hand are asked for.
@@ -28,6 +29,8 @@ const AHEAD: usize = 24;
 const LANES: usize = 512;
 /// Bits of a digit at most: its magnitude fits 16 bits with a sign.
 const MAX_BITS: u32 = 15;
+/// What a bucket costs beside the points in it, where an addition costs 6.
+const BUCKET_COST: usize = 20;
 /// Below so many terms, windows of which each has its own inversions do not pay.
 pub(crate) const PAYS: usize = 128;
 
@@ -36,61 +39,65 @@ struct Digits {
     windows: Windows,
     /// The index of each scalar's point.
     points: Zeroizing<Vec<u32>>,
-    /// The digits of all scalars, window by window.
+    /// Window by window, the digits of all first halves, then of all second halves.
     values: Zeroizing<Vec<i16>>,
 }
 
-/// How scalars are cut.
+/// How halves are cut.
 #[derive(Debug, Clone, Copy)]
 struct Windows {
     /// Bits of a digit.
     bits: u32,
-    /// Digits of a scalar.
+    /// Digits of a half.
     count: u32,
+    /// Bits that are left for the last digit.
+    last_bits: u32,
 }
 
 impl Windows {
-    /// For the least work with `n` terms whose magnitudes have `scalar_bits`.
-    fn for_terms(n: usize, scalar_bits: u32) -> Self {
-        let cost = |w: &Self| w.count as usize * (n * 6 + (w.buckets() * 15));
-        let candidates = (4..=MAX_BITS).map(|bits| Self { bits, count: scalar_bits / bits + 1 });
-        candidates.min_by_key(cost).unwrap_or(Self { bits: 8, count: scalar_bits / 8 + 1 })
+    /// For the least work with `n` terms whose halves' magnitudes have `half_bits`.
+    fn for_terms(n: usize, half_bits: u32) -> Self {
+        let of_bits = |bits: u32| {
+            let count = half_bits.div_ceil(bits).max(1);
+            Self { bits, count, last_bits: half_bits - (count - 1) * bits }
+        };
+        let cost = |w: &Self| {
+            let buckets: usize = (0..w.count).map(|window| w.buckets(window)).sum();
+            2 * n * 6 * w.count as usize + buckets * BUCKET_COST
+        };
+        // The last digit has no sign; it must fit where the others do.
+        let candidates = (4..=MAX_BITS).map(of_bits).filter(|w| w.last_bits < MAX_BITS);
+        candidates.min_by_key(cost).unwrap_or(of_bits(8))
     }
 
-    fn buckets(&self) -> usize {
-        1 << (self.bits - 1)
+    /// The greatest magnitude of a window's digits, a power of two.
+    fn buckets(&self, window: u32) -> usize {
+        // What is carried may bring the last one up to the next power of two.
+        1 << if window + 1 == self.count { self.last_bits } else { self.bits - 1 }
     }
 
-    /// What is added to every magnitude, so that its digits can be read off without carries.
-    fn offset(&self) -> [u64; LIMBS] {
-        let mut offset = [0; LIMBS];
-        for window in 0..self.count - 1 {
-            let bit = (window * self.bits + self.bits - 1) as usize;
-            if let Some(limb) = offset.get_mut(bit / 64) {
-                *limb |= 1 << (bit % 64);
-            }
-        }
-        offset
+    /// What is added to every magnitude, so that its digits can be read off without carries: half a digit at every
+    /// position but the last.
+    fn offset(&self) -> u128 {
+        (0..self.count - 1).fold(0, |offset, window| offset | 1 << (window * self.bits + self.bits - 1))
     }
 
     /// The digit of an offset magnitude.
     #[inline(always)]
-    fn digit(&self, limbs: &[u64; LIMBS], window: u32) -> i16 {
-        let bit = (window * self.bits) as usize;
-        let (at, shift) = (bit / 64, bit % 64);
-        let low = limbs.get(at).copied().unwrap_or(0) >> shift;
-        let high = limbs.get(at + 1).copied().unwrap_or(0).checked_shl(64 - shift as u32).unwrap_or(0);
-        let raw = ((low | high) & ((1 << self.bits) - 1)) as i32;
-        let digit = if window + 1 == self.count { raw } else { raw - (1 << (self.bits - 1)) };
-        digit as i16
+    fn digit(&self, offset_magnitude: u128, window: u32) -> i16 {
+        let rest = offset_magnitude >> (window * self.bits);
+        if window + 1 == self.count {
+            return rest as i16;
+        }
+        (rest as i32 & ((1 << self.bits) - 1)) as i16 - (1 << (self.bits - 1))
     }
 }
 
 /// Bases and their scalars; the shorter slice decides.
 pub type Part<'a, P> = (&'a [Affine<P>], &'a [<P as CurveConfig>::ScalarField]);
 
-/// `sum scalars[i] * bases[i]` over both parts.
-pub(crate) fn msm<P: SWCurveConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Projective<P> {
+/// `sum scalars[i] * bases[i]` over both parts. The bases lie in the prime-order subgroup.
+pub(crate) fn msm<P: GLVConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Projective<P> {
     let parts = parts.map(|(bases, scalars)| {
         let n = bases.len().min(scalars.len());
         (bases.get(..n).unwrap_or_default(), scalars.get(..n).unwrap_or_default())
@@ -102,12 +109,26 @@ pub(crate) fn msm<P: SWCurveConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Pro
         return parts.into_iter().map(few).sum();
     };
     let bases = parts.map(|(bases, _)| bases);
+    let beta = P::ENDO_COEFFS.first().copied().unwrap_or(P::BaseField::ONE);
     let mut sums: Vec<Projective<P>> = values
-        .par_chunks_exact(points.len())
+        .par_chunks_exact(2 * points.len())
+        .enumerate()
         .with_max_len(1)
-        .map(|digits| {
-            let digits = digits.iter().map(|digit| i32::from(*digit)).zip(points.iter().copied());
-            small_msm::<P, A>(bases, digits, windows.buckets())
+        .map(|(window, digits)| {
+            let n_buckets = windows.buckets(window as u32);
+            let (first, second) = digits.split_at(points.len());
+            let buckets = |digits: &[i16]| {
+                let digits = digits.iter().map(|digit| i32::from(*digit)).zip(points.iter().copied());
+                buckets::<P, A>(bases, digits, n_buckets)
+            };
+            let (first, mut second) = (buckets(first), buckets(second));
+            if let Some(second) = &mut second {
+                A::multiply_x(second, &beta);
+            }
+            match (first, second) {
+                (Some(first), Some(second)) => weigh::<P, A>(&sums_of::<P, A>(&first, &second)),
+                (first, second) => first.or(second).map_or(Projective::zero(), |sums| weigh::<P, A>(&sums)),
+            }
         })
         .collect();
     let mut total = Projective::<P>::zero();
@@ -122,7 +143,7 @@ pub(crate) fn msm<P: SWCurveConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Pro
 }
 
 /// Cuts the scalars of the terms that count: neither point nor scalar is neutral.
-fn digits<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<Digits> {
+fn digits<P: GLVConfig>(parts: [Part<'_, P>; 2]) -> Option<Digits> {
     let all = || parts.into_iter().flat_map(|(bases, scalars)| bases.iter().zip(scalars)).zip(0u32..);
     let counts =
         |((base, scalar), _): &((&Affine<P>, &P::ScalarField), u32)| !base.is_zero() && !scalar.is_zero();
@@ -130,25 +151,22 @@ fn digits<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<Digits> {
     if n < PAYS || parts.iter().map(|(bases, _)| bases.len()).sum::<usize>() > u32::MAX as usize >> 1 {
         return None;
     }
-    let windows = Windows::for_terms(n, P::ScalarField::MODULUS_BIT_SIZE - 1);
+    let glv = Glv::of::<P>()?;
+    let windows = Windows::for_terms(n, glv.bits);
     let offset = windows.offset();
-    let modulus = <P::ScalarField as PrimeField>::MODULUS;
-    let half = <P::ScalarField as PrimeField>::MODULUS_MINUS_ONE_DIV_TWO;
-    let (modulus, half) = (modulus.as_ref().first_chunk::<LIMBS>()?, half.as_ref().first_chunk::<LIMBS>()?);
     let mut points = Zeroizing::new(Vec::with_capacity(n));
-    let mut values = Zeroizing::new(vec![0; n * windows.count as usize]);
+    let mut values = Zeroizing::new(vec![0; 2 * n * windows.count as usize]);
     for (at, ((_, scalar), point)) in all().filter(counts).enumerate() {
         points.push(point);
         let mut value = scalar.into_bigint();
-        let limbs = value.as_ref().first_chunk::<LIMBS>().copied().unwrap_or_default();
-        let negative = limbs.iter().rev().gt(half.iter().rev());
-        let magnitude = if negative { sub_limbs(modulus, &limbs).0 } else { limbs };
+        let halves = glv.halves(value.as_ref().first_chunk()?);
         value.as_mut().zeroize();
-        // The magnitude plus half a digit at every position but the last.
-        let limbs = add_limbs(&magnitude, &offset);
-        for (to, window) in values.iter_mut().skip(at).step_by(n).zip(0..) {
-            let digit = windows.digit(&limbs, window);
-            *to = if negative { -digit } else { digit };
+        for (Half { negative, magnitude }, first) in halves.into_iter().zip([at, n + at]) {
+            let offset_magnitude = magnitude + offset;
+            for (to, window) in values.iter_mut().skip(first).step_by(2 * n).zip(0..) {
+                let digit = windows.digit(offset_magnitude, window);
+                *to = if negative { -digit } else { digit };
+            }
         }
     }
     Some(Digits { windows, points, values })
@@ -158,9 +176,18 @@ fn digits<P: SWCurveConfig>(parts: [Part<'_, P>; 2]) -> Option<Digits> {
 pub(crate) fn small_msm<P: SWCurveConfig, A: Adder<P>>(
     bases: [&[Affine<P>]; 2],
     digits: impl Iterator<Item = (i32, u32)> + Clone,
-    buckets: usize,
+    n_buckets: usize,
 ) -> Projective<P> {
-    let Some(Sorted { entries, ends }) = sort(digits, buckets) else { return Projective::zero() };
+    buckets::<P, A>(bases, digits, n_buckets).map_or(Projective::zero(), |sums| weigh::<P, A>(&sums))
+}
+
+/// The sums of the bases of each digit's magnitude, those of negative digits negated; `None` if all digits are zero.
+fn buckets<P: SWCurveConfig, A: Adder<P>>(
+    bases: [&[Affine<P>]; 2],
+    digits: impl Iterator<Item = (i32, u32)> + Clone,
+    n_buckets: usize,
+) -> Option<Zeroizing<Vec<A::Point>>> {
+    let Sorted { entries, ends } = sort(digits, n_buckets)?;
     let [first, second] = bases;
     let base = |entry: u32| {
         let i = (entry & (u32::MAX >> 1)) as usize;
@@ -179,9 +206,30 @@ pub(crate) fn small_msm<P: SWCurveConfig, A: Adder<P>>(
             }
         }));
     };
-    let mut sums = Zeroizing::new(vec![A::IDENTITY; buckets]);
+    let mut sums = Zeroizing::new(vec![A::IDENTITY; n_buckets]);
     fill::<P, A>(&entries, &ends, gather, &mut sums);
-    weigh::<P, A>(&sums)
+    Some(sums)
+}
+
+/// The sums of the points of two lists of equal length.
+fn sums_of<P: SWCurveConfig, A: Adder<P>>(p: &[A::Point], q: &[A::Point]) -> Zeroizing<Vec<A::Point>> {
+    let mut sums = Zeroizing::new(vec![A::IDENTITY; p.len()]);
+    let mut scratch = A::Scratch::default();
+    let identity = A::IDENTITY;
+    let at_once = GROUP_BYTES / size_of::<A::Point>();
+    for ((sums, p), q) in sums.chunks_mut(at_once).zip(p.chunks(at_once)).zip(q.chunks(at_once)) {
+        A::add(
+            sums.len(),
+            &mut scratch,
+            |i| (p.get(i).unwrap_or(&identity), q.get(i).unwrap_or(&identity)),
+            |i, sum| {
+                if let Some(slot) = sums.get_mut(i) {
+                    *slot = sum;
+                }
+            },
+        );
+    }
+    sums
 }
 
 /// Points, with the sign in the highest bit, by the magnitude of their digit, and where each magnitude ends (the first

@@ -4,7 +4,7 @@
 
 use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::{AffineRepr, CurveConfig, CurveGroup, PrimeGroup, VariableBaseMSM};
-use ark_ff::{AdditiveGroup, BigInt, Field, Fp, MontBackend, MontConfig, PrimeField, UniformRand};
+use ark_ff::{AdditiveGroup, BigInt, Field, Fp, MontBackend, MontConfig, PrimeField, UniformRand, Zero};
 use ark_std::rand::Rng;
 use num_bigint::BigUint;
 
@@ -14,6 +14,7 @@ use super::backend::{Backend, Portable, with_backend};
 use super::batch::{Adder, OneByOne};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{self, Lanes};
+use super::glv::Glv;
 use super::msm::{self, PAYS};
 use super::subgroup;
 use crate::Point;
@@ -46,6 +47,7 @@ fn field_operations<B: Backend, T: MontConfig<N>, const N: usize>() {
             assert_eq!(a.plus::<B>(b), *a + b);
             assert_eq!(a.minus::<B>(b), *a - b);
         }
+        assert_eq!(a.inverted(), a.inverse());
         assert_eq!(a.negated_if(true), -*a);
         assert_eq!(a.negated_if(false), *a);
         assert_eq!(a.doubled::<B>(), a.double());
@@ -58,6 +60,28 @@ fn products_and_sums_are_those_of_arkworks() {
     multiplication::<ark_bn254::FrConfig, 4>();
     multiplication::<ark_bls12_381::FqConfig, 6>();
     multiplication::<ark_bls12_381::FrConfig, 4>();
+}
+
+/// Inverses of small numbers and their inverses, of powers of two and of much else.
+#[test]
+fn inverses_are_those_of_arkworks() {
+    fn check<T: MontConfig<4>>() {
+        type F<T> = Fp<MontBackend<T, 4>, 4>;
+        let mut rng = ark_std::test_rng();
+        let mut values: Vec<F<T>> = (0..400u64).map(F::from).collect();
+        values.extend((0..400u64).map(|k| F::<T>::from(2u64).pow([k])));
+        values.extend((0..20_000).map(|_| F::rand(&mut rng)));
+        for value in values {
+            assert_eq!(value.inverted(), value.inverse());
+            assert_eq!((-value).inverted(), (-value).inverse());
+            // The same, of the limbs as they are.
+            let integer = F::<T>::new_unchecked(BigInt::new(value.into_bigint().0));
+            assert_eq!(integer.inverted(), integer.inverse());
+        }
+    }
+    check::<ark_bn254::FqConfig>();
+    check::<ark_bn254::FrConfig>();
+    check::<ark_bls12_381::FrConfig>();
 }
 
 /// Factors and terms beyond the modulus, as far as [`Backend`] allows them.
@@ -122,6 +146,7 @@ fn extension<F: Arithmetic>() {
                 assert_eq!(a.minus::<B>(b), *a - b);
             }
             assert_eq!(a.squared::<B>(), a.square());
+            assert_eq!(a.inverted(), a.inverse());
             assert_eq!(a.negated_if(true), -*a);
         }
     }
@@ -203,6 +228,91 @@ fn batched_additions_are_additions() {
     }
 }
 
+#[test]
+fn a_factor_of_the_first_coordinate() {
+    fn with<P: FastCurve, A: Adder<P>>() {
+        let factor = P::ENDO_COEFFS[0];
+        for n in [0, 1, 16, 37] {
+            let some = points::<P>(n);
+            let mut kept: Vec<_> =
+                some.iter().map(|p| if p.is_zero() { A::IDENTITY } else { A::point(p, false) }).collect();
+            A::multiply_x(&mut kept, &factor);
+            for (p, q) in some.iter().zip(&kept) {
+                let (x, y) = p.xy().unwrap_or_default();
+                assert_eq!((x * factor, y), (A::xy(q).x, A::xy(q).y));
+            }
+            // What was neutral still is.
+            let mut scratch = A::Scratch::default();
+            let mut sums = vec![A::IDENTITY; n];
+            A::add(n, &mut scratch, |i| (&kept[i], &kept[i]), |i, sum| sums[i] = sum);
+            for (p, sum) in some.iter().zip(&sums) {
+                assert_eq!(p.is_zero(), A::xy(sum).x.is_zero() && A::xy(sum).y.is_zero());
+            }
+        }
+    }
+    with_backend!(B => with::<ark_bls12_381::g1::Config, OneByOne<B>>());
+    with_backend!(B => with::<ark_bn254::g2::Config, OneByOne<B>>());
+    #[cfg(target_arch = "x86_64")]
+    if lanes::are_available() {
+        with::<ark_bn254::g1::Config, Lanes<1>>();
+        with::<ark_bn254::g2::Config, Lanes<2>>();
+    }
+}
+
+/// Scalars at bounds, and powers of two.
+fn special<F: PrimeField>() -> Vec<F> {
+    let half = F::from_bigint(F::MODULUS_MINUS_ONE_DIV_TWO).unwrap();
+    let mut all: Vec<F> = edges();
+    all.extend([half, half + F::ONE, half - F::ONE]);
+    all.extend((0..253).step_by(7).map(|k| F::ONE.double().pow([k])));
+    all
+}
+
+fn halves<P: FastCurve>() {
+    let glv = Glv::of::<P>().unwrap();
+    let mut rng = ark_std::test_rng();
+    let mut scalars = special::<P::ScalarField>();
+    scalars.extend((0..5000).map(|_| P::ScalarField::rand(&mut rng)));
+    // Where rounding is closest: halves of the basis' vectors, which are furthest from the lattice.
+    let [a, b, c, d] = P::SCALAR_DECOMP_COEFFS.map(|(positive, n)| {
+        let n = P::ScalarField::from_bigint(n).unwrap();
+        if positive { n } else { -n }
+    });
+    let two = P::ScalarField::ONE.double().inverse().unwrap();
+    for (x, y) in [(a + c, b + d), (a, b), (c, d), (a - c, b - d)] {
+        let corner = (x + P::LAMBDA * y) * two;
+        scalars.extend((0..9u64).map(|i| corner + P::ScalarField::from(i) - P::ScalarField::from(4u64)));
+    }
+    let (mut longest, beta) = (0, P::ENDO_COEFFS[0]);
+    for k in &scalars {
+        let [first, second] = glv.halves(k.into_bigint().as_ref().first_chunk().unwrap());
+        let value = |half: super::glv::Half| {
+            let magnitude = P::ScalarField::from(half.magnitude);
+            if half.negative { -magnitude } else { magnitude }
+        };
+        assert_eq!(value(first) + P::LAMBDA * value(second), *k);
+        longest = longest.max(128 - first.magnitude.max(second.magnitude).leading_zeros());
+    }
+    assert!(longest <= glv.bits && longest + 3 > glv.bits, "{longest} {}", glv.bits);
+    for small in [1u64, 2, 1 << 20] {
+        let k = P::ScalarField::from(small);
+        for (k, negative) in [(k, false), (-k, true)] {
+            let [first, second] = glv.halves(k.into_bigint().as_ref().first_chunk().unwrap());
+            assert_eq!((first.negative, first.magnitude, second.magnitude), (negative, small.into(), 0));
+        }
+    }
+    let p = Projective::<P>::rand(&mut rng).into_affine();
+    assert_eq!(p * P::LAMBDA, Affine::<P>::new_unchecked(p.x * beta, p.y));
+}
+
+#[test]
+fn halves_of_scalars_make_up_the_scalars() {
+    halves::<ark_bn254::g1::Config>();
+    halves::<ark_bn254::g2::Config>();
+    halves::<ark_bls12_381::g1::Config>();
+    halves::<ark_bls12_381::g2::Config>();
+}
+
 fn sum<P: FastCurve>(bases: &[Affine<P>], scalars: &[P::ScalarField]) -> Projective<P> {
     P::multi_scalar([(bases, scalars), (&[], &[])])
 }
@@ -212,13 +322,7 @@ where
     P::BaseField: Arithmetic,
 {
     let mut rng = ark_std::test_rng();
-    let special: Vec<P::ScalarField> = {
-        let half = P::ScalarField::from_bigint(P::ScalarField::MODULUS_MINUS_ONE_DIV_TWO).unwrap();
-        let mut all: Vec<P::ScalarField> = edges();
-        all.extend([half, half + P::ScalarField::ONE, half - P::ScalarField::ONE]);
-        all.extend((0..253).step_by(7).map(|k| P::ScalarField::ONE.double().pow([k])));
-        all
-    };
+    let special = special::<P::ScalarField>();
     for n in [0, 1, PAYS - 1, PAYS + 40, 400, 3000] {
         let bases = points::<P>(n);
         let random: Vec<P::ScalarField> = (0..n).map(|_| P::ScalarField::rand(&mut rng)).collect();

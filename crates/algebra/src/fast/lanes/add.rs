@@ -7,7 +7,7 @@
 use core::arch::x86_64::*;
 
 use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
-use ark_ff::{BigInt, Fp, Fp2, Fp2Config, MontBackend, MontConfig, PrimeField};
+use ark_ff::{BigInt, Fp, Fp2, Fp2Config, MontBackend, MontConfig};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::constants::{Constants, LIMBS, Limbs};
@@ -37,11 +37,6 @@ pub(super) trait Coefficients<const D: usize>: Arithmetic {
     /// The element of such integers, which are below the modulus.
     fn from_words(words: [[u64; 4]; D]) -> Self;
 
-    /// The element whose coefficients *are* these integers.
-    fn from_integers(integers: [[u64; 4]; D]) -> Self;
-
-    /// The coefficients themselves.
-    fn to_integers(&self) -> [[u64; 4]; D];
 }
 
 impl<T: MontConfig<4>> Coefficients<1> for Fp<MontBackend<T, 4>, 4> {
@@ -55,13 +50,6 @@ impl<T: MontConfig<4>> Coefficients<1> for Fp<MontBackend<T, 4>, 4> {
         Self::new_unchecked(BigInt::new(words))
     }
 
-    fn from_integers([integer]: [[u64; 4]; 1]) -> Self {
-        Self::new(BigInt::new(integer))
-    }
-
-    fn to_integers(&self) -> [[u64; 4]; 1] {
-        [self.into_bigint().0]
-    }
 }
 
 /// Extensions by a square root of -1, which BN254's is (tested with the other fast paths).
@@ -79,14 +67,6 @@ where
         Self::new(C::Fp::from_words([c0]), C::Fp::from_words([c1]))
     }
 
-    fn from_integers([c0, c1]: [[u64; 4]; 2]) -> Self {
-        Self::new(C::Fp::from_integers([c0]), C::Fp::from_integers([c1]))
-    }
-
-    fn to_integers(&self) -> [[u64; 4]; 2] {
-        let ([c0], [c1]) = (self.c0.to_integers(), self.c1.to_integers());
-        [c0, c1]
-    }
 }
 
 /// A point: balanced limbs of its coordinates' coefficients. All zeros, which is on no curve here, is the neutral element.
@@ -175,6 +155,40 @@ where
     ) {
         // SAFETY: the processor has AVX2 and FMA, or this type would not be in use.
         unsafe { add::<P, D>(n, scratch, get, put) }
+    }
+
+    #[inline(always)]
+    fn multiply_x(points: &mut [LimbedPoint<D>], factor: &P::BaseField) {
+        // SAFETY: as above.
+        unsafe { multiply_x(points, factor) }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn multiply_x<F: Coefficients<D>, const D: usize>(points: &mut [LimbedPoint<D>], factor: &F) {
+    let mut multiplier = Multiplier::new(F::CONSTANTS);
+    // Multiplication divides by `2^255`; of what stands for the factor, which is `2^256` times the factor, by one half less.
+    let mut limbs = [[0.0; LIMBS]; D];
+    for (limbs, words) in limbs.iter_mut().zip(&(*factor * quarter::<F, D>().double()).to_words()) {
+        *limbs = F::CONSTANTS.split(words);
+    }
+    let factors: Block<D> = [repeated(&limbs); BLOCK];
+    let (mut x, mut product) = (factors, factors);
+    for points in points.chunks_mut(TOGETHER) {
+        let mut all = [LimbedPoint::IDENTITY; TOGETHER];
+        for (to, point) in all.iter_mut().zip(points.iter()) {
+            *to = *point;
+        }
+        for (x, [a, b, c, d]) in x.iter_mut().zip(all.as_chunks::<LANES>().0) {
+            *x = x_of([a, b, c, d]);
+        }
+        multiplier.multiply(&x, &factors, &mut product);
+        for (product, [a, b, c, d]) in product.iter().zip(all.as_chunks_mut::<LANES>().0) {
+            scatter(product, [&mut a.x, &mut b.x, &mut c.x, &mut d.x]);
+        }
+        for (point, from) in points.iter_mut().zip(&all) {
+            *point = *from;
+        }
     }
 }
 
@@ -276,6 +290,15 @@ fn add<'a, P, const D: usize>(
     }
 }
 
+/// `1 / 4`.
+fn quarter<F: Coefficients<D>, const D: usize>() -> F {
+    let mut quarter = [[0; 4]; D];
+    if let Some(first) = quarter.first_mut() {
+        *first = F::CONSTANTS.quarter;
+    }
+    F::from_words(quarter)
+}
+
 /// What multiplication sees as 1.
 fn one<F: Coefficients<D>, const D: usize>() -> [Limbs; D] {
     let mut one = [[0.0; LIMBS]; D];
@@ -340,11 +363,11 @@ fn inverted<F: Coefficients<D>, const D: usize>(block: &Block<D>) -> Option<Bloc
     }
     let mut values = Zeroizing::new([F::ZERO; TOGETHER]);
     for (value, limbs) in values.iter_mut().zip(integers.as_flattened()) {
-        let mut integer = [[0; 4]; D];
-        for (integer, limbs) in integer.iter_mut().zip(limbs) {
-            *integer = constants.join(limbs);
+        let mut words = [[0; 4]; D];
+        for (words, limbs) in words.iter_mut().zip(limbs) {
+            *words = constants.join(limbs);
         }
-        *value = F::from_integers(integer);
+        *value = F::from_words(words);
     }
     let mut before = Zeroizing::new([F::ONE; TOGETHER]);
     let mut product = F::ONE;
@@ -352,16 +375,11 @@ fn inverted<F: Coefficients<D>, const D: usize>(block: &Block<D>) -> Option<Bloc
         *before = product;
         product *= value;
     }
-    // What multiplication sees as the inverse of an integer `v` is `2^510 / v`.
-    let mut unit = [[0; 4]; D];
-    if let Some(first) = unit.first_mut() {
-        *first = constants.one_squared;
-    }
-    let unit = F::from_integers(unit);
-    let mut inverse = product.inverse()?;
+    // The inverse of what the integer `v` stands for is kept as `2^512 / v`; multiplication here takes `2^510 / v`.
+    let mut inverse = product.inverted()? * quarter::<F, D>();
     for ((value, before), limbs) in values.iter().zip(before.iter()).zip(integers.as_flattened_mut()).rev() {
-        for (limbs, integer) in limbs.iter_mut().zip((inverse * before * unit).to_integers()) {
-            *limbs = constants.split(&integer);
+        for (limbs, words) in limbs.iter_mut().zip((inverse * before).to_words()) {
+            *limbs = constants.split(&words);
         }
         inverse *= value;
     }

@@ -36,8 +36,8 @@ pub(super) struct Constants {
     pub(super) reciprocal: f64,
     /// `2^255`: 1 as multiplication sees it.
     pub(super) one: Limbs,
-    /// `2^510` modulo the modulus, in words.
-    pub(super) one_squared: [u64; 4],
+    /// `2^254` modulo the modulus, in words: what stands for `1 / 4` elsewhere.
+    pub(super) quarter: [u64; 4],
     words: [u64; 4],
     /// The last word of half the modulus.
     half: u64,
@@ -77,7 +77,7 @@ impl Constants {
             negated_inverse: negated as f64,
             reciprocal: 16.0 / modulus[LIMBS - 1],
             one: least(&doubled(&words, 255), &words),
-            one_squared: doubled(&words, 510),
+            quarter: doubled(&words, 254),
             words,
             half: words[3] >> 1,
             offsets: [HALVES, sub(&HALVES, &words).0],

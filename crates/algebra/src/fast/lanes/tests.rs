@@ -189,8 +189,8 @@ fn constants_are_what_they_are_called() {
             assert_eq!(((value(up) << (BITS * places)) - 1) % &q, Integer::default());
         }
         assert_eq!((integer(&constants.one) - (Integer::from(1) << 255)) % &q, Integer::default());
-        let squared: Integer = BigUint::from(BigInt::<4>(constants.one_squared)).into();
-        assert_eq!((squared - (Integer::from(1) << 510)) % &q, Integer::default());
+        let quarter: Integer = BigUint::from(BigInt::<4>(constants.quarter)).into();
+        assert_eq!((quarter - (Integer::from(1) << 254)) % &q, Integer::default());
         let inverse = Integer::from(constants.negated_inverse as i64);
         assert_eq!((inverse * &q + 1) % (Integer::from(1) << BITS), Integer::default());
     }
