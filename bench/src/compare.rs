@@ -20,7 +20,9 @@ use crate::{Outcome, tools};
 const MSM_SIZE: u32 = 16;
 /// The transform's size, as a power of two.
 const FFT_SIZE: u32 = 18;
-/// Opening a prepared key may take so long.
+/// Opening the prepared key of a circuit of this `log2` size may take so long.
+const OPEN_SIZE: u32 = 16;
+/// In milliseconds.
 const OPEN_WALL_MS: f64 = 50.0;
 /// Vectors over the domain that the quotient is computed from: the values of `A`, `B` and `C`.
 const DOMAIN_VECTORS: usize = 3;
@@ -306,7 +308,7 @@ impl Setting<'_> {
                     state: State::Warm,
                     measure: Measure::Memory,
                 };
-                rows.extend(self.limit(&heading, Work::Respond, limit, 3.0)?);
+                rows.extend(self.limit(&heading, Work::Respond, limit, Some(3.0))?);
             }
             if self.wanted(Part::Import) {
                 let heading = Heading {
@@ -316,20 +318,28 @@ impl Setting<'_> {
                     state: State::Warm,
                     measure: Measure::Wall,
                 };
-                rows.extend(self.limit(&heading, Work::Open, OPEN_WALL_MS, 1.0)?);
+                // The limit is for a circuit of this size.
+                let target = (size <= OPEN_SIZE).then_some(1.0);
+                rows.extend(self.limit(&heading, Work::Open, OPEN_WALL_MS, target)?);
             }
         }
         Ok(rows)
     }
 
-    fn limit(&self, heading: &Heading<'_>, work: Work, limit: f64, target: f64) -> Outcome<Option<Row>> {
+    fn limit(
+        &self,
+        heading: &Heading<'_>,
+        work: Work,
+        limit: f64,
+        target: Option<f64>,
+    ) -> Outcome<Option<Row>> {
         eprintln!("{}, 2^{}", heading.work, heading.size);
         let frugal = heading.measure == Measure::Memory;
         let mut process =
             Process::start(&self.here, Who::Tacit, work, heading.size, &self.conditions, frugal)?;
         let costs: Vec<Cost> = (0..self.args.runs).map(|_| process.run()).collect::<Outcome<_>>()?;
         let ours = heading.measure.median(&costs);
-        Ok(ours.map(|ours| heading.row(ours, limit, Some(target), None, costs.len())))
+        Ok(ours.map(|ours| heading.row(ours, limit, target, None, costs.len())))
     }
 }
 

@@ -98,7 +98,7 @@ pub trait Group<F: PrimeField>:
     /// The conventional generator.
     fn generator() -> Self;
 
-    /// `k * self`.
+    /// `k * self`, for an element of the prime-order subgroup.
     fn scale(&self, k: &F) -> Self;
 
     /// To the stored form.
@@ -159,7 +159,7 @@ where
     }
 
     fn scale(&self, k: &P::ScalarField) -> Self {
-        *self * k
+        P::scale(self, k)
     }
 
     fn to_affine(&self) -> Self::Affine {

@@ -212,13 +212,25 @@ pub fn write<C: Curve>(path: &Path, key: &ProvingKey<C>) -> Result<[u8; 32], Pre
 /// # Errors
 /// When the file or its directory is not safe, or the header is not that of a prepared key of this version.
 pub fn inspect(path: &Path) -> Result<Header, PreparedError> {
-    let mut file = open_checked(path)?.0;
+    read_header(path, &mut open_checked(path)?.0)
+}
+
+fn read_header(path: &Path, file: &mut File) -> Result<Header, PreparedError> {
     let mut bytes = Vec::with_capacity(HEADER);
-    Read::by_ref(&mut file)
-        .take(HEADER as u64)
-        .read_to_end(&mut bytes)
-        .map_err(|e| PreparedError::io(path, e))?;
+    file.take(HEADER as u64).read_to_end(&mut bytes).map_err(|e| PreparedError::io(path, e))?;
     parse_header(path, &bytes)
+}
+
+/// Whether the file can be a key over this curve.
+fn check_header<C: Curve>(path: &Path, header: &Header, len: u64) -> Result<(), PreparedError> {
+    if header.curve != C::ID {
+        let got = Some(header.curve);
+        return Err(PreparedError::Curve { path: path.to_owned(), expected: C::ID, got });
+    }
+    if expected_len::<C>(header) != Some(len) {
+        return Err(PreparedError::damaged(path, "its size is not the one that its header asks for"));
+    }
+    Ok(())
 }
 
 /// Maps a prepared key, checks its digest and builds the key from it, without checking points again.
@@ -226,27 +238,21 @@ pub fn inspect(path: &Path) -> Result<Header, PreparedError> {
 /// # Errors
 /// See [`PreparedError`].
 pub fn open<C: Curve>(path: &Path) -> Result<ProvingKey<C>, PreparedError> {
-    let (file, len) = open_checked(path)?;
-    if len < HEADER as u64 {
-        return Err(PreparedError::Magic { path: path.to_owned() });
-    }
+    let (mut file, len) = open_checked(path)?;
+    // What cannot be used is not brought into memory.
+    check_header::<C>(path, &read_header(path, &mut file)?, len)?;
     // SAFETY: a mapping is undefined behaviour if the file changes while it is mapped. `open_checked` has seen that the
     // file and its directory belong to this user and that nobody else can write them, and this program never changes a
     // prepared key in place: it renames a new file over the old one, whose content stays as it was.
-    let map = unsafe { memmap2::MmapOptions::new().populate().map(&file) }.map_err(|e| PreparedError::io(path, e))?;
+    let map = unsafe { memmap2::MmapOptions::new().populate().map(&file) }
+        .map_err(|e| PreparedError::io(path, e))?;
     read(path, &map)
 }
 
 /// As [`open`], for bytes that are at hand.
 fn read<C: Curve>(path: &Path, bytes: &[u8]) -> Result<ProvingKey<C>, PreparedError> {
     let header = parse_header(path, bytes)?;
-    if header.curve != C::ID {
-        let got = Some(header.curve);
-        return Err(PreparedError::Curve { path: path.to_owned(), expected: C::ID, got });
-    }
-    if expected_len::<C>(&header) != Some(bytes.len() as u64) {
-        return Err(PreparedError::damaged(path, "its size is not the one that its header asks for"));
-    }
+    check_header::<C>(path, &header, bytes.len() as u64)?;
     if digest(bytes) != header.digest {
         return Err(PreparedError::damaged(path, "its digest is wrong"));
     }

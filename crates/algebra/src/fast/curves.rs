@@ -5,6 +5,7 @@ use ark_ec::short_weierstrass::{Affine, Projective};
 
 use super::backend::with_backend;
 use super::batch::OneByOne;
+use super::glv;
 use super::msm::{self, Part};
 use super::subgroup;
 
@@ -13,6 +14,11 @@ pub trait FastCurve: GLVConfig {
     /// `sum scalars[i] * bases[i]` over both pairs of bases and scalars, which lie in the prime-order subgroup; the
     /// shorter slice decides. Not constant-time.
     fn multi_scalar(parts: [Part<'_, Self>; 2]) -> Projective<Self>;
+
+    /// `scalar * point` for a point of the prime-order subgroup. Not constant-time.
+    fn scale(point: &Projective<Self>, scalar: &Self::ScalarField) -> Projective<Self> {
+        glv::scale(point, scalar)
+    }
 
     /// Whether all points, which lie on the curve, lie in its prime-order subgroup.
     fn all_in_subgroup(points: &[Affine<Self>]) -> bool;

@@ -7,8 +7,10 @@
 //! a short basis.
 
 use ark_ec::scalar_mul::glv::GLVConfig;
-use ark_ff::{BigInteger, PrimeField};
+use ark_ec::short_weierstrass::Projective;
+use ark_ff::{AdditiveGroup, BigInteger, PrimeField, Zero};
 use num_bigint::BigUint;
+use zeroize::Zeroize;
 
 /// Limbs of a scalar of either curve.
 const LIMBS: usize = 4;
@@ -16,10 +18,17 @@ const LIMBS: usize = 4;
 const SHIFT: u64 = 320;
 
 /// A whole number by sign and magnitude.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Half {
     pub(crate) negative: bool,
     pub(crate) magnitude: u128,
+}
+
+impl Zeroize for Half {
+    fn zeroize(&mut self) {
+        self.negative.zeroize();
+        self.magnitude.zeroize();
+    }
 }
 
 /// What cuts a curve's scalars.
@@ -46,9 +55,12 @@ impl Glv {
             Some((negative, <[u64; LIMBS]>::try_from(limbs).ok()?))
         };
         let shares = [share((!n22.0, &n22.1))?, share((n12.0, &n12.1))?];
-        // Each coordinate is off by half a basis vector of either kind, and by 1 for what is rounded on the way.
-        let bits = [&n11.1 + &n21.1, &n12.1 + &n22.1].map(|sum| ((sum >> 1u8) + 2u8).bits());
-        let bits = bits.into_iter().max().and_then(|bits| u32::try_from(bits).ok()).filter(|bits| *bits <= 127)?;
+        // Each coordinate is off by half a basis vector of either kind. A share is off by at most 2^-321, times a scalar below
+        // 2^256 by at most 2^-65 of a basis vector.
+        let bits =
+            [&n11.1 + &n21.1, &n12.1 + &n22.1].map(|sum| ((&sum >> 1u8) + (&sum >> 64u8) + 2u8).bits());
+        let bits =
+            bits.into_iter().max().and_then(|bits| u32::try_from(bits).ok()).filter(|bits| *bits <= 127)?;
         let modulo = |(positive, n): (bool, BigUint)| {
             let n = u128::try_from(n).ok()?;
             Some(if positive { n } else { n.wrapping_neg() })
@@ -69,6 +81,33 @@ impl Glv {
         let k2 = first.wrapping_mul(n12).wrapping_add(second.wrapping_mul(n22)).wrapping_neg();
         [k1, k2].map(|k| Half { negative: (k as i128) < 0, magnitude: (k as i128).unsigned_abs() })
     }
+}
+
+/// `scalar * point` for a point of the prime-order subgroup. Not constant-time; leaves nothing on the heap.
+pub(crate) fn scale<P: GLVConfig>(point: &Projective<P>, scalar: &P::ScalarField) -> Projective<P> {
+    let mut words = scalar.into_bigint();
+    let (Some(glv), Some(limbs)) = (Glv::of::<P>(), words.as_ref().first_chunk()) else {
+        return *point * scalar;
+    };
+    let mut halves = glv.halves(limbs);
+    let [first, second] = &halves;
+    let signed = |point: Projective<P>, half: &Half| if half.negative { -point } else { point };
+    let first_point = signed(*point, first);
+    let second_point = signed(P::endomorphism(point), second);
+    let both = first_point + second_point;
+    let mut sum = Projective::zero();
+    for bit in (0..glv.bits).rev() {
+        sum.double_in_place();
+        match (first.magnitude >> bit & 1, second.magnitude >> bit & 1) {
+            (0, 0) => {}
+            (_, 0) => sum += first_point,
+            (0, _) => sum += second_point,
+            _ => sum += both,
+        }
+    }
+    halves.zeroize();
+    words.as_mut().zeroize();
+    sum
 }
 
 /// The whole number nearest to `scalar` times a share, modulo `2^128`.

@@ -88,7 +88,11 @@ impl Modulus {
     /// The number, or its negative, from 0 to the modulus.
     fn normalized(&self, number: Signed, negative: bool) -> Signed {
         let lifted = |number: Signed| {
-            if number[LIMBS - 1] < 0 { carried(std::array::from_fn(|i| number[i] + self.limbs[i])) } else { number }
+            if number[LIMBS - 1] < 0 {
+                carried(std::array::from_fn(|i| number[i] + self.limbs[i]))
+            } else {
+                number
+            }
         };
         let number = lifted(number);
         lifted(if negative { carried(number.map(|limb| -limb)) } else { number })

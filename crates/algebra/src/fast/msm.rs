@@ -31,8 +31,8 @@ const LANES: usize = 512;
 const MAX_BITS: u32 = 15;
 /// What a bucket costs beside the points in it, where an addition costs 6.
 const BUCKET_COST: usize = 20;
-/// Below so many terms, windows of which each has its own inversions do not pay.
-pub(crate) const PAYS: usize = 128;
+/// Terms of either part that indices can name, with a bit for a sign.
+const MAX_TERMS: usize = 1 << 30;
 
 /// The scalars that count, cut.
 struct Digits {
@@ -45,7 +45,7 @@ struct Digits {
 
 /// How halves are cut.
 #[derive(Debug, Clone, Copy)]
-struct Windows {
+pub(crate) struct Windows {
     /// Bits of a digit.
     bits: u32,
     /// Digits of a half.
@@ -57,17 +57,19 @@ struct Windows {
 impl Windows {
     /// For the least work with `n` terms whose halves' magnitudes have `half_bits`.
     fn for_terms(n: usize, half_bits: u32) -> Self {
-        let of_bits = |bits: u32| {
-            let count = half_bits.div_ceil(bits).max(1);
-            Self { bits, count, last_bits: half_bits - (count - 1) * bits }
-        };
         let cost = |w: &Self| {
             let buckets: usize = (0..w.count).map(|window| w.buckets(window)).sum();
             2 * n * 6 * w.count as usize + buckets * BUCKET_COST
         };
         // The last digit has no sign; it must fit where the others do.
-        let candidates = (4..=MAX_BITS).map(of_bits).filter(|w| w.last_bits < MAX_BITS);
-        candidates.min_by_key(cost).unwrap_or(of_bits(8))
+        let candidates = (4..=MAX_BITS).map(|bits| Self::of_bits(bits, half_bits));
+        candidates.filter(|w| w.last_bits < MAX_BITS).min_by_key(cost).unwrap_or(Self::of_bits(8, half_bits))
+    }
+
+    /// With digits of so many bits.
+    pub(crate) fn of_bits(bits: u32, half_bits: u32) -> Self {
+        let count = half_bits.div_ceil(bits).max(1);
+        Self { bits, count, last_bits: half_bits - (count - 1) * bits }
     }
 
     /// The greatest magnitude of a window's digits, a power of two.
@@ -98,15 +100,27 @@ pub type Part<'a, P> = (&'a [Affine<P>], &'a [<P as CurveConfig>::ScalarField]);
 
 /// `sum scalars[i] * bases[i]` over both parts. The bases lie in the prime-order subgroup.
 pub(crate) fn msm<P: GLVConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Projective<P> {
+    if parts.iter().any(|(bases, _)| bases.len() > MAX_TERMS) {
+        let pieces = parts.into_iter().flat_map(|(bases, scalars)| {
+            bases.chunks(MAX_TERMS).zip(scalars.chunks(MAX_TERMS)).map(|piece| [piece, (&[], &[])])
+        });
+        return pieces.map(|parts| msm_with::<P, A>(parts, Windows::for_terms)).sum();
+    }
+    msm_with::<P, A>(parts, Windows::for_terms)
+}
+
+/// [`msm`] of at most [`MAX_TERMS`] terms in each part, with windows as given by the number of terms that count and the bits
+/// of a half.
+pub(crate) fn msm_with<P: GLVConfig, A: Adder<P>>(
+    parts: [Part<'_, P>; 2],
+    windows: impl Fn(usize, u32) -> Windows,
+) -> Projective<P> {
     let parts = parts.map(|(bases, scalars)| {
         let n = bases.len().min(scalars.len());
         (bases.get(..n).unwrap_or_default(), scalars.get(..n).unwrap_or_default())
     });
-    let Some(Digits { windows, points, values }) = digits::<P>(parts) else {
-        // Too few to gain anything by buckets, or more than indices can name.
-        let few =
-            |(bases, scalars)| <Projective<P> as ark_ec::VariableBaseMSM>::msm_unchecked(bases, scalars);
-        return parts.into_iter().map(few).sum();
+    let Some(Digits { windows, points, values }) = digits::<P>(parts, windows) else {
+        return Projective::zero();
     };
     let bases = parts.map(|(bases, _)| bases);
     let beta = P::ENDO_COEFFS.first().copied().unwrap_or(P::BaseField::ONE);
@@ -126,7 +140,11 @@ pub(crate) fn msm<P: GLVConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Project
                 A::multiply_x(second, &beta);
             }
             match (first, second) {
-                (Some(first), Some(second)) => weigh::<P, A>(&sums_of::<P, A>(&first, &second)),
+                (Some(mut first), Some(second)) => {
+                    add_all::<P, A>(&mut first, &second);
+                    drop(second);
+                    weigh::<P, A>(&first)
+                }
                 (first, second) => first.or(second).map_or(Projective::zero(), |sums| weigh::<P, A>(&sums)),
             }
         })
@@ -142,17 +160,17 @@ pub(crate) fn msm<P: GLVConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Project
     total
 }
 
-/// Cuts the scalars of the terms that count: neither point nor scalar is neutral.
-fn digits<P: GLVConfig>(parts: [Part<'_, P>; 2]) -> Option<Digits> {
+/// Cuts the scalars of the terms that count: neither point nor scalar is neutral. `None` if there are none.
+fn digits<P: GLVConfig>(parts: [Part<'_, P>; 2], windows: impl Fn(usize, u32) -> Windows) -> Option<Digits> {
     let all = || parts.into_iter().flat_map(|(bases, scalars)| bases.iter().zip(scalars)).zip(0u32..);
     let counts =
         |((base, scalar), _): &((&Affine<P>, &P::ScalarField), u32)| !base.is_zero() && !scalar.is_zero();
     let n = all().filter(counts).count();
-    if n < PAYS || parts.iter().map(|(bases, _)| bases.len()).sum::<usize>() > u32::MAX as usize >> 1 {
+    if n == 0 {
         return None;
     }
     let glv = Glv::of::<P>()?;
-    let windows = Windows::for_terms(n, glv.bits);
+    let windows = windows(n, glv.bits);
     let offset = windows.offset();
     let mut points = Zeroizing::new(Vec::with_capacity(n));
     let mut values = Zeroizing::new(vec![0; 2 * n * windows.count as usize]);
@@ -211,25 +229,25 @@ fn buckets<P: SWCurveConfig, A: Adder<P>>(
     Some(sums)
 }
 
-/// The sums of the points of two lists of equal length.
-fn sums_of<P: SWCurveConfig, A: Adder<P>>(p: &[A::Point], q: &[A::Point]) -> Zeroizing<Vec<A::Point>> {
-    let mut sums = Zeroizing::new(vec![A::IDENTITY; p.len()]);
+/// Adds the points of one list to those of another, as long a one.
+fn add_all<P: SWCurveConfig, A: Adder<P>>(to: &mut [A::Point], points: &[A::Point]) {
+    let at_once = (GROUP_BYTES / size_of::<A::Point>()).min(points.len()).max(1);
+    let mut sums = Zeroizing::new(vec![A::IDENTITY; at_once]);
     let mut scratch = A::Scratch::default();
     let identity = A::IDENTITY;
-    let at_once = GROUP_BYTES / size_of::<A::Point>();
-    for ((sums, p), q) in sums.chunks_mut(at_once).zip(p.chunks(at_once)).zip(q.chunks(at_once)) {
+    for (to, points) in to.chunks_mut(at_once).zip(points.chunks(at_once)) {
         A::add(
-            sums.len(),
+            to.len(),
             &mut scratch,
-            |i| (p.get(i).unwrap_or(&identity), q.get(i).unwrap_or(&identity)),
+            |i| (to.get(i).unwrap_or(&identity), points.get(i).unwrap_or(&identity)),
             |i, sum| {
                 if let Some(slot) = sums.get_mut(i) {
                     *slot = sum;
                 }
             },
         );
+        to.iter_mut().zip(sums.iter()).for_each(|(to, sum)| *to = *sum);
     }
-    sums
 }
 
 /// Points, with the sign in the highest bit, by the magnitude of their digit, and where each magnitude ends (the first

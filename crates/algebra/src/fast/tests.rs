@@ -4,7 +4,9 @@
 
 use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::{AffineRepr, CurveConfig, CurveGroup, PrimeGroup, VariableBaseMSM};
-use ark_ff::{AdditiveGroup, BigInt, Field, Fp, MontBackend, MontConfig, PrimeField, UniformRand, Zero};
+use ark_ff::{
+    AdditiveGroup, BigInt, BitIteratorBE, Field, Fp, MontBackend, MontConfig, PrimeField, UniformRand, Zero,
+};
 use ark_std::rand::Rng;
 use num_bigint::BigUint;
 
@@ -12,10 +14,10 @@ use super::FastCurve;
 use super::arithmetic::Arithmetic;
 use super::backend::{Backend, Portable, with_backend};
 use super::batch::{Adder, OneByOne};
+use super::glv::Glv;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{self, Lanes};
-use super::glv::Glv;
-use super::msm::{self, PAYS};
+use super::msm::{self, Windows};
 use super::subgroup;
 use crate::Point;
 
@@ -301,8 +303,18 @@ fn halves<P: FastCurve>() {
             assert_eq!((first.negative, first.magnitude, second.magnitude), (negative, small.into(), 0));
         }
     }
-    let p = Projective::<P>::rand(&mut rng).into_affine();
-    assert_eq!(p * P::LAMBDA, Affine::<P>::new_unchecked(p.x * beta, p.y));
+    // By doubling and adding: the curve's own multiplication may use the endomorphism.
+    let p = Projective::<P>::rand(&mut rng);
+    let plainly = |k: &P::ScalarField| {
+        let bits = BitIteratorBE::new(k.into_bigint());
+        bits.fold(Projective::<P>::ZERO, |sum, bit| if bit { sum.double() + p } else { sum.double() })
+    };
+    let affine = p.into_affine();
+    assert_eq!(plainly(&P::LAMBDA), Affine::<P>::new_unchecked(affine.x * beta, affine.y));
+    for k in special::<P::ScalarField>().iter().chain(&scalars[scalars.len() - 10..]) {
+        assert_eq!(P::scale(&p, k), plainly(k));
+        assert_eq!(P::scale(&Projective::ZERO, k), Projective::ZERO);
+    }
 }
 
 #[test]
@@ -323,7 +335,7 @@ where
 {
     let mut rng = ark_std::test_rng();
     let special = special::<P::ScalarField>();
-    for n in [0, 1, PAYS - 1, PAYS + 40, 400, 3000] {
+    for n in [0, 1, 2, 100, 400, 3000] {
         let bases = points::<P>(n);
         let random: Vec<P::ScalarField> = (0..n).map(|_| P::ScalarField::rand(&mut rng)).collect();
         let edge: Vec<P::ScalarField> = (0..n).map(|i| special[i % special.len()]).collect();
@@ -354,6 +366,33 @@ fn multi_scalar_multiplications_are_those_of_arkworks() {
     sums::<ark_bn254::g2::Config>();
     sums::<ark_bls12_381::g1::Config>();
     sums::<ark_bls12_381::g2::Config>();
+}
+
+/// Every width of a digit, with random scalars and those furthest from the lattice that cuts them.
+#[test]
+fn every_window_gives_the_sum() {
+    fn with<P: FastCurve, A: Adder<P>>() {
+        let mut rng = ark_std::test_rng();
+        let n = 300;
+        let bases = points::<P>(n);
+        let special = special::<P::ScalarField>();
+        let scalars: Vec<_> = (0..n)
+            .map(|i| if i % 3 == 0 { special[i / 3 % special.len()] } else { P::ScalarField::rand(&mut rng) })
+            .collect();
+        let expected = Projective::<P>::msm_unchecked(&bases, &scalars);
+        for bits in 4..=15 {
+            let windows = |_, half_bits| Windows::of_bits(bits, half_bits);
+            assert_eq!(msm::msm_with::<P, A>([(&bases, &scalars), (&[], &[])], windows), expected, "{bits}");
+        }
+    }
+    with_backend!(B => with::<ark_bls12_381::g1::Config, OneByOne<B>>());
+    with_backend!(B => with::<ark_bls12_381::g2::Config, OneByOne<B>>());
+    with_backend!(B => with::<ark_bn254::g1::Config, OneByOne<B>>());
+    #[cfg(target_arch = "x86_64")]
+    if lanes::are_available() {
+        with::<ark_bn254::g1::Config, Lanes<1>>();
+        with::<ark_bn254::g2::Config, Lanes<2>>();
+    }
 }
 
 /// One bucket with more points than are added up at a time, and one between two others.

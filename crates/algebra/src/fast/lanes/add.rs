@@ -36,7 +36,6 @@ pub(super) trait Coefficients<const D: usize>: Arithmetic {
 
     /// The element of such integers, which are below the modulus.
     fn from_words(words: [[u64; 4]; D]) -> Self;
-
 }
 
 impl<T: MontConfig<4>> Coefficients<1> for Fp<MontBackend<T, 4>, 4> {
@@ -49,7 +48,6 @@ impl<T: MontConfig<4>> Coefficients<1> for Fp<MontBackend<T, 4>, 4> {
     fn from_words([words]: [[u64; 4]; 1]) -> Self {
         Self::new_unchecked(BigInt::new(words))
     }
-
 }
 
 /// Extensions by a square root of -1, which BN254's is (tested with the other fast paths).
@@ -66,7 +64,6 @@ where
     fn from_words([c0, c1]: [[u64; 4]; 2]) -> Self {
         Self::new(C::Fp::from_words([c0]), C::Fp::from_words([c1]))
     }
-
 }
 
 /// A point: balanced limbs of its coordinates' coefficients. All zeros, which is on no curve here, is the neutral element.
