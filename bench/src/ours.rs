@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use tacit_algebra::{Bn254, CurveId, Domain, Group, Groups};
-use tacit_delegate::{CircuitShape, DealTerms, Dials, Handover, deal, respond};
+use tacit_delegate::{DealTerms, Dials, Handover, Layout, Secrets, deal, respond};
 use tacit_groth16::prepared;
 use tacit_groth16::prove::prove;
 use tacit_groth16::verify::verify;
@@ -56,7 +56,8 @@ fn response(files: &Files) -> Outcome<Runner> {
             public: witness.get(1..=key.n_public).unwrap_or_default().to_vec(),
         };
         let private = witness.get(key.n_public + 1..).unwrap_or_default();
-        let mut dealt = deal(terms, &CircuitShape::of(&key), private, &mut rand::rng())?;
+        let layout = Layout::of(&key, Handover::Witness);
+        let mut dealt = deal(terms, &layout, Secrets::witness(private), &mut rand::rng())?;
         (dealt.header, dealt.packages.pop().ok_or("the deal has no packages")?)
     };
     Ok(Box::new(move || {

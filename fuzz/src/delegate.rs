@@ -1,7 +1,10 @@
 //! The delegation protocol's encodings: what decodes has one encoding. Codes at the front tell them apart.
 
 use tacit_algebra::{Bls12_381, Bn254, CurveId, Groups};
-use tacit_delegate::{Acknowledgement, Assignment, DealHeader, Package, Record, Response, header};
+use tacit_delegate::{
+    Acknowledgement, Assignment, CircuitId, CircuitShape, DealHeader, Layout, Package, Record, Response,
+    header,
+};
 
 fn curve<G: Groups>(data: &[u8]) {
     if let Ok(header) = DealHeader::<G::Scalar>::decode(data) {
@@ -9,7 +12,8 @@ fn curve<G: Groups>(data: &[u8]) {
         let _ = (header.deal_id(), header.check_expiry(0));
     }
     for n_private in [0, 1, 2, 5] {
-        if let Ok(package) = Package::<G::Scalar>::decode(data, n_private) {
+        let circuit = CircuitShape { id: CircuitId([0; 32]), n_public: 0, n_private };
+        if let Ok(package) = Package::<G::Scalar>::decode(data, &Layout::witness(circuit)) {
             assert_eq!(package.encode().as_slice(), data);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use tacit_algebra::{Bn254, Check};
 use tacit_circom::Zkey;
-use tacit_delegate::{DealHeader, Package, Response, respond};
+use tacit_delegate::{DealHeader, Layout, Package, Response, respond};
 use tacit_groth16::ProvingKey;
 
 static KEY: LazyLock<ProvingKey<Bn254>> = LazyLock::new(|| {
@@ -19,7 +19,9 @@ pub fn run(data: &[u8]) {
     let Some((len, rest)) = data.split_first_chunk() else { return };
     let Some((header, package)) = rest.split_at_checked(u16::from_le_bytes(*len).into()) else { return };
     let Ok(mut header) = DealHeader::decode(header) else { return };
-    let Ok(mut package) = Package::decode(package, KEY.n_private()) else { return };
+    let Ok(mut package) = Package::decode(package, &Layout::of(&*KEY, header.terms.dials.handover())) else {
+        return;
+    };
     // What the fuzzer cannot guess.
     header.terms.circuit = KEY.circuit_id;
     package.deal = header.deal_id();

@@ -10,7 +10,7 @@ use rand_chacha::rand_core::SeedableRng;
 use tacit_algebra::{Check, Curve, Group, Point};
 use tacit_circom::{Wtns, Zkey};
 use tacit_delegate::{
-    Acknowledgement, CircuitShape, DealTerms, Dials, Handover, Seat, accept, decide, respond,
+    Acknowledgement, CircuitShape, DealTerms, Dials, Handover, Layout, Seat, Secrets, accept, decide, respond,
 };
 use tacit_delegate::{Decision, Holder};
 use tacit_groth16::{ProvingKey, prepared};
@@ -79,7 +79,8 @@ fn make<C: Curve>(curve: &str) {
         public: public.to_vec(),
     };
     let shape = CircuitShape::of(&key);
-    let deal = tacit_delegate::deal(terms, &shape, private, &mut rng).expect("a deal");
+    let secrets = Secrets::witness(private);
+    let deal = tacit_delegate::deal(terms, &Layout::witness(shape), secrets, &mut rng).expect("a deal");
     let header = deal.header.encode();
     save("delegate", &format!("{curve}-header"), &header);
     let holder = Holder { node: [5; 32], sealing_key: [6; 32], epoch: 7 };

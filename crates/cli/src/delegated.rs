@@ -27,7 +27,7 @@ pub struct DialOptions {
     /// Number of nodes
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub committee: u8,
-    /// Any T nodes together learn nothing; handover `witness` needs 2T+1 answers
+    /// Any T nodes together learn nothing; handover `witness` needs 2T+1 answers, `quotient` T+1
     #[arg(long, default_value_t = 1, value_name = "T")]
     pub threshold: u8,
     /// What the client hands over shares of
@@ -35,12 +35,12 @@ pub struct DialOptions {
     pub handover: HandoverName,
 }
 
-/// Handovers by name; those of later versions are named so that asking for one gets a clear answer.
+/// Handovers by name; one of a later version is named so that asking for it gets a clear answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum HandoverName {
     /// Every private wire
     Witness,
-    /// (not in this version) wires, products with the blinders, and the quotient
+    /// Also its products with the blinders and the quotient, which this program computes
     Quotient,
     /// (not in this version) circuit inputs only
     Inputs,
@@ -141,7 +141,7 @@ pub fn prove<C: Curve>(
         _ => None,
     };
     let constraints = vouched.as_deref().and_then(|bytes| constraints_of::<C>(bytes, key.n_wires));
-    let prepared = Prepared::new(&key, &witness.values, constraints.as_ref())?;
+    let prepared = Prepared::new(&key, &witness.values, constraints.as_ref(), options.dials.handover())?;
     let checked = checked_here || constraints.is_some();
     let (circuit, n_wires) = (key.circuit_id, key.n_wires);
     drop(key);

@@ -252,10 +252,19 @@ fn is_ours(pid: u32, folder: &Path) -> bool {
 
 /// SIGTERM.
 fn signal(pid: u32) -> bool {
+    send(pid, rustix::process::Signal::TERM)
+}
+
+/// SIGKILL, for a process that is to drop out.
+pub fn kill(pid: u32) -> bool {
+    send(pid, rustix::process::Signal::KILL)
+}
+
+fn send(pid: u32, signal: rustix::process::Signal) -> bool {
     i32::try_from(pid)
         .ok()
         .and_then(rustix::process::Pid::from_raw)
-        .is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_ok())
+        .is_some_and(|pid| rustix::process::kill_process(pid, signal).is_ok())
 }
 
 /// A folder for its owner alone.

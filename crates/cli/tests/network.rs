@@ -113,7 +113,7 @@ fn a_network_proves_on_both_curves_and_shows_what_it_did() {
         .code(1)
         .stderr(predicate::str::contains("threshold"));
     network
-        .prove("bn128", &wtns, out.path(), &["--handover", "quotient"])
+        .prove("bn128", &wtns, out.path(), &["--handover", "inputs"])
         .code(1)
         .stderr(predicate::str::contains("not supported"));
 }
@@ -244,6 +244,55 @@ fn the_demo_shows_a_verified_proof_and_leaves_nothing_running() {
     assert_eq!(result["verified"], true);
     assert_eq!(result["nodes"].as_array().unwrap().len(), 4);
     assert!(result["private_wires"].as_u64().unwrap() > 8000);
+}
+
+#[test]
+fn the_demo_shows_two_nodes_and_a_dropout() {
+    for (scenario, nodes, seeded, answered) in [("two-nodes", 2, 1, 2), ("dropout", 4, 1, 3)] {
+        let done = tacit().args(["demo", "--json", "--scenario", scenario]).assert().success();
+        let result: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+        assert_eq!(result["verified"], true);
+        let shown = result["nodes"].as_array().unwrap();
+        assert_eq!(shown.len(), nodes);
+        let small = shown.iter().filter(|n| n["package_bytes"].as_u64().unwrap() < 200).count();
+        assert_eq!(small, seeded, "{scenario}: packages with a seed");
+        assert!(shown.iter().filter(|n| n["answered"] == true).count() >= answered);
+    }
+}
+
+/// Two nodes, the handover `quotient`: both are needed, and either package is useless alone.
+#[test]
+fn two_nodes_prove_on_both_curves() {
+    let network = Network::up(2);
+    let dials = ["--committee", "2", "--handover", "quotient"];
+    for curve in CURVES {
+        let out = tempfile::tempdir().unwrap();
+        let done = network
+            .prove(curve, &fixture(curve, "tiny.wtns"), out.path(), &[&dials[..], &["--json"]].concat())
+            .success();
+        let result: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+        assert_eq!((&result["verified"], &result["handover"]), (&true.into(), &"quotient".into()));
+        verify(curve, out.path());
+    }
+    // The coordinator may assemble here, too.
+    let out = tempfile::tempdir().unwrap();
+    let wtns = fixture("bn128", "tiny.wtns");
+    network
+        .prove("bn128", &wtns, out.path(), &[&dials[..], &["--assembler", "coordinator"]].concat())
+        .success();
+    verify("bn128", out.path());
+    // Without the handover two nodes are too few.
+    network
+        .prove("bn128", &wtns, out.path(), &["--committee", "2"])
+        .code(1)
+        .stderr(predicate::str::contains("between 3 and 16"));
+    network.signal("node-2", "-STOP");
+    network
+        .prove("bn128", &wtns, out.path(), &[&dials[..], &["--timeout", "4"]].concat())
+        .code(1)
+        .stderr(predicate::str::contains("node-2"));
+    network.signal("node-2", "-CONT");
+    network.prove("bn128", &wtns, out.path(), &dials).success();
 }
 
 #[test]

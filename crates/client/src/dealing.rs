@@ -112,16 +112,16 @@ impl<C: Curve> Prepared<C> {
         };
         let terms = DealTerms {
             curve: C::ID,
-            circuit: self.circuit.id,
+            circuit: self.circuit(),
             dials,
             assembler_key,
             client_key: identity.key().0,
             expiry: committee.deal_expiry(),
             public: self.public.clone(),
         };
-        let dealt = deal(terms, &self.circuit, &self.private, rng)?;
+        let dealt = deal(terms, &self.layout, self.secrets(), rng)?;
         let job = Digest32(dealt.id.0);
-        progress.event(Event::Dealt { deal: job, private_wires: self.private.len() });
+        progress.event(Event::Dealt { deal: job, private_wires: self.secrets().private.len() });
 
         let mut seats = Vec::with_capacity(got);
         let mut deliveries = Vec::with_capacity(got);

@@ -13,9 +13,10 @@
 //! let witness = Wtns::read(&std::fs::read("spend.wtns")?)?;
 //!
 //! let client = Client::new(Network::load("network.toml".as_ref())?)?;
-//! let prepared = Prepared::new(&key, &witness.values, None)?;
+//! let options = Options::standard()?;
+//! let prepared = Prepared::new(&key, &witness.values, None, options.dials.handover())?;
 //! let proved = client
-//!     .prove(prepared, Some(&Artefact::from(zkey)), &Options::standard()?, Arc::new(Silent))
+//!     .prove(prepared, Some(&Artefact::from(zkey)), &options, Arc::new(Silent))
 //!     .await?;
 //! println!("{}", proved.proof.to_json());
 //! # Ok(())

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use tacit_algebra::{Curve, Groups};
+use tacit_algebra::{Curve, DomainError, Groups};
 use tacit_circom::r1cs::Unsatisfied;
 use tacit_circom::{R1cs, VerificationKey};
-use tacit_delegate::CircuitShape;
-use tacit_groth16::{CircuitId, ProvingKey};
+use tacit_delegate::{Handover, Layout, Secrets};
+use tacit_groth16::{CircuitId, ProvingKey, qap};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// A witness that is ready to be dealt. The private wires are wiped when this is dropped.
+/// A witness that is ready to be dealt with one handover. Its secrets are wiped when this is dropped.
 pub struct Prepared<C: Curve> {
-    pub(crate) circuit: CircuitShape,
+    pub(crate) layout: Layout,
     pub(crate) vk: Arc<VerificationKey<C>>,
     pub(crate) public: Vec<C::Scalar>,
-    pub(crate) private: Zeroizing<Vec<C::Scalar>>,
+    private: Zeroizing<Vec<C::Scalar>>,
+    /// With the handover `quotient`.
+    quotient: Zeroizing<Vec<C::Scalar>>,
     /// Constraints that were checked, if they were.
     pub(crate) checked: Option<usize>,
 }
@@ -49,14 +51,17 @@ pub enum WitnessError {
         /// In the key.
         key: usize,
     },
+    /// The key's domain does not exist in this field.
+    #[error("the proving key is unusable: {0}")]
+    Domain(#[from] DomainError),
     /// The witness does not satisfy the constraints.
     #[error("the witness is wrong: {0}. Nothing was sent to anybody")]
     Unsatisfied(#[from] Unsatisfied),
 }
 
 impl<C: Curve> Prepared<C> {
-    /// Checks a witness (all wires, as in a `.wtns` file) against the key and, if given, the constraints. Copies the
-    /// witness; wiping the caller's copy is the caller's affair.
+    /// Checks a witness (all wires, as in a `.wtns` file) against the key and, if given, the constraints, and computes the
+    /// quotient if that is handed over, too. Copies the witness; wiping the caller's copy is the caller's affair.
     ///
     /// # Errors
     /// [`WitnessError`]; [`WitnessError::Unsatisfied`] names the constraint.
@@ -64,6 +69,7 @@ impl<C: Curve> Prepared<C> {
         key: &ProvingKey<C>,
         witness: &[<C as Groups>::Scalar],
         constraints: Option<&R1cs<<C as Groups>::Scalar>>,
+        handover: Handover,
     ) -> Result<Self, WitnessError> {
         let length = WitnessError::Length { expected: key.n_wires, got: witness.len() };
         if witness.len() != key.n_wires {
@@ -85,18 +91,32 @@ impl<C: Curve> Prepared<C> {
             return Err(WitnessError::ConstantWire);
         }
         let (public, private) = rest.split_at_checked(key.n_public).ok_or(length)?;
+        let quotient = Zeroizing::new(match handover {
+            Handover::Quotient => qap::quotient(key, &key.domain()?, witness),
+            _ => Vec::new(),
+        });
         Ok(Self {
-            circuit: CircuitShape::of(key),
+            layout: Layout::of(key, handover),
             vk: Arc::new(key.vk.clone()),
             public: public.to_vec(),
             private: Zeroizing::new(private.to_vec()),
+            quotient,
             checked: constraints.map(|r1cs| r1cs.constraints.len()),
         })
     }
 
     /// The circuit's name on the network.
     pub fn circuit(&self) -> CircuitId {
-        self.circuit.id
+        self.layout.circuit().id
+    }
+
+    /// What is handed over.
+    pub fn handover(&self) -> Handover {
+        self.layout.handover()
+    }
+
+    pub(crate) fn secrets(&self) -> Secrets<'_, C::Scalar> {
+        Secrets { private: &self.private, quotient: &self.quotient }
     }
 
     /// The public wires, the constant one not among them: what everybody will see.
@@ -107,6 +127,6 @@ impl<C: Curve> Prepared<C> {
 
 impl<C: Curve> std::fmt::Debug for Prepared<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Prepared({}, {} private wires hidden)", self.circuit.id, self.private.len())
+        write!(f, "Prepared({}, {} private wires hidden)", self.circuit(), self.private.len())
     }
 }

@@ -11,17 +11,21 @@ use crate::blame::Culprit;
 pub enum Handover {
     /// Every private wire; the nodes compute the quotient on shares. `t < n/2`, any `2t+1` answers suffice.
     Witness,
+    /// Every private wire, its products with the blinders, and the quotient, which the client computes. `t <= n-1`, any
+    /// `t+1` answers suffice.
+    Quotient,
 }
 
 /// Names and codes of all handovers, those that this version does not have among them: their place is kept.
 const CODES: [(u8, &str, Option<Handover>); 3] =
-    [(1, "witness", Some(Handover::Witness)), (2, "quotient", None), (3, "inputs", None)];
+    [(1, "witness", Some(Handover::Witness)), (2, "quotient", Some(Handover::Quotient)), (3, "inputs", None)];
 
 impl Handover {
     /// The byte that stands for it.
     pub const fn code(self) -> u8 {
         match self {
             Self::Witness => 1,
+            Self::Quotient => 2,
         }
     }
 
@@ -29,6 +33,7 @@ impl Handover {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Witness => "witness",
+            Self::Quotient => "quotient",
         }
     }
 
@@ -48,6 +53,15 @@ impl Handover {
     pub const fn largest_threshold(self, n: u8) -> u8 {
         match self {
             Self::Witness => n.saturating_sub(1) / 2,
+            Self::Quotient => n.saturating_sub(1),
+        }
+    }
+
+    /// The smallest committee.
+    pub const fn smallest_committee(self) -> u8 {
+        match self {
+            Self::Witness => 3,
+            Self::Quotient => 2,
         }
     }
 }
@@ -83,7 +97,7 @@ pub struct Dials {
 #[non_exhaustive]
 pub enum DialsError {
     /// The handover has its name and code, but this version does not speak it.
-    #[error("the handover `{handover}` is not supported by this version; use `witness`")]
+    #[error("the handover `{handover}` is not supported by this version; use `witness` or `quotient`")]
     NotSupported {
         /// Its name.
         handover: &'static str,
@@ -95,15 +109,21 @@ pub enum DialsError {
         handover: String,
     },
     /// A committee has at most [`MAX_NODES`] nodes.
-    #[error("a committee of {n} nodes is not possible: take between 3 and {MAX_NODES}")]
+    #[error(
+        "with the handover `{handover}` a committee of {n} nodes is not possible: take between {} and {MAX_NODES}",
+        handover.smallest_committee()
+    )]
     Committee {
+        /// The handover.
+        handover: Handover,
         /// Nodes asked for.
         n: u8,
     },
     /// The threshold is out of range for so many nodes.
     #[error(
         "with the handover `{handover}` {n} nodes cannot have threshold {t}: it must be between 1 and {most}; \
-         for a larger one take more nodes"
+         for a larger one take more nodes{}",
+        if matches!(handover, Handover::Witness) && *.t < *.n { ", or the handover `quotient`" } else { "" }
     )]
     Threshold {
         /// The handover.
@@ -116,7 +136,7 @@ pub enum DialsError {
         most: u8,
     },
     /// This version has one group, which handles one slice: the whole key.
-    #[error("{groups} groups were asked for; with the handover `witness` there is one")]
+    #[error("{groups} groups were asked for; in this version there is one")]
     Groups {
         /// Groups asked for.
         groups: u8,
@@ -144,7 +164,7 @@ impl Dials {
     pub fn new(handover: Handover, n: u8, t: u8) -> Result<Self, DialsError> {
         let most = handover.largest_threshold(n);
         if n > MAX_NODES || most == 0 {
-            return Err(DialsError::Committee { n });
+            return Err(DialsError::Committee { handover, n });
         }
         if t == 0 || t > most {
             return Err(DialsError::Threshold { handover, n, t, most });
@@ -172,10 +192,11 @@ impl Dials {
         1
     }
 
-    /// Degree of the answers' third element, and of its mask.
+    /// Degree of the answers' third element and, with the handover `witness`, of its mask.
     pub const fn product_degree(self) -> u8 {
         match self.handover {
             Handover::Witness => 2 * self.t,
+            Handover::Quotient => self.t,
         }
     }
 

@@ -19,8 +19,8 @@
 //! Every message's canonical encoding is defined here, in a table in its module ([`encoding`] has what they share), and
 //! so is every string that is signed or hashed ([`labels`]). Sealing, signing and framing are `tacit-wire`'s.
 //!
-//! Version 1 has the handover `witness`; `quotient` and `inputs` have their codes and are refused with an error of their
-//! own ([`dials::DialsError::NotSupported`]).
+//! Version 1 has the handovers `witness` and `quotient`; `inputs` has its code and is refused with an error of its own
+//! ([`dials::DialsError::NotSupported`]).
 
 pub mod accept;
 pub mod acknowledgement;
@@ -46,8 +46,8 @@ pub use acknowledgement::{Acknowledgement, AcknowledgementError};
 pub use assemble::{AssembleError, Assembled, assemble};
 pub use assignment::{Assignment, Seat, ciphertext_digest};
 pub use blame::Culprit;
-pub use circuit::CircuitShape;
-pub use deal::{Deal, DealError, deal};
+pub use circuit::{CircuitShape, Layout};
+pub use deal::{Deal, DealError, Secrets, deal};
 pub use dials::{Dials, DialsError, Handover};
 pub use encoding::EncodingError;
 pub use header::{DealHeader, DealId, DealTerms};

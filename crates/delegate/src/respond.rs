@@ -1,7 +1,7 @@
 //! Step 4, a node: compute its shares of the proof, from its package alone.
 //!
 //! With `w_i, r_i, s_i, z_i` the node's shares, `x` the public wires (the constant one first) and `h_i` the quotient
-//! computed from `x` and `w_i` as a single prover does:
+//! computed from `x` and `w_i` as a single prover does, with the handover `witness`:
 //!
 //! ```text
 //! A_i = alpha + <x,A>  + <w_i,A>  + r_i*delta                                          degree t
@@ -9,18 +9,31 @@
 //! C_i = <w_i,L> + <h_i,H> + s_i*A_i + r_i*B1_i - r_i*s_i*delta + z_i*G1                degree 2t
 //! ```
 //!
-//! `B1_i` is `B_i` in the first group. The result depends on the package and the header only: a node that computes it again
+//! `B1_i` is `B_i` in the first group. With the handover `quotient`, where `h_i, (sw)_i, (rw)_i, (rs)_i` are shares too, `A_i` and `B_i`
+//! are the same and
+//!
+//! ```text
+//! C_i = <w_i,L> + <h_i,H> + <(sw)_i,A> + <(rw)_i,B1>
+//!       + s_i*(alpha + <x,A>) + r_i*(beta + <x,B1>) + (rs)_i*delta                     degree t
+//! ```
+//!
+//! which needs no mask: everything is a share of degree `t`, and `(rs)_i*delta` randomises `C_i` as `r_i*delta` does `A_i`.
+//!
+//! The result depends on the package and the header only: a node that computes it again
 //! after a crash gets the same three points.
 
+use ark_ff::{AdditiveGroup, PrimeField};
 use tacit_algebra::{Domain, DomainError, Group, Groups};
 use tacit_groth16::prove::points;
 use tacit_groth16::{CircuitId, ProvingKey};
 use thiserror::Error;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::blame::Culprit;
+use crate::circuit::Layout;
+use crate::dials::Handover;
 use crate::header::{DealHeader, DealId};
-use crate::package::{Body, Package, Shares};
+use crate::package::{Body, Package, QuotientShares, Shares};
 use crate::response::Response;
 
 /// Why a node does not answer.
@@ -67,10 +80,18 @@ pub enum RespondError {
         /// Whether a seed is due.
         seeded: bool,
     },
-    /// Another number of shares than the circuit has private wires.
-    #[error("the package has shares of {got} private wires, the circuit has {expected}")]
-    Wires {
-        /// Private wires of the circuit.
+    /// The package is for another handover.
+    #[error("the package's shares are not those of the handover `{handover}`")]
+    Handover {
+        /// The deal's handover.
+        handover: Handover,
+    },
+    /// Another number of shares than the circuit asks for.
+    #[error("the package has {got} shares of the {of}, the circuit asks for {expected}")]
+    Shares {
+        /// What they are shares of.
+        of: &'static str,
+        /// Shares that are due.
         expected: usize,
         /// Shares in the package.
         got: usize,
@@ -85,9 +106,11 @@ impl RespondError {
     /// that the header is the deal's was checked when the offer was accepted.
     pub fn culprits(&self) -> Vec<Culprit> {
         match self {
-            Self::WrongDeal { .. } | Self::Index { .. } | Self::Body { .. } | Self::Wires { .. } => {
-                vec![Culprit::Client]
-            }
+            Self::WrongDeal { .. }
+            | Self::Index { .. }
+            | Self::Body { .. }
+            | Self::Handover { .. }
+            | Self::Shares { .. } => vec![Culprit::Client],
             Self::PublicInputs { .. } => vec![Culprit::Client],
             Self::Circuit { .. } | Self::Domain(_) => vec![Culprit::Nobody],
         }
@@ -121,29 +144,100 @@ pub fn respond<G: Groups>(
     if seeded != matches!(package.body, Body::Seed(_)) {
         return Err(RespondError::Body { index: package.index, seeded });
     }
-    let shares = package.shares(key.n_private());
-    if shares.wires.len() != key.n_private() {
-        return Err(RespondError::Wires { expected: key.n_private(), got: shares.wires.len() });
+    let handover = terms.dials.handover();
+    let wrong_handover = RespondError::Handover { handover };
+    match handover {
+        Handover::Witness => {
+            let shares = package.shares(key.n_private()).ok_or(wrong_handover)?;
+            check_len("private wires", key.n_private(), &shares.wires)?;
+            Ok(on_shares(key, &key.domain()?, &terms.public, &shares))
+        }
+        Handover::Quotient => {
+            let layout = Layout::of(key, handover);
+            let shares = package.quotient_shares(&layout).ok_or(wrong_handover)?;
+            check_len("private wires", key.n_private(), &shares.wires)?;
+            check_len("quotient", layout.quotient, &shares.quotient)?;
+            check_len("products with s", layout.times_s.len(), &shares.times_s)?;
+            check_len("products with r", layout.times_r.len(), &shares.times_r)?;
+            Ok(on_quotient_shares(key, &layout, &terms.public, &shares))
+        }
     }
-    let domain = key.domain()?;
-    Ok(on_shares(key, &domain, &terms.public, &shares))
 }
 
-/// The formulas of this module's head.
+fn check_len<F>(of: &'static str, expected: usize, shares: &[F]) -> Result<(), RespondError> {
+    if shares.len() == expected {
+        Ok(())
+    } else {
+        Err(RespondError::Shares { of, expected, got: shares.len() })
+    }
+}
+
+/// All wires: the constant one, the public ones, shares of the private ones.
+fn all_wires<F: PrimeField>(public: &[F], private: &[F]) -> Zeroizing<Vec<F>> {
+    let mut wires = Zeroizing::new(Vec::with_capacity(1 + public.len() + private.len()));
+    wires.push(F::ONE);
+    wires.extend_from_slice(public);
+    wires.extend_from_slice(private);
+    wires
+}
+
+/// The formulas for the handover `witness`.
 pub(crate) fn on_shares<G: Groups>(
     key: &ProvingKey<G>,
     domain: &Domain<G::Scalar>,
     public: &[G::Scalar],
     shares: &Shares<G::Scalar>,
 ) -> Response<G> {
-    let mut wires = Zeroizing::new(Vec::with_capacity(1 + public.len() + shares.wires.len()));
-    wires.push(G::Scalar::from(1u64));
-    wires.extend_from_slice(public);
-    wires.extend_from_slice(&shares.wires);
-    let wires: &[G::Scalar] = &wires;
-
-    let points = points(key, domain, wires, &shares.r, &shares.s);
+    let wires = all_wires(public, &shares.wires);
+    let points = points(key, domain, &wires, &shares.r, &shares.s);
     // What leaves the node is masked; what it was computed from is wiped.
     let c = points.c + G::G1::generator().scale(&shares.mask);
     Response { a: points.a.to_affine(), b: points.b.to_affine(), c: c.to_affine() }
+}
+
+/// The formulas for the handover `quotient`.
+pub(crate) fn on_quotient_shares<G: Groups>(
+    key: &ProvingKey<G>,
+    layout: &Layout,
+    public: &[G::Scalar],
+    shares: &QuotientShares<G::Scalar>,
+) -> Response<G> {
+    let wires = all_wires(public, &shares.wires);
+    let (r, s) = (shares.r, shares.s);
+    // For each wire its product with a blinder: of public wires computed here, of private ones as dealt.
+    let products = |blinder: G::Scalar, wires_with_base: &[u32], dealt: &[G::Scalar]| {
+        let mut products = Zeroizing::new(Vec::with_capacity(key.n_wires));
+        products.push(blinder);
+        products.extend(public.iter().map(|x| blinder * x));
+        products.resize(key.n_wires, G::Scalar::ZERO);
+        for (wire, product) in wires_with_base.iter().zip(dealt) {
+            if let Some(slot) = products.get_mut(key.n_public + 1 + *wire as usize) {
+                *slot = *product;
+            }
+        }
+        products
+    };
+    let times_s = products(s, &layout.times_s, &shares.times_s);
+    let times_r = products(r, &layout.times_r, &shares.times_r);
+    let delta = G::G1::from_affine(&key.delta_g1);
+    let ((a, b), (mut l_and_h, mut blinded)) = rayon::join(
+        || rayon::join(|| G::G1::msm(&key.a_query, &wires), || G::G2::msm(&key.b_g2_query, &wires)),
+        || {
+            rayon::join(
+                || G::G1::msm_of_two([(&key.l_query, &shares.wires), (&key.h_query, &shares.quotient)]),
+                || G::G1::msm_of_two([(&key.a_query, &times_s), (&key.b_g1_query, &times_r)]),
+            )
+        },
+    );
+    let alpha = G::G1::from_affine(&key.vk.alpha_g1);
+    let a = a + alpha + delta.scale(&r);
+    let b = b + G::G2::from_affine(&key.vk.beta_g2) + G::G2::from_affine(&key.vk.delta_g2).scale(&s);
+    let c = l_and_h
+        + blinded
+        + alpha.scale(&s)
+        + G::G1::from_affine(&key.beta_g1).scale(&r)
+        + delta.scale(&shares.rs);
+    l_and_h.zeroize();
+    blinded.zeroize();
+    Response { a: a.to_affine(), b: b.to_affine(), c: c.to_affine() }
 }

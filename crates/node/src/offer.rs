@@ -14,7 +14,7 @@ use tacit_algebra::{Bls12_381, Bn254, CurveId};
 use tacit_delegate::encoding::Malformed;
 use tacit_delegate::{
     AcceptError, Acknowledgement, CircuitShape, Culprit, DealHeader, DialsError, EncodingError, Holder,
-    Package, accept, header, respond,
+    Layout, Package, accept, header, respond,
 };
 use tacit_groth16::ProvingKey;
 use tacit_net::Connection;
@@ -188,8 +188,8 @@ fn answer<C: Kept>(
     let bad_package = |e: &dyn std::fmt::Display, culprits: Vec<Culprit>| {
         Refusal::new(RefusalCode::BadPackage, blame(&culprits), e)
     };
-    let package =
-        Package::<C::Scalar>::decode(&bytes, key.n_private()).map_err(|e| bad_package(&e, e.culprits()))?;
+    let layout = Layout::of(key, header.terms.dials.handover());
+    let package = Package::<C::Scalar>::decode(&bytes, &layout).map_err(|e| bad_package(&e, e.culprits()))?;
     if package.index != offer.assignment.index() {
         let text = format!(
             "the package is for index {}, the assignment for {}",

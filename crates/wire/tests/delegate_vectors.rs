@@ -8,7 +8,8 @@ use common::{check_vectors, counting, read_vectors, unhex};
 use serde_json::{Value, json};
 use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId, Group, Groups, Point, field};
 use tacit_delegate::{
-    Body, CircuitId, DealHeader, DealTerms, Dials, Handover, Package, Response, Seed, package::Shares,
+    Body, CircuitId, CircuitShape, DealHeader, DealTerms, Dials, Handover, Layout, Package, Response, Seed,
+    package::{QuotientShares, Shares},
 };
 use tacit_wire::{Acknowledgement, DealId, Seat, ciphertext_digest, identity::Label};
 
@@ -30,6 +31,15 @@ fn point<P: Point>(point: &P) -> Value {
     let mut bytes = Vec::new();
     point.write_be(&mut bytes);
     h(bytes)
+}
+
+/// Three private wires, for either handover.
+fn layout(handover: Handover) -> Layout {
+    let circuit = CircuitShape { id: CircuitId(counting(0x60)), n_public: 2, n_private: 3 };
+    match handover {
+        Handover::Quotient => Layout::quotient(circuit, 2, vec![0, 2], vec![1]),
+        _ => Layout::witness(circuit),
+    }
 }
 
 fn vector<C: Curve>() -> Value {
@@ -62,8 +72,28 @@ fn vector<C: Curve>() -> Value {
     };
     let explicit_package =
         Package::<F<C>> { deal, index: 2, salt: counting(0x41), body: Body::Explicit(shares.clone()) };
-    for package in [&seed_package, &explicit_package] {
-        assert_eq!(&Package::<F<C>>::decode(&package.encode(), 3).unwrap(), package);
+    let quotient_shares = QuotientShares::<F<C>> {
+        wires: vec![F::<C>::from(19u64), F::<C>::ZERO, -F::<C>::from(3u64)],
+        quotient: vec![F::<C>::from(23u64), F::<C>::from(29u64)],
+        times_s: vec![F::<C>::from(31u64), F::<C>::from(37u64)],
+        times_r: vec![F::<C>::from(41u64)],
+        r: F::<C>::from(43u64),
+        s: F::<C>::from(47u64),
+        rs: F::<C>::from(53u64),
+    };
+    let quotient_package = Package::<F<C>> {
+        deal,
+        index: 2,
+        salt: counting(0x81),
+        body: Body::ExplicitQuotient(quotient_shares.clone()),
+    };
+    for (package, handover) in [
+        (&seed_package, Handover::Witness),
+        (&seed_package, Handover::Quotient),
+        (&explicit_package, Handover::Witness),
+        (&quotient_package, Handover::Quotient),
+    ] {
+        assert_eq!(&Package::<F<C>>::decode(&package.encode(), &layout(handover)).unwrap(), package);
     }
 
     let envelope = b"an envelope".to_vec();
@@ -121,6 +151,13 @@ fn vector<C: Curve>() -> Value {
             "r": element(&shares.r), "s": element(&shares.s), "mask": element(&shares.mask),
             "encoding": h(&*explicit_package.encode()),
         },
+        "quotient_package": {
+            "index": 2, "salt": h(quotient_package.salt),
+            "wires": elements(&quotient_shares.wires), "quotient": elements(&quotient_shares.quotient),
+            "times_s": elements(&quotient_shares.times_s), "times_r": elements(&quotient_shares.times_r),
+            "r": element(&quotient_shares.r), "s": element(&quotient_shares.s), "rs": element(&quotient_shares.rs),
+            "encoding": h(&*quotient_package.encode()),
+        },
         "assignment": {
             "group": 0, "slice": 0, "index": 2,
             "node": h(seat.node), "sealing_key": h(seat.sealing_key), "epoch": 7,
@@ -171,9 +208,16 @@ fn committed_deals_decode_to_themselves() {
         let header = DealHeader::<C::Scalar>::decode(&encoding).unwrap();
         assert_eq!(header.encode(), encoding);
         assert_eq!(DealId(unhex(&vector["header"]["deal_id"]).try_into().unwrap()), header.deal_id());
-        for package in ["seed_package", "explicit_package"] {
+        for (package, handover) in [
+            ("seed_package", Handover::Witness),
+            ("explicit_package", Handover::Witness),
+            ("quotient_package", Handover::Quotient),
+        ] {
             let encoding = unhex(&vector[package]["encoding"]);
-            assert_eq!(*Package::<C::Scalar>::decode(&encoding, 3).unwrap().encode(), encoding);
+            assert_eq!(
+                *Package::<C::Scalar>::decode(&encoding, &layout(handover)).unwrap().encode(),
+                encoding
+            );
         }
         let encoding = unhex(&vector["response"]["encoding"]);
         assert_eq!(Response::<C>::decode(&encoding).unwrap().encode(), encoding);

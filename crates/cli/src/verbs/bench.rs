@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tacit_algebra::{Curve, Groups};
 use tacit_circom::wtns::Wtns;
-use tacit_delegate::{CircuitShape, DealTerms, deal, respond};
-use tacit_groth16::ProvingKey;
+use tacit_delegate::{DealTerms, Handover, Layout, Secrets, deal, respond};
 use tacit_groth16::prove::prove;
+use tacit_groth16::{ProvingKey, qap};
 use tacit_wire::SealingKeyPair;
+use zeroize::Zeroizing;
 
 use crate::curves::with_curve;
 use crate::delegated::DialOptions;
@@ -241,7 +242,6 @@ fn dealt<C: Curve>(
     dials: &DialOptions,
     path: &Path,
 ) -> Outcome<tacit_delegate::Deal<<C as Groups>::Scalar>> {
-    let shape = CircuitShape::of(key);
     if witness.values.len() != key.n_wires {
         return Err(Failure::new(format!(
             "{}: the witness has {} wires, the proving key {}: they belong to different circuits",
@@ -252,6 +252,13 @@ fn dealt<C: Curve>(
     }
     let public = witness.values.get(1..=key.n_public).unwrap_or_default();
     let private = witness.values.get(key.n_public + 1..).unwrap_or_default();
+    let handover = dials.dials()?.handover();
+    let layout = Layout::of(key, handover);
+    let quotient = Zeroizing::new(match handover {
+        Handover::Quotient => qap::quotient(key, &key.domain()?, &witness.values),
+        _ => Vec::new(),
+    });
+    let secrets = Secrets { private, quotient: &quotient };
     let terms = DealTerms {
         curve: C::ID,
         circuit: key.circuit_id,
@@ -261,5 +268,5 @@ fn dealt<C: Curve>(
         expiry: u64::MAX,
         public: public.to_vec(),
     };
-    Ok(deal(terms, &shape, private, &mut rand::rng())?)
+    Ok(deal(terms, &layout, secrets, &mut rand::rng())?)
 }

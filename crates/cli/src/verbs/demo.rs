@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use tacit_algebra::{Bn254, Groups};
 use tacit_circom::witness::WitnessCalculator;
 use tacit_circom::wtns::Wtns;
 use tacit_circom::{Proof, R1cs, public as signals};
-use tacit_client::{Artefact, Client, Options, Prepared, Progress, Proved};
+use tacit_client::{Artefact, Client, Dials, Event, Handover, Options, Prepared, Progress, Proved};
 use tacit_groth16::ProvingKey;
 use tacit_groth16::setup;
 use tacit_groth16::verify::verify;
@@ -20,7 +21,7 @@ use crate::delegated::{Traffic, Watcher};
 use crate::demo::spend;
 use crate::failure::{Failure, InFile, Outcome};
 use crate::files::{self, Access};
-use crate::local_network::{Lifetime, LocalNetwork, make_private};
+use crate::local_network::{self, Lifetime, LocalNetwork, make_private};
 use crate::ui::{self, Ui};
 
 type Fr = <Bn254 as Groups>::Scalar;
@@ -31,12 +32,70 @@ const OTHERS: usize = 15;
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// What to show
+    #[arg(long, value_enum, default_value_t = Scenario::FourNodes)]
+    scenario: Scenario,
     /// Leave the network running, and its folder in place
     #[arg(long)]
     keep: bool,
     /// Work below this folder instead of a temporary one; it stays
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+}
+
+/// What the demo shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// The default dials: four nodes, any three suffice, no single one learns anything
+    FourNodes,
+    /// Two nodes with the handover `quotient`: neither learns anything, both are needed
+    TwoNodes,
+    /// Four nodes, one of which is killed while it computes
+    Dropout,
+}
+
+impl Scenario {
+    fn options(self) -> Outcome<Options> {
+        Ok(match self {
+            Self::FourNodes | Self::Dropout => Options::standard()?,
+            Self::TwoNodes => Options::with_dials(Handover::Quotient, 2, 1)?,
+        })
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Self::FourNodes => {
+                "A shielded spend, proved by four nodes, any three of which suffice. No node sees the witness."
+            }
+            Self::TwoNodes => "A shielded spend, proved by two nodes, neither of which sees the witness.",
+            Self::Dropout => {
+                "A shielded spend, proved by four nodes, one of which is killed (kill -9) as soon as it has its package."
+            }
+        }
+    }
+
+    /// The node that is killed, counted from 1.
+    fn victim(self) -> Option<usize> {
+        matches!(self, Self::Dropout).then_some(2)
+    }
+}
+
+/// Kills a process when the job has been submitted, and passes on what it is told.
+struct Killer {
+    progress: Arc<dyn Progress>,
+    name: String,
+    pid: u32,
+    ui: Ui,
+}
+
+impl Progress for Killer {
+    fn event(&self, event: Event) {
+        let submitted = matches!(event, Event::Submitted { .. });
+        self.progress.event(event);
+        if submitted && local_network::kill(self.pid) {
+            self.ui.say(format!("     {} was killed", self.name));
+        }
+    }
 }
 
 /// Where the demo works.
@@ -86,18 +145,20 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         proof: at("proof.json"),
         public: at("public.json"),
     };
-    ui.say("A shielded spend, proved by four nodes, any three of which suffice. No node sees the witness.\n");
+    let options = args.scenario.options()?;
+    let nodes = options.dials.nodes();
+    ui.say(format!("{}\n", args.scenario.says()));
 
     let lifetime = if args.keep { Lifetime::Detached } else { Lifetime::Bound };
-    let phase = ui.phase("coordinator and 4 nodes");
-    let mut network = LocalNetwork::start(place.path(), 4, lifetime, |line| phase.note(line))?;
+    let phase = ui.phase(format!("coordinator and {nodes} nodes"));
+    let mut network = LocalNetwork::start(place.path(), nodes, lifetime, |line| phase.note(line))?;
     phase.done(format!("{} processes on loopback", network.services.len()));
     // A detached network that failed to do its work is not left behind.
-    let shown = show(&network, &files, ui).inspect_err(|_| network.stop());
+    let shown = show(args.scenario, &options, &network, &files, ui).inspect_err(|_| network.stop());
     let (proved, traffic, key) = shown?;
 
     let stays = matches!(place, Place::Chosen(_));
-    let report = report(stays.then_some(files.proof.as_path()), &proved, &traffic, &key);
+    let report = report(stays.then_some(files.proof.as_path()), options.dials, &proved, &traffic, &key);
     if lifetime == Lifetime::Bound {
         let phase = ui.phase("shutting down");
         network.stop();
@@ -112,6 +173,8 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
 
 /// From the circuit to a verified proof.
 fn show(
+    scenario: Scenario,
+    options: &Options,
     network: &LocalNetwork,
     files: &Files,
     ui: &Ui,
@@ -153,11 +216,14 @@ fn show(
         key.circuit_id.to_string().chars().take(16).collect::<String>()
     ));
 
-    let prepared = Prepared::new(&key, &witness.values, Some(&constraints))?;
+    let prepared = Prepared::new(&key, &witness.values, Some(&constraints), options.dials.handover())?;
     let watcher = Arc::new(Watcher::of_new_circuit(ui));
-    let progress: Arc<dyn Progress> = watcher.clone();
-    let options = Options::standard()?;
-    let proved = runtime.block_on(client.prove(prepared, None, &options, progress));
+    let mut progress: Arc<dyn Progress> = watcher.clone();
+    if let Some(victim) = scenario.victim().and_then(|node| network.services.get(node)) {
+        let (name, pid) = (victim.name.clone(), victim.pid());
+        progress = Arc::new(Killer { progress, name, pid, ui: ui.clone() });
+    }
+    let proved = runtime.block_on(client.prove(prepared, None, options, progress));
     let traffic = watcher.finish();
     let proved = proved?;
 
@@ -172,7 +238,13 @@ fn show(
     Ok((proved, traffic, key))
 }
 
-fn report(kept: Option<&Path>, proved: &Proved<Bn254>, traffic: &Traffic, key: &ProvingKey<Bn254>) -> String {
+fn report(
+    kept: Option<&Path>,
+    dials: Dials,
+    proved: &Proved<Bn254>,
+    traffic: &Traffic,
+    key: &ProvingKey<Bn254>,
+) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "INDEX",
@@ -193,9 +265,9 @@ fn report(kept: Option<&Path>, proved: &Proved<Bn254>, traffic: &Traffic, key: &
             ui::bytes(seat.envelope as u64),
             match seat.after {
                 Some(after) => format!("{} after {}", ui::bytes(seat.answer as u64), ui::duration(after)),
-                None => "not waited for".to_owned(),
+                None => "none, and none needed".to_owned(),
             },
-            if member.index == 1 { "a seed for its shares" } else { "its shares" }.to_owned(),
+            if dials.is_seeded(member.index) { "a seed for its shares" } else { "its shares" }.to_owned(),
         ]);
     }
     for column in [3, 4] {
@@ -211,22 +283,41 @@ fn report(kept: Option<&Path>, proved: &Proved<Bn254>, traffic: &Traffic, key: &
         names.iter().zip(&proved.public).map(|(n, x)| format!("  {n:<10} {x}")).collect();
     format!(
         "Who received what (the coordinator relayed {} and holds no key that opens any of it)\n{}\n\n\
-         Why no node could open the witness\n  \
-         Each of the {} private wires is the value at 0 of a random line; node i got that line's value at i, and nothing\n  \
-         else. One point fits every line through every secret equally well: whatever a single node holds, or the\n  \
-         coordinator together with it, is distributed the same for every witness. Two nodes that put their\n  \
-         shares together would see it: that is what threshold 1 means, and why the nodes should be run by different\n  \
-         operators. Answers are masked, so that their products give nothing away (docs/src/protocol.md).\n\n\
+         Why no node could open the witness\n{}\n\n\
          The proof, verified{}\n  A  {}\n  B  {}\n     {}\n  C  {}\nPublic\n{}",
         ui::bytes(traffic.upload as u64),
         table.trim_fmt(),
-        key.n_private(),
+        why(dials, key),
         kept.map_or_else(String::new, |path| format!(" ({})", path.display())),
         pair(&proof["pi_a"]),
         pair(&proof["pi_b"][0]),
         pair(&proof["pi_b"][1]),
         pair(&proof["pi_c"]),
         public.join("\n"),
+    )
+}
+
+/// Why one node alone, or the coordinator with it, could not open the witness.
+fn why(dials: Dials, key: &ProvingKey<Bn254>) -> String {
+    let shared = match dials.handover() {
+        Handover::Quotient => format!(
+            "Each of the {} private wires, of their products with the proof's blinders and of the {} values of the quotient\n  \
+             (computed here)",
+            key.n_private(),
+            key.h_query.len()
+        ),
+        _ => format!("Each of the {} private wires", key.n_private()),
+    };
+    let answers = match dials.handover() {
+        Handover::Quotient => "Nobody multiplies what a node answers, so that a lie cannot test a guess",
+        _ => "Answers are masked, so that their products give nothing away",
+    };
+    format!(
+        "  {shared} is the value at 0 of a random line; node i got that line's value at i, and nothing\n  \
+         else. One point fits every line through every secret equally well: whatever a single node holds, or the\n  \
+         coordinator together with it, is distributed the same for every witness. Two nodes that put their\n  \
+         shares together would see it: that is what threshold 1 means, and why the nodes should be run by different\n  \
+         operators. {answers} (docs/src/protocol.md)."
     )
 }
 
@@ -267,12 +358,13 @@ fn next(args: &Args, network: &LocalNetwork, files: &Files, took: std::time::Dur
     if args.keep {
         return format!(
             "Done in {took}. The network is up. Next, delegate a proof yourself and check it:\n  \
-             tacit groth16 prove {} {} my_proof.json my_public.json --network {}\n  \
+             tacit groth16 prove {} {} my_proof.json my_public.json --network {}{}\n  \
              tacit groth16 verify {} my_public.json my_proof.json\n\
              Look at its jobs, then end it:\n  tacit job list --network {}\n  tacit network down --dir {}",
             files.zkey.display(),
             files.wtns.display(),
             network.network_toml().display(),
+            if args.scenario == Scenario::TwoNodes { " --committee 2 --handover quotient" } else { "" },
             files.vkey.display(),
             network.network_toml().display(),
             network.folder.display(),

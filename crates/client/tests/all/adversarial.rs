@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tacit_algebra::Bn254;
 use tacit_client::{
-    Assembler, ClientError, CommitteeError, Culprit, Event, Options, Prepared, Proved, Refusal, Rule,
+    Assembler, ClientError, CommitteeError, Culprit, Event, Handover, Options, Prepared, Proved, Refusal,
+    Rule,
 };
 use tacit_delegate::AssembleError;
 use tacit_groth16::verify::verify;
@@ -240,7 +241,7 @@ async fn two_different_signed_responses_are_guilt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_witness_blames_nobody_however_many_answer() {
     let circuit = Circuit::tiny();
-    let unchecked = Prepared::new(&circuit.key, &circuit.wrong_witness(), None).unwrap();
+    let unchecked = Prepared::new(&circuit.key, &circuit.wrong_witness(), None, Handover::Witness).unwrap();
     let hostile = Hostile::start(&circuit, Setting::new(|p| vec![p.all_but([])])).await;
     let error =
         hostile.client().prove(unchecked, None, &options(), Recorder::default().shared()).await.unwrap_err();

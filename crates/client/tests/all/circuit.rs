@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tacit_algebra::{Bn254, Check};
 use tacit_circom::{R1cs, Zkey, wtns::Wtns};
-use tacit_client::{Event, Prepared, Progress};
+use tacit_client::{Event, Handover, Prepared, Progress};
 use tacit_groth16::ProvingKey;
 
 pub type Fr = ark_bn254::Fr;
@@ -40,7 +40,7 @@ impl Circuit {
     }
 
     pub fn prepared(&self) -> Prepared<Bn254> {
-        Prepared::new(&self.key, &self.witness, Some(&self.r1cs)).unwrap()
+        Prepared::new(&self.key, &self.witness, Some(&self.r1cs), Handover::Witness).unwrap()
     }
 }
 

@@ -16,7 +16,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tacit_algebra::Bn254;
 use tacit_client::{Client, Committee, Network, PinnedCoordinator, PinnedNode, Wanted};
-use tacit_delegate::{DealHeader, Package, respond};
+use tacit_delegate::{DealHeader, Handover, Layout, Package, respond};
 use tacit_groth16::ProvingKey;
 use tacit_wire::envelope::{Recipient, open_package, seal_response};
 use tacit_wire::messages::{
@@ -114,7 +114,8 @@ impl Play {
 
     /// The right response, encoded.
     pub fn response(&self, index: u8) -> Vec<u8> {
-        let package = Package::decode(&self.package(index), self.key.n_private()).unwrap();
+        let package =
+            Package::decode(&self.package(index), &Layout::of(&*self.key, Handover::Witness)).unwrap();
         respond(&*self.key, &self.header, &package).unwrap().encode()
     }
 

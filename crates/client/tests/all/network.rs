@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tacit_algebra::{Bls12_381, Bn254, Check};
 use tacit_circom::{Zkey, wtns::Wtns};
 use tacit_client::{
-    Artefact, Assembler, Client, ClientError, Committee, CommitteeError, Culprit, Event, JobTicket, Network,
-    Options, PinnedCoordinator, PinnedNode, Prepared, Rule, Silent,
+    Artefact, Assembler, Client, ClientError, Committee, CommitteeError, Culprit, Event, Handover, JobTicket,
+    Network, Options, PinnedCoordinator, PinnedNode, Prepared, Rule, Silent,
 };
 use tacit_coordinator::{AllowedNode, Coordinator};
 use tacit_groth16::{ProvingKey, verify::verify};
@@ -328,7 +328,7 @@ async fn the_other_curve_is_delegated_likewise() {
     let zkey = std::fs::read(format!("{folder}/final.zkey")).unwrap();
     let key = ProvingKey::<Bls12_381>::from_zkey(Zkey::read(&zkey, Check::Full).unwrap()).unwrap();
     let witness = Wtns::read(&std::fs::read(format!("{folder}/tiny.wtns")).unwrap()).unwrap();
-    let prepared = Prepared::new(&key, &witness.values, None).unwrap();
+    let prepared = Prepared::new(&key, &witness.values, None, Handover::Witness).unwrap();
     let mut options = Options::with_dials(tacit_client::Handover::Witness, 5, 2).unwrap();
     options.expiry = Duration::from_secs(120);
     let zkey = Artefact::from(zkey);
@@ -342,11 +342,12 @@ async fn a_wrong_witness_is_named_before_or_blames_nobody_after() {
     let world = World::start(4, 4).await;
     let circuit = Circuit::tiny();
     let wrong = circuit.wrong_witness();
-    let error = Prepared::new(&circuit.key, &wrong, Some(&circuit.r1cs)).unwrap_err().to_string();
+    let error =
+        Prepared::new(&circuit.key, &wrong, Some(&circuit.r1cs), Handover::Witness).unwrap_err().to_string();
     assert!(error.contains("constraint ") && error.contains("does not hold"), "{error}");
     assert!(error.contains("Nothing was sent"), "{error}");
 
-    let unchecked = Prepared::new(&circuit.key, &wrong, None).unwrap();
+    let unchecked = Prepared::new(&circuit.key, &wrong, None, Handover::Witness).unwrap();
     let mut options = options();
     options.grace = Duration::from_secs(20);
     let error =

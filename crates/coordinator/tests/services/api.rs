@@ -111,8 +111,8 @@ async fn submissions_are_checked() {
     };
     assert_eq!(broken(|m| m.header.truncate(50)).await, "malformed_header");
     assert_eq!(broken(|m| m.header[0] = 7).await, "unsupported_version");
-    // Byte 36 is the handover: 2 is reserved for `quotient`.
-    assert_eq!(broken(|m| m.header[36] = 2).await, "unsupported_handover");
+    // Byte 36 is the handover: 3 is reserved for `inputs`.
+    assert_eq!(broken(|m| m.header[36] = 3).await, "unsupported_handover");
     assert_eq!(broken(|m| m.header[38] = 2).await, "bad_dials");
     assert_eq!(broken(|m| m.deliveries.truncate(3)).await, "committee_size");
     assert_eq!(broken(|m| m.deliveries.swap(0, 1)).await, "committee_order");

@@ -11,7 +11,8 @@ use tacit_algebra::{Bn254, CurveId, Groups};
 use tacit_circom::{Constraint, R1cs};
 use tacit_coordinator::{AllowedNode, Coordinator};
 use tacit_delegate::{
-    self as delegate, AssembleError, Assembled, CircuitShape, DealHeader, DealTerms, Dials, Handover, Package,
+    self as delegate, AssembleError, Assembled, DealHeader, DealTerms, Dials, Handover, Layout, Package,
+    Secrets,
 };
 use tacit_groth16::{ProvingKey, setup, verify};
 use tacit_net::{CertificatePin, Connection, Dialer, Settings, tls};
@@ -144,8 +145,8 @@ pub fn deal_of(
         expiry,
         public: witness[1..=n_public].to_vec(),
     };
-    let deal =
-        delegate::deal(terms, &CircuitShape::of(&circuit.key), &witness[n_public + 1..], &mut rng).unwrap();
+    let layout = Layout::of(&circuit.key, Handover::Witness);
+    let deal = delegate::deal(terms, &layout, Secrets::witness(&witness[n_public + 1..]), &mut rng).unwrap();
     let id = Digest32(deal.id.0);
     let packages: Vec<Vec<u8>> = deal.packages.iter().map(|p| p.encode().to_vec()).collect();
     let deliveries = (1..=n)
@@ -507,7 +508,7 @@ impl FakeKeys {
             &offer.envelope,
         )
         .unwrap();
-        let package = Package::<F>::decode(&bytes, key.n_private()).unwrap();
+        let package = Package::<F>::decode(&bytes, &Layout::of(key, header.terms.dials.handover())).unwrap();
         let response = delegate::respond(key, &header, &package).unwrap();
         let assignment = &offer.assignment.assignment;
         let acknowledgement =

@@ -1,14 +1,21 @@
 //! Step 1, the client: share the private wires and the blinders, and make a package for each node.
 //!
-//! | shared | degree | constant term |
-//! |---|---|---|
-//! | every private wire `w_k` | `t` | `w_k` |
-//! | blinder `r` | `t` | `r`, drawn here |
-//! | blinder `s` | `t` | `s`, drawn here |
-//! | mask `z` | `2t` | 0 |
+//! | shared | handover | degree | constant term |
+//! |---|---|---|---|
+//! | every private wire `w_k` | both | `t` | `w_k` |
+//! | blinder `r` | both | `t` | `r`, drawn here |
+//! | blinder `s` | both | `t` | `s`, drawn here |
+//! | mask `z` | `witness` | `2t` | 0 |
+//! | every value `h_j` of the quotient | `quotient` | `t` | `h_j` |
+//! | every product `s w_k` with a base in the A-query | `quotient` | `t` | `s w_k` |
+//! | every product `r w_k` with a base in the B-query | `quotient` | `t` | `r w_k` |
+//! | product `r s` | `quotient` | `t` | `r s` |
 //!
 //! Any `t` shares of each are uniform, so those of nodes `1..=t` are expanded from a seed for each node, drawn independently, and the others
 //! follow ([`tacit_sharing::Extension`]). The mask has `2t` free shares: nodes `1..=t` expand theirs, those of nodes `t+1..=2t` are drawn.
+//!
+//! The products are dealt so that nobody multiplies after a node has answered: were the client to multiply a node's answer
+//! for `A` with `s`, a lying node could tell a guess of the witness from whether the proof is accepted.
 //!
 //! Everything is drawn in [`deal()`], the header's nonce included, so nothing dealt can serve a second deal.
 
@@ -20,10 +27,34 @@ use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::blame::Culprit;
-use crate::circuit::CircuitShape;
-use crate::dials::Dials;
+use crate::circuit::Layout;
+use crate::dials::{Dials, Handover};
 use crate::header::{DealHeader, DealId, DealTerms, MAX_ASSEMBLER_KEY};
 use crate::package::{self, Body, Package, Shares, Vector};
+
+mod quotient;
+
+/// What the client shares out.
+#[derive(Clone, Copy)]
+pub struct Secrets<'a, F> {
+    /// The private wires, in the key's order.
+    pub private: &'a [F],
+    /// With the handover `quotient`, the quotient over the odd coset (`tacit_groth16::qap::quotient`); else nothing.
+    pub quotient: &'a [F],
+}
+
+impl<'a, F> Secrets<'a, F> {
+    /// For the handover `witness`.
+    pub fn witness(private: &'a [F]) -> Self {
+        Self { private, quotient: &[] }
+    }
+}
+
+impl<F> std::fmt::Debug for Secrets<'_, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets(..)")
+    }
+}
 
 /// What the client has after dealing. The packages are secret: together they are the witness. The client keeps them until the deal
 /// is over, to compare acknowledgements and to recompute a suspect's response.
@@ -65,6 +96,22 @@ pub enum DealError {
         /// Values given.
         got: usize,
     },
+    /// Another number of values of the quotient than is to be dealt.
+    #[error("the quotient has {got} values, {expected} are dealt with this handover")]
+    Quotient {
+        /// Values to be dealt.
+        expected: usize,
+        /// Values given.
+        got: usize,
+    },
+    /// The layout is for another handover than the terms.
+    #[error("the terms ask for the handover `{terms}`, the layout is for `{layout}`")]
+    Handover {
+        /// The handover of the terms.
+        terms: Handover,
+        /// The handover of the layout.
+        layout: Handover,
+    },
     /// The assembler's key is too long for a header.
     #[error("the assembler's key has {got} bytes, at most {MAX_ASSEMBLER_KEY} are possible")]
     AssemblerKey {
@@ -83,24 +130,26 @@ impl DealError {
             Self::Circuit { .. }
             | Self::PublicInputs { .. }
             | Self::PrivateWires { .. }
+            | Self::Quotient { .. }
+            | Self::Handover { .. }
             | Self::AssemblerKey { .. }
             | Self::Sharing(_) => vec![Culprit::Nobody],
         }
     }
 }
 
-/// Deals the private wires of a witness, in the key's order, under the given terms. The witness is not checked
-/// against the constraints: do that first where the constraint system is at hand.
+/// Deals a witness under the given terms. It is not checked against the constraints: do that first where the constraint
+/// system is at hand.
 ///
 /// # Errors
 /// [`DealError`].
 pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
     terms: DealTerms<F>,
-    circuit: &CircuitShape,
-    private: &[F],
+    layout: &Layout,
+    secrets: Secrets<'_, F>,
     rng: &mut R,
 ) -> Result<Deal<F>, DealError> {
-    check(&terms, circuit, private)?;
+    check(&terms, layout, &secrets)?;
     let dials = terms.dials;
     let mut nonce = [0u8; 32];
     rng.fill_bytes(&mut nonce);
@@ -117,12 +166,22 @@ pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
         .collect();
     let r = Zeroizing::new(field::random::<F, R>(rng));
     let s = Zeroizing::new(field::random::<F, R>(rng));
-    let drawn: Zeroizing<Vec<F>> =
-        Zeroizing::new((0..dials.threshold()).map(|_| field::random(rng)).collect());
+    let dealer = Dealer::new(dials)?;
     let mut free = Expanded { id: &id, seeds: &seeds, streams: Vec::new() };
-    let explicit = Dealer::new(dials)?.share_out(private, (*r, *s), &drawn, &mut free)?;
+    let explicit: Vec<Body<F>> = match dials.handover() {
+        Handover::Witness => {
+            let drawn: Zeroizing<Vec<F>> =
+                Zeroizing::new((0..dials.threshold()).map(|_| field::random(rng)).collect());
+            let shares = dealer.share_out(secrets.private, (*r, *s), &drawn, &mut free)?;
+            shares.into_iter().map(Body::Explicit).collect()
+        }
+        Handover::Quotient => {
+            let shares = dealer.share_out_quotient(layout, secrets, (*r, *s), &mut free)?;
+            shares.into_iter().map(Body::ExplicitQuotient).collect()
+        }
+    };
 
-    let bodies = seeds.into_iter().map(Body::Seed).chain(explicit.into_iter().map(Body::Explicit));
+    let bodies = seeds.into_iter().map(Body::Seed).chain(explicit);
     let packages = (1..=dials.nodes())
         .zip(bodies)
         .map(|(index, body)| {
@@ -136,17 +195,24 @@ pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
 
 fn check<F: PrimeField>(
     terms: &DealTerms<F>,
-    circuit: &CircuitShape,
-    private: &[F],
+    layout: &Layout,
+    secrets: &Secrets<'_, F>,
 ) -> Result<(), DealError> {
+    let circuit = &layout.circuit;
     if terms.circuit != circuit.id {
         return Err(DealError::Circuit { terms: terms.circuit, key: circuit.id });
+    }
+    if terms.dials.handover() != layout.handover {
+        return Err(DealError::Handover { terms: terms.dials.handover(), layout: layout.handover });
     }
     if terms.public.len() != circuit.n_public {
         return Err(DealError::PublicInputs { expected: circuit.n_public, got: terms.public.len() });
     }
-    if private.len() != circuit.n_private {
-        return Err(DealError::PrivateWires { expected: circuit.n_private, got: private.len() });
+    if secrets.private.len() != circuit.n_private {
+        return Err(DealError::PrivateWires { expected: circuit.n_private, got: secrets.private.len() });
+    }
+    if secrets.quotient.len() != layout.quotient {
+        return Err(DealError::Quotient { expected: layout.quotient, got: secrets.quotient.len() });
     }
     if terms.assembler_key.len() > MAX_ASSEMBLER_KEY {
         return Err(DealError::AssemblerKey { got: terms.assembler_key.len() });
@@ -184,9 +250,9 @@ impl<F: PrimeField> FreeShares<F> for Expanded<'_, F> {
 /// How shares follow from secrets and free shares, for one setting of the dials.
 pub(crate) struct Dealer<F> {
     dials: Dials,
-    /// Of degree `t`: wires and blinders.
+    /// Of degree `t`: all but the mask.
     low: Extension<F>,
-    /// Of degree `2t`: the mask.
+    /// Of degree `2t`: the mask, with the handover `witness`.
     product: Extension<F>,
 }
 
@@ -200,7 +266,7 @@ impl<F: PrimeField> Dealer<F> {
         })
     }
 
-    /// The shares of nodes `t+1..=n`, in order; `drawn` are the mask's shares of nodes `t+1..=2t`. No randomness but what
+    /// With the handover `witness`, the shares of nodes `t+1..=n`, in order; `drawn` are the mask's shares of nodes `t+1..=2t`. No randomness but what
     /// is given.
     pub(crate) fn share_out(
         &self,
@@ -213,29 +279,11 @@ impl<F: PrimeField> Dealer<F> {
         let mut first = Zeroizing::new(vec![F::ZERO; usize::from(t)]);
         let mut explicit: Vec<Shares<F>> = (t..n).map(|_| Shares::with_capacity(private.len())).collect();
 
-        free.start(Vector::Wires);
-        for wire in private {
-            free.next(&mut first);
-            self.low.each(*wire, &first, |node, share| {
-                if let Some(shares) = explicit.get_mut(node) {
-                    shares.wires.push(share);
-                }
-            })?;
-        }
-        free.start(Vector::BlinderR);
-        free.next(&mut first);
-        self.low.each(r, &first, |node, share| {
-            if let Some(shares) = explicit.get_mut(node) {
-                shares.r = share;
-            }
+        self.share_each(Vector::Wires, private.iter().copied(), free, &mut explicit, |shares, share| {
+            shares.wires.push(share);
         })?;
-        free.start(Vector::BlinderS);
-        free.next(&mut first);
-        self.low.each(s, &first, |node, share| {
-            if let Some(shares) = explicit.get_mut(node) {
-                shares.s = share;
-            }
-        })?;
+        self.share_each(Vector::BlinderR, [r], free, &mut explicit, |shares, share| shares.r = share)?;
+        self.share_each(Vector::BlinderS, [s], free, &mut explicit, |shares, share| shares.s = share)?;
 
         // The mask: degree 2t, so t more of its shares are free.
         free.start(Vector::Mask);
@@ -249,5 +297,27 @@ impl<F: PrimeField> Dealer<F> {
         }
         rest.zeroize();
         Ok(explicit)
+    }
+
+    /// Shares of degree `t` of each value of a vector, put where they belong in `explicit`, which nodes `t+1..=n` have in order.
+    fn share_each<S>(
+        &self,
+        vector: Vector,
+        values: impl IntoIterator<Item = F>,
+        free: &mut impl FreeShares<F>,
+        explicit: &mut [S],
+        put: impl Fn(&mut S, F),
+    ) -> Result<(), SharingError> {
+        let mut first = Zeroizing::new(vec![F::ZERO; usize::from(self.dials.threshold())]);
+        free.start(vector);
+        for value in values {
+            free.next(&mut first);
+            self.low.each(value, &first, |node, share| {
+                if let Some(shares) = explicit.get_mut(node) {
+                    put(shares, share);
+                }
+            })?;
+        }
+        Ok(())
     }
 }

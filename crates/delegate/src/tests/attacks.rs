@@ -29,7 +29,7 @@ use super::privacy::{WITNESSES, all_responses, joint_views, key};
 use super::support::*;
 use crate::deal::Dealer;
 use crate::package::{self, Body, Package, Shares, Vector};
-use crate::{Answer, AssembleError, Deal, RespondError, Seat, assemble, respond};
+use crate::{Answer, AssembleError, Deal, RespondError, Seat, Secrets, assemble, respond};
 
 /// A field in which nothing coincides by chance.
 type Fr = <Bn254 as Groups>::Scalar;
@@ -149,7 +149,7 @@ fn one_seed_for_two_nodes() {
         }
         let [one, _, three, ..] = &deal.packages[..] else { panic!("five packages") };
         for (k, wire) in private.iter().enumerate() {
-            assert_ne!(attack(&one.shares(3), &three.shares(3), k), *wire);
+            assert_ne!(attack(&one.shares(3).unwrap(), &three.shares(3).unwrap(), k), *wire);
         }
     }
     assert_eq!(seeds.len(), 40);
@@ -186,8 +186,9 @@ fn seeds_that_follow_from_one_another() {
     };
     assert_ne!(next(one), *two);
     let mut stream = package::expander::<Fr>(&deal.id, &next(one), Vector::Wires);
-    let three = deal.packages[2].shares(3).wires[0];
-    let opened = open(&[(1, deal.packages[0].shares(3).wires[0]), (2, stream.next_element()), (3, three)]);
+    let three = deal.packages[2].shares(3).unwrap().wires[0];
+    let opened =
+        open(&[(1, deal.packages[0].shares(3).unwrap().wires[0]), (2, stream.next_element()), (3, three)]);
     assert_ne!(opened, private[0]);
 }
 
@@ -245,14 +246,15 @@ fn blinders_used_for_two_statements() {
     let (public, private) = small_witness::<Fr>(20, 30);
     let mut rng = rng(8);
     let terms = terms(&key, tacit_algebra::CurveId::Bn254, dials(4, 1), &public);
-    let circuit = crate::CircuitShape::of(&key);
-    let deals: Vec<Deal<Fr>> =
-        (0..2).map(|_| crate::deal(terms.clone(), &circuit, &private, &mut rng).unwrap()).collect();
+    let layout = layout(&key);
+    let deals: Vec<Deal<Fr>> = (0..2)
+        .map(|_| crate::deal(terms.clone(), &layout, Secrets::witness(&private), &mut rng).unwrap())
+        .collect();
     assert_ne!(deals[0].header.nonce, deals[1].header.nonce);
     assert_ne!(deals[0].id, deals[1].id);
     let mut elements = BTreeSet::new();
     for deal in &deals {
-        let shares: Vec<Shares<Fr>> = deal.packages.iter().map(|p| p.shares(3)).collect();
+        let shares: Vec<Shares<Fr>> = deal.packages.iter().map(|p| p.shares(3).unwrap()).collect();
         elements.insert(open(&[(1, shares[0].r), (2, shares[1].r)]));
         elements.insert(open(&[(1, shares[0].s), (2, shares[1].s)]));
         elements.extend(shares.iter().flat_map(|s| s.wires.iter().copied().chain([s.r, s.s, s.mask])));

@@ -7,7 +7,7 @@ use tacit_groth16::{ProvingKey, verify};
 use tacit_sharing::interpolate::in_field;
 
 use super::support::*;
-use crate::{Answer, CircuitShape, Deal, assemble, respond};
+use crate::{Answer, Deal, Secrets, assemble, respond};
 
 fn real_key<C: Curve>() -> ProvingKey<C> {
     setup(&small_circuit(), &Trapdoor::new(987_654_321, 2, 3, 5, 7))
@@ -34,7 +34,7 @@ fn grid<C: Curve + PartialEq>(ns: std::ops::RangeInclusive<u8>) {
     for n in ns {
         for t in 1..=(n - 1) / 2 {
             let terms = terms(&key, C::ID, dials(n, t), &public);
-            let deal = crate::deal(terms, &CircuitShape::of(&key), &private, &mut rng).unwrap();
+            let deal = crate::deal(terms, &layout(&key), Secrets::witness(&private), &mut rng).unwrap();
             assert_eq!(deal.packages.len(), usize::from(n));
             let answers = answers(&key, &deal);
             let all = assemble(&key.vk, &deal.header, &answers).unwrap();
@@ -71,7 +71,7 @@ fn the_proof_is_the_one_that_a_single_prover_makes_with_the_same_blinders() {
     let (public, private) = small_witness(4, 5);
     let deal = dealt(&key, dials(4, 1), &public, &private, 5);
     let [one, two, ..] = &deal.packages[..] else { panic!("four packages") };
-    let (one, two) = (one.shares(3), two.shares(3));
+    let (one, two) = (one.shares(3).unwrap(), two.shares(3).unwrap());
     let zero = 0u64.into();
     let r = in_field(zero, &[(1, one.r), (2, two.r)]).unwrap();
     let s = in_field(zero, &[(1, one.s), (2, two.s)]).unwrap();
@@ -99,7 +99,7 @@ fn responding_twice_gives_the_same_bytes() {
     let key = real_key::<Bls12_381>();
     let (public, private) = small_witness(4, 5);
     let terms = terms(&key, Bls12_381::ID, dials(3, 1), &public);
-    let deal = crate::deal(terms, &CircuitShape::of(&key), &private, &mut rng(4)).unwrap();
+    let deal = crate::deal(terms, &layout(&key), Secrets::witness(&private), &mut rng(4)).unwrap();
     for package in &deal.packages {
         let first = respond(&key, &deal.header, package).unwrap();
         assert_eq!(first.encode(), respond(&key, &deal.header, package).unwrap().encode());

@@ -10,11 +10,16 @@ use crate::encoding::{Malformed, Message};
 use crate::header::curve_of;
 use crate::package::Shares;
 use crate::{
-    Acknowledgement, Assignment, Body, Culprit, DealHeader, DealId, DealTerms, DialsError, EncodingError,
-    Package, Record, Response, Seat, Seed,
+    Acknowledgement, Assignment, Body, CircuitShape, Culprit, DealHeader, DealId, DealTerms, DialsError,
+    EncodingError, Layout, Package, Record, Response, Seat, Seed,
 };
 
 type Fr = <Bn254 as Groups>::Scalar;
+
+/// What is dealt for so many private wires with the handover `witness`.
+fn of_wires(n_private: usize) -> Layout {
+    Layout::witness(CircuitShape { id: CircuitId([0; 32]), n_public: 0, n_private })
+}
 
 /// Every truncation and an extension is refused, and a changed byte is refused or decodes to what encodes back to it.
 fn canonical<T: PartialEq + std::fmt::Debug>(
@@ -122,11 +127,12 @@ proptest! {
         let wires = match &package.body {
             Body::Seed(_) => 3,
             Body::Explicit(shares) => shares.wires.len(),
+            Body::ExplicitQuotient(_) => unreachable!(),
         };
-        let decode = |bytes: &[u8]| Package::decode(bytes, wires);
+        let decode = |bytes: &[u8]| Package::decode(bytes, &of_wires(wires));
         canonical(&package.encode(), &package, decode, |p| p.encode().to_vec(), flip);
         if let Body::Explicit(_) = &package.body {
-            let error = Package::<Fr>::decode(&package.encode(), wires + 1).unwrap_err();
+            let error = Package::<Fr>::decode(&package.encode(), &of_wires(wires + 1)).unwrap_err();
             let length = matches!(error.reason, Malformed::Length { .. });
             prop_assert!(length);
             prop_assert_eq!(error.culprits(), vec![Culprit::Client]);
@@ -164,7 +170,7 @@ proptest! {
         framed.extend(bytes);
         for bytes in [&framed[3..], &framed[..]] {
             let _ = DealHeader::<Fr>::decode(bytes);
-            let _ = Package::<Fr>::decode(bytes, 2);
+            let _ = Package::<Fr>::decode(bytes, &of_wires(2));
             let _ = Assignment::decode(bytes);
             let _ = Acknowledgement::decode(bytes);
             let _ = Record::decode(bytes);
@@ -279,14 +285,12 @@ fn headers_that_are_not_of_this_version_say_why() {
     assert_eq!(change(3, 9), Malformed::Code { field: "curve", got: 9 });
     assert_eq!(change(3, 2), Malformed::Curve { curve: CurveId::Bls12_381 });
     let handover = 4 + 32;
-    for (code, name) in [(2, "quotient"), (3, "inputs")] {
-        let reason = change(handover, code);
-        assert_eq!(reason, Malformed::Dials(DialsError::NotSupported { handover: name }));
-        assert!(reason.to_string().contains("not supported by this version"));
-    }
+    let reason = change(handover, 3);
+    assert_eq!(reason, Malformed::Dials(DialsError::NotSupported { handover: "inputs" }));
+    assert!(reason.to_string().contains("not supported by this version"));
     assert!(matches!(change(handover, 4), Malformed::Dials(DialsError::UnknownHandover { .. })));
-    assert!(matches!(change(handover + 1, 17), Malformed::Dials(DialsError::Committee { n: 17 })));
-    assert!(matches!(change(handover + 1, 2), Malformed::Dials(DialsError::Committee { n: 2 })));
+    assert!(matches!(change(handover + 1, 17), Malformed::Dials(DialsError::Committee { n: 17, .. })));
+    assert!(matches!(change(handover + 1, 2), Malformed::Dials(DialsError::Committee { n: 2, .. })));
     assert!(matches!(change(handover + 2, 0), Malformed::Dials(DialsError::Threshold { t: 0, .. })));
     assert!(matches!(change(handover + 2, 2), Malformed::Dials(DialsError::Threshold { t: 2, .. })));
     assert_eq!(change(handover + 3, 2), Malformed::Dials(DialsError::Groups { groups: 2 }));
@@ -326,7 +330,7 @@ fn a_share_that_is_not_canonical_or_cut_off_blames_the_client() {
     for at in [good.len() - 1, good.len() - 33, good.len() - 65, good.len() - 97] {
         let mut bytes = good.to_vec();
         bytes[at] = 0xff;
-        let error = Package::<Fr>::decode(&bytes, 2).unwrap_err();
+        let error = Package::<Fr>::decode(&bytes, &of_wires(2)).unwrap_err();
         assert!(
             matches!(error.reason, Malformed::Element { error: DecodeError::NonCanonical, .. }),
             "{error}"
@@ -334,7 +338,7 @@ fn a_share_that_is_not_canonical_or_cut_off_blames_the_client() {
         assert_eq!(error.offset, at - 31);
         assert_eq!(error.culprits(), [Culprit::Client]);
     }
-    let error = Package::<Fr>::decode(&good[..good.len() - 1], 2).unwrap_err();
+    let error = Package::<Fr>::decode(&good[..good.len() - 1], &of_wires(2)).unwrap_err();
     assert_eq!(error.culprits(), [Culprit::Client]);
     assert_eq!(
         error.to_string(),

@@ -7,8 +7,8 @@ use tacit_groth16::{CircuitId, ProvingKey};
 use super::support::*;
 use crate::encoding::Malformed;
 use crate::{
-    Answer, AssembleError, Body, CircuitShape, Culprit, Deal, DealError, DealId, Dials, DialsError, Handover,
-    Package, RespondError, Response, assemble, respond,
+    Answer, AssembleError, Body, Culprit, Deal, DealError, DealId, Dials, DialsError, Handover, Package,
+    RespondError, Response, Secrets, assemble, respond,
 };
 
 type Fr = <Bn254 as Groups>::Scalar;
@@ -214,7 +214,7 @@ fn a_node_refuses_what_is_not_its_deal() {
         shares.wires.pop();
     }
     let error = refused(&deal.header, &short);
-    assert_eq!(error, RespondError::Wires { expected: 3, got: 2 });
+    assert_eq!(error, RespondError::Shares { of: "private wires", expected: 3, got: 2 });
     assert_eq!(error.culprits(), [Culprit::Client]);
 
     // Headers that name another circuit or have other public inputs are other deals; a package of them is refused too.
@@ -235,8 +235,10 @@ fn a_node_refuses_what_is_not_its_deal() {
 fn a_client_deals_only_what_fits_the_circuit() {
     let key = key();
     let (public, private) = small_witness::<Fr>(20, 30);
-    let circuit = CircuitShape::of(&key);
-    let deal = |terms, private: &[Fr]| crate::deal(terms, &circuit, private, &mut rng(1)).unwrap_err();
+    let layout = layout(&key);
+    let deal = |terms, private: &[Fr]| {
+        crate::deal(terms, &layout, Secrets::witness(private), &mut rng(1)).unwrap_err()
+    };
     let good = || terms(&key, CurveId::Bn254, dials(4, 1), &public);
     assert_eq!(deal(good(), &private[1..]), DealError::PrivateWires { expected: 3, got: 2 });
     let mut bad = good();
@@ -254,7 +256,8 @@ fn a_client_deals_only_what_fits_the_circuit() {
 fn a_field_too_small_for_the_committee_is_refused() {
     let key = super::privacy::key();
     let terms = terms(&key, CurveId::Bn254, dials(5, 1), &[F5::ONE]);
-    let error = crate::deal(terms, &CircuitShape::of(&key), &[F5::ONE, F5::ONE], &mut rng(1)).unwrap_err();
+    let error =
+        crate::deal(terms, &layout(&key), Secrets::witness(&[F5::ONE, F5::ONE]), &mut rng(1)).unwrap_err();
     assert!(matches!(error, DealError::Sharing(tacit_sharing::SharingError::SmallField { n: 5 })));
     assert_eq!(error.culprits(), [Culprit::Nobody]);
 }
@@ -269,17 +272,17 @@ fn dials_have_their_ranges_and_reserved_codes() {
     }
     let four = dials(4, 1);
     assert_eq!((four.answers_needed(), four.product_degree(), four.groups()), (3, 2, 1));
-    for (name, code) in [("quotient", 2), ("inputs", 3)] {
-        let error = DialsError::NotSupported { handover: name };
-        assert_eq!(Handover::from_code(code), Err(error.clone()));
-        assert_eq!(name.parse::<Handover>(), Err(error.clone()));
-        assert_eq!(error.culprits(), [Culprit::Nobody]);
-        assert!(error.to_string().contains("not supported by this version"));
-    }
+    let error = DialsError::NotSupported { handover: "inputs" };
+    assert_eq!(Handover::from_code(3), Err(error.clone()));
+    assert_eq!("inputs".parse::<Handover>(), Err(error.clone()));
+    assert_eq!(error.culprits(), [Culprit::Nobody]);
+    assert!(error.to_string().contains("not supported by this version"));
     assert!(matches!(Handover::from_code(0), Err(DialsError::UnknownHandover { .. })));
     assert!(matches!("wit".parse::<Handover>(), Err(DialsError::UnknownHandover { .. })));
-    assert_eq!("witness".parse(), Ok(Handover::Witness));
-    assert_eq!(Handover::from_code(Handover::Witness.code()), Ok(Handover::Witness));
+    for handover in [Handover::Witness, Handover::Quotient] {
+        assert_eq!(handover.name().parse(), Ok(handover));
+        assert_eq!(Handover::from_code(handover.code()), Ok(handover));
+    }
 }
 
 /// A point of the curve that is not in the subgroup, big-endian as in a response.

@@ -8,5 +8,6 @@ mod encodings;
 mod faults;
 mod node;
 mod privacy;
+mod quotient;
 mod rank;
 mod support;

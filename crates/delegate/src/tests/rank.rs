@@ -27,7 +27,7 @@ use crate::{Dials, respond};
 
 type Toy17 = ToyGroups<F17>;
 
-fn row_reduce<F: PrimeField>(rows: &mut Vec<Vec<F>>) -> Vec<usize> {
+pub fn row_reduce<F: PrimeField>(rows: &mut Vec<Vec<F>>) -> Vec<usize> {
     let mut pivots = Vec::new();
     let columns = rows.first().map_or(0, Vec::len);
     for column in 0..columns {
@@ -108,7 +108,7 @@ fn random(rng: &mut impl Rng, len: usize) -> Vec<F17> {
 }
 
 /// Two witnesses of one statement of [`small_circuit`].
-fn two_witnesses() -> (Vec<F17>, [Vec<F17>; 2]) {
+pub fn two_witnesses() -> (Vec<F17>, [Vec<F17>; 2]) {
     let all: Vec<_> = (1..17).flat_map(|a| (1..17).map(move |b| small_witness::<F17>(a, b))).collect();
     for (k, (public, one)) in all.iter().enumerate() {
         if let Some((_, two)) = all[k + 1..].iter().find(|(p, w)| p == public && w[2] == -one[2]) {

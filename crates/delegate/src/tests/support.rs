@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 
 use crate::deal::{Dealer, FreeShares};
 use crate::package::{Shares, Vector};
-use crate::{CircuitShape, DealTerms, Dials, Handover};
+use crate::{DealTerms, Dials, Handover, Layout, Secrets};
 
 /// Five elements: small enough to enumerate everything, with a domain of size 2, its odd coset, and five points `0..=4`.
 #[derive(MontConfig)]
@@ -295,6 +295,11 @@ pub fn dials(n: u8, t: u8) -> Dials {
     Dials::new(Handover::Witness, n, t).unwrap()
 }
 
+/// Of what is dealt with the handover `witness`.
+pub fn layout<G: Groups>(key: &ProvingKey<G>) -> Layout {
+    Layout::of(key, Handover::Witness)
+}
+
 pub fn terms<G: Groups>(
     key: &ProvingKey<G>,
     curve: CurveId,
@@ -321,7 +326,7 @@ pub fn dealt<G: Groups>(
     seed: u64,
 ) -> crate::Deal<G::Scalar> {
     let terms = terms(key, CurveId::Bn254, dials, public);
-    crate::deal(terms, &CircuitShape::of(key), private, &mut rng(seed)).unwrap()
+    crate::deal(terms, &layout(key), Secrets::witness(private), &mut rng(seed)).unwrap()
 }
 
 /// Free shares that are given rather than expanded, in the order in which they are asked for.
