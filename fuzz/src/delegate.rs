@@ -2,8 +2,8 @@
 
 use tacit_algebra::{Bls12_381, Bn254, CurveId, Groups};
 use tacit_delegate::{
-    Acknowledgement, Assignment, CircuitId, CircuitShape, DealHeader, Layout, Package, Record, Response,
-    header,
+    Acknowledgement, Assignment, CircuitId, CircuitShape, DealHeader, Dials, Handover, Layout, Package,
+    Record, Response, header,
 };
 
 fn curve<G: Groups>(data: &[u8]) {
@@ -11,9 +11,10 @@ fn curve<G: Groups>(data: &[u8]) {
         assert_eq!(header.encode(), data);
         let _ = (header.deal_id(), header.check_expiry(0));
     }
+    let Ok(dials) = Dials::new(Handover::Witness, 16, 1) else { return };
     for n_private in [0, 1, 2, 5] {
         let circuit = CircuitShape { id: CircuitId([0; 32]), n_public: 0, n_private };
-        if let Ok(package) = Package::<G::Scalar>::decode(data, &Layout::witness(circuit)) {
+        if let Ok(package) = Package::<G::Scalar>::decode(data, &Layout::witness(circuit), dials) {
             assert_eq!(package.encode().as_slice(), data);
         }
     }

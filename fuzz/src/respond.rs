@@ -19,7 +19,9 @@ pub fn run(data: &[u8]) {
     let Some((len, rest)) = data.split_first_chunk() else { return };
     let Some((header, package)) = rest.split_at_checked(u16::from_le_bytes(*len).into()) else { return };
     let Ok(mut header) = DealHeader::decode(header) else { return };
-    let Ok(mut package) = Package::decode(package, &Layout::of(&*KEY, header.terms.dials.handover())) else {
+    let Ok(mut package) =
+        Package::decode(package, &Layout::of(&*KEY, header.terms.dials.handover()), header.terms.dials)
+    else {
         return;
     };
     // What the fuzzer cannot guess.

@@ -85,7 +85,7 @@ fn make<C: Curve>(curve: &str) {
     save("delegate", &format!("{curve}-header"), &header);
     let holder = Holder { node: [5; 32], sealing_key: [6; 32], epoch: 7 };
     for package in &deal.packages[..2] {
-        let index = package.index;
+        let index = package.place;
         let bytes = package.encode();
         save("delegate", &format!("{curve}-package-{index}"), &bytes);
         if C::ID == tacit_algebra::CurveId::Bn254 {

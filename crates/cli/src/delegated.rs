@@ -24,9 +24,12 @@ use crate::verbs::groth16_prove::Proved as ProvedWith;
 /// The dials.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DialOptions {
-    /// Number of nodes
+    /// Number of nodes; with several groups, of each
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub committee: u8,
+    /// Groups of nodes, each of which handles a slice of the proving key; more than one needs the handover `quotient`
+    #[arg(long, default_value_t = 1, value_name = "G")]
+    pub groups: u8,
     /// Any T nodes together learn nothing; handover `witness` needs 2T+1 answers, `quotient` T+1
     #[arg(long, default_value_t = 1, value_name = "T")]
     pub threshold: u8,
@@ -79,7 +82,8 @@ impl DialOptions {
             HandoverName::Quotient => 2,
             HandoverName::Inputs => 3,
         };
-        Ok(Dials::new(Handover::from_code(code)?, self.committee, self.threshold)?)
+        Ok(Dials::new(Handover::from_code(code)?, self.committee, self.threshold)?
+            .with_groups(self.groups)?)
     }
 
     /// The same options for a process that this one starts.
@@ -87,6 +91,7 @@ impl DialOptions {
         let handover =
             self.handover.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
         command.args(["--committee", &self.committee.to_string()]);
+        command.args(["--groups", &self.groups.to_string()]);
         command.args(["--threshold", &self.threshold.to_string()]);
         command.args(["--handover", &handover]);
     }
@@ -208,7 +213,7 @@ fn describe<C: Curve>(proved: &Proved<C>, traffic: &Traffic, options: &Options) 
         .collect();
     json!({
         "delegated": true, "job": proved.job.to_string(), "handover": options.dials.handover().name(),
-        "n": options.dials.nodes(), "t": options.dials.threshold(), "nodes": nodes,
+        "n": options.dials.nodes(), "t": options.dials.threshold(), "groups": options.dials.groups(), "nodes": nodes,
         "upload_bytes": traffic.upload,
     })
 }

@@ -247,8 +247,10 @@ fn the_demo_shows_a_verified_proof_and_leaves_nothing_running() {
 }
 
 #[test]
-fn the_demo_shows_two_nodes_and_a_dropout() {
-    for (scenario, nodes, seeded, answered) in [("two-nodes", 2, 1, 2), ("dropout", 4, 1, 3)] {
+fn the_demo_shows_two_nodes_shards_and_a_dropout() {
+    for (scenario, nodes, seeded, answered) in
+        [("two-nodes", 2, 1, 2), ("sharded", 4, 2, 4), ("dropout", 4, 1, 3)]
+    {
         let done = tacit().args(["demo", "--json", "--scenario", scenario]).assert().success();
         let result: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
         assert_eq!(result["verified"], true);
@@ -257,10 +259,35 @@ fn the_demo_shows_two_nodes_and_a_dropout() {
         let small = shown.iter().filter(|n| n["package_bytes"].as_u64().unwrap() < 200).count();
         assert_eq!(small, seeded, "{scenario}: packages with a seed");
         assert!(shown.iter().filter(|n| n["answered"] == true).count() >= answered);
+        let killed = if scenario == "dropout" { Value::from("node-2") } else { Value::Null };
+        assert_eq!(result["killed"], killed, "{scenario}: who is dead in the end");
     }
 }
 
-/// Two nodes, the handover `quotient`: both are needed, and either package is useless alone.
+/// Three groups of two with a spare each: the coordinator or the client assembles; a node stopped in each group changes nothing.
+#[test]
+fn groups_prove_with_a_slice_each() {
+    let network = Network::up(9);
+    let dials = ["--committee", "3", "--groups", "3", "--handover", "quotient"];
+    let wtns = fixture("bn128", "tiny.wtns");
+    let out = tempfile::tempdir().unwrap();
+    for assembler in ["client", "coordinator"] {
+        network
+            .prove("bn128", &wtns, out.path(), &[&dials[..], &["--assembler", assembler]].concat())
+            .success();
+        verify("bn128", out.path());
+    }
+    network.signal("node-5", "-STOP");
+    network.prove("bn128", &wtns, out.path(), &dials).success();
+    verify("bn128", out.path());
+    network.signal("node-5", "-CONT");
+    network
+        .prove("bn128", &wtns, out.path(), &["--groups", "2"])
+        .code(1)
+        .stderr(predicate::str::contains("quotient"));
+}
+
+/// Two nodes, the handover `quotient`: both are needed.
 #[test]
 fn two_nodes_prove_on_both_curves() {
     let network = Network::up(2);

@@ -107,7 +107,7 @@ impl Client {
         let info = self.api.network().await?;
         let now = unix_now();
         let wanted = Wanted {
-            n: options.dials.nodes(),
+            n: options.dials.seats(),
             now,
             deal_expiry: now.saturating_add(options.expiry.as_secs()),
             without,

@@ -24,7 +24,7 @@ use crate::network::{Network, PinnedNode};
 /// A node with a seat in a committee.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its index in the deal, from 1.
+    /// Its place in the deal, from 1: with one group of nodes, its index.
     pub index: u8,
     /// What `network.toml` calls it.
     pub name: String,

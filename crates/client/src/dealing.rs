@@ -5,9 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use rand_core::CryptoRng;
 use tacit_algebra::Curve;
-use tacit_delegate::{DealError, DealTerms, deal};
+use tacit_delegate::{DealError, DealTerms, Package, deal};
 use tacit_wire::envelope::{Slot, seal_package};
+use tacit_wire::frame::MAX_ENVELOPE_BYTES;
 use tacit_wire::messages::{Assembler, Delivery, SubmitJob};
+use tacit_wire::seal::OVERHEAD_BYTES;
 use tacit_wire::{
     Acknowledgement, Body, Digest32, Identity, MessageType, SealError, SealingKeyCertificate, SealingKeyPair,
 };
@@ -50,9 +52,21 @@ pub enum DealingError {
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// A package is larger than an envelope may be.
+    #[error(
+        "a package has {got} bytes, an envelope holds at most {limit}: the circuit is too large for these dials. \
+         Take the handover `witness`, or more groups with the handover `quotient`"
+    )]
+    PackageTooLarge {
+        /// Bytes of the largest package.
+        got: usize,
+        /// Bytes at most.
+        limit: usize,
+    },
     /// The job is larger than a message may be.
     #[error(
-        "the job has {got} bytes, a message has at most {limit}: the circuit is too large for this committee"
+        "the job has {got} bytes, a message has at most {limit}: the circuit is too large for this committee. \
+         A larger threshold makes it smaller, because that many nodes get 32 bytes each"
     )]
     TooLarge {
         /// Bytes of the job.
@@ -93,8 +107,19 @@ impl<C: Curve> Prepared<C> {
     ) -> Result<Dealt, DealingError> {
         let dials = options.dials;
         let got = committee.seats().len();
-        if got != usize::from(dials.nodes()) {
-            return Err(DealingError::CommitteeSize { expected: dials.nodes(), got });
+        if got != usize::from(dials.seats()) {
+            return Err(DealingError::CommitteeSize { expected: dials.seats(), got });
+        }
+        // What no coordinator would take is not made first.
+        let (got_bytes, limit) =
+            (Package::<C::Scalar>::largest(&self.layout, dials), MAX_ENVELOPE_BYTES - OVERHEAD_BYTES);
+        if got_bytes > limit {
+            return Err(DealingError::PackageTooLarge { got: got_bytes, limit });
+        }
+        let (job, limit) =
+            (usize::from(dials.nodes() - dials.threshold()) * got_bytes, MessageType::SubmitJob.limit());
+        if job > limit {
+            return Err(DealingError::TooLarge { got: job, limit });
         }
         let identity = match &options.identity {
             Some(identity) => identity.clone(),
@@ -128,7 +153,8 @@ impl<C: Curve> Prepared<C> {
         for (seat, package) in committee.seats().iter().zip(dealt.packages) {
             // Wiped at the end of this turn, like the package itself.
             let bytes = package.encode();
-            let slot = Slot::index(package.index);
+            let slot = Slot::at(dials, package.place)
+                .ok_or(DealingError::CommitteeSize { expected: dials.seats(), got })?;
             let (assignment, envelope) =
                 seal_package(&identity, dealt.id.0, slot, &seat.certificate, &bytes, rng)?;
             progress.event(Event::Sealed {

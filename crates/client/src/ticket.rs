@@ -1,6 +1,6 @@
 //! What is needed to collect a job's answers: kept in memory, or written to a file by a client that goes away.
 //!
-//! A ticket is secret where the client assembles: it holds the key that opens the responses, and whoever has `2t + 1`
+//! A ticket is secret where the client assembles: it holds the key that opens the responses, and whoever has enough
 //! of those has the proof. It does not open a share.
 
 use std::io::{Read, Write};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tacit_algebra::CurveId;
+use tacit_delegate::header;
 use tacit_wire::{Acknowledgement, Digest32, SealingKeyPair, SignedAssignment};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -147,6 +148,8 @@ impl JobTicket {
                 Some(SealingKeyPair::from_seed(&seed).map_err(|e| malformed(&e))?)
             }
         };
+        let header = hex::decode(&raw.header).map_err(|e| malformed(&format!("header: {e}")))?;
+        let dials = header::dials_of(&header).map_err(|e| malformed(&e))?;
         let mut seats = Vec::new();
         for node in &raw.nodes {
             let bytes = |what: &str, text: &str| {
@@ -156,7 +159,7 @@ impl JobTicket {
                 .map_err(|e| malformed(&format!("node {}: {e}", node.index)))?;
             let acknowledgement = Acknowledgement::decode(&bytes("acknowledgement", &node.acknowledgement)?)
                 .map_err(|e| malformed(&format!("node {}: {e}", node.index)))?;
-            if assignment.index() != node.index || assignment.deal() != raw.job {
+            if assignment.place(dials) != Some(node.index) || assignment.deal() != raw.job {
                 return Err(malformed(&format!("the assignment of node {} is of another job", node.index)));
             }
             if seats.iter().any(|s: &TicketSeat| s.member.index == node.index) {
@@ -170,7 +173,6 @@ impl JobTicket {
             };
             seats.push(TicketSeat { member, assignment, acknowledgement });
         }
-        let header = hex::decode(&raw.header).map_err(|e| malformed(&format!("header: {e}")))?;
         Ok(Self { job: raw.job, curve, header, assembler, seats })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tacit_algebra::{Curve, Groups};
 use tacit_circom::{Proof, VerificationKey};
-use tacit_delegate::{AssembleError, Assembled, DealHeader, assemble};
+use tacit_delegate::{AssembleError, Assembled, DealHeader, Dials, assemble};
 use tacit_groth16::verify;
 use tacit_wire::Blame;
 use tacit_wire::Digest32;
@@ -124,7 +124,8 @@ impl<C: Curve> Waiting<C> {
         let mut run = Run {
             job: self,
             answers: Answers::new(),
-            needed: usize::from(self.header.terms.dials.answers_needed()),
+            needed: usize::from(self.header.terms.dials.answers_needed())
+                * usize::from(self.header.terms.dials.groups()),
             tried: 0,
             failed: None,
             unreachable: None,
@@ -249,12 +250,12 @@ impl<C: Curve> Run<'_, C> {
         progress: &dyn Progress,
     ) -> Result<Option<Proved<C>>, ClientError> {
         let count = self.answers.count();
-        if count < self.needed || count == self.tried {
+        let answers = self.answers.good();
+        let answered: Vec<u8> = answers.iter().map(|a| a.place).collect();
+        if !self.dials().suffice(answered.iter().copied()) || count == self.tried {
             return Ok(None);
         }
         self.tried = count;
-        let answers = self.answers.good();
-        let answered: Vec<u8> = answers.iter().map(|a| a.index).collect();
         let (vk, header) = (Arc::clone(&self.job.vk), self.job.header.clone());
         // Interpolation and pairings: not on the executor's threads.
         let assembled = tokio::task::spawn_blocking(move || assemble(&vk, &header, &answers))
@@ -311,16 +312,22 @@ impl<C: Curve> Run<'_, C> {
         if let Some(error) = self.failed.take_if(|_| ended || silent.is_empty()) {
             return Err(self.not_assembled(error));
         }
-        let possible = self.answers.count() + silent.len();
-        if possible < self.needed {
+        let good = self.answers.good();
+        let possible = good.iter().map(|answer| answer.place).chain(silent.iter().map(|member| member.index));
+        if !self.dials().suffice(possible) {
             let refused = self.answers.refused(ticket);
-            return Err(ClientError::TooFewAnswers { needed: self.needed, got: possible, refused });
+            let got = good.len() + silent.len();
+            return Err(ClientError::TooFewAnswers { needed: self.needed, got, refused });
         }
         match status.state {
             JobState::Expired => Err(self.expired(silent)),
             JobState::Failed => Err(ClientError::JobFailed { job: ticket.job, body: reason(status) }),
             _ => Ok(()),
         }
+    }
+
+    fn dials(&self) -> Dials {
+        self.job.header.terms.dials
     }
 
     fn expired(&self, silent: Vec<Member>) -> ClientError {
@@ -333,7 +340,7 @@ impl<C: Curve> Run<'_, C> {
     }
 
     fn not_assembled(&self, error: AssembleError) -> ClientError {
-        let answered: Vec<u8> = self.answers.good().iter().map(|a| a.index).collect();
+        let answered: Vec<u8> = self.answers.good().iter().map(|a| a.place).collect();
         ClientError::NotAssembled { error, members: self.members(&answered) }
     }
 

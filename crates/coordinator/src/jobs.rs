@@ -27,6 +27,9 @@ pub struct HeaderFacts {
     /// The handover's name.
     pub handover: &'static str,
     /// Committee size.
+    /// The dials.
+    pub dials: tacit_delegate::Dials,
+    /// Seats of all groups.
     pub n: u8,
     /// Privacy threshold.
     pub t: u8,
@@ -63,9 +66,11 @@ impl HeaderFacts {
             curve: terms.curve,
             circuit: Digest32(terms.circuit.0),
             handover: terms.dials.handover().name(),
-            n: terms.dials.nodes(),
+            dials: terms.dials,
+            n: terms.dials.seats(),
             t: terms.dials.threshold(),
-            needed: terms.dials.answers_needed(),
+            // With several groups there may be so many and still too few of one; the assembler sees that.
+            needed: terms.dials.answers_needed() * terms.dials.groups(),
             client: IdentityKey(terms.client_key),
             assembler_key: terms.assembler_key,
             expiry: terms.expiry,
@@ -186,12 +191,12 @@ fn check_deliveries(
     }
     let mut nodes = HashSet::new();
     let mut seats = Vec::with_capacity(deliveries.len());
-    for (index, Delivery { assignment, envelope }) in (1..=header.n).zip(deliveries) {
-        let seat = &assignment.assignment.seat;
-        if (seat.group, seat.slice, seat.index) != (0, 0, index) {
+    for (place, Delivery { assignment, envelope }) in (1..=header.n).zip(deliveries) {
+        if assignment.place(header.dials) != Some(place) {
+            let seat = &assignment.assignment.seat;
             let message = format!(
-                "delivery {index} is for group {}, slice {}, index {}: the indices 1 to {} stand in order",
-                seat.group, seat.slice, seat.index, header.n
+                "delivery {place} is for group {}, slice {}, index {}: groups and their indices stand in order",
+                seat.group, seat.slice, seat.index
             );
             return Err(ApiError::unprocessable("committee_order", message));
         }
@@ -201,7 +206,7 @@ fn check_deliveries(
         }
         if service.registry.name_of(&node).is_none() {
             let message =
-                format!("index {index} is assigned to {node}, which is no node of this coordinator");
+                format!("place {place} is assigned to {node}, which is no node of this coordinator");
             return Err(ApiError::unprocessable("unknown_node", message));
         }
         if !nodes.insert(node) {
@@ -209,7 +214,7 @@ fn check_deliveries(
             return Err(ApiError::unprocessable("duplicate_node", message));
         }
         assignment.verify_envelope(&header.client, &envelope)?;
-        seats.push(NewSeat { index, node, assignment: assignment.encode(), envelope });
+        seats.push(NewSeat { index: place, node, assignment: assignment.encode(), envelope });
     }
     Ok(seats)
 }

@@ -1,9 +1,10 @@
 //! Step 5, the assembler: from answers to a checked proof.
 //!
-//! `A` and `B` have degree `t` and `C` has degree `2t`, so any `2t + 1` answers determine all three at 0. The proof is released only if the
+//! `A` and `B` have degree `t` and `C` has degree `d`, which is `2t` with the handover `witness` and `t` with `quotient`, so any `d + 1` answers of
+//! a group determine all three at 0, and the groups' values add up to the proof. It is released only if the
 //! verifier's equation holds. With spare answers a proof that does not verify is not the end: other subsets are tried, and
-//! the answers off the polynomials of the subset that gave a proof are *suspects*. Suspects, not culprits: `e` liars can lie
-//! consistently, and only with `m >= 2t + 1 + 2e` answers is the polynomial through the honest ones the only candidate.
+//! the answers off the polynomials of the subsets that gave a proof are *suspects*. Suspects, not culprits: `e` liars can lie
+//! consistently, and only with `m >= d + 1 + 2e` answers of a group is the polynomial through its honest ones the only candidate.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +17,10 @@ use thiserror::Error;
 use crate::blame::{self, Culprit};
 use crate::dials::Dials;
 use crate::header::DealHeader;
-use crate::labels;
 use crate::response::Answer;
 
-/// So many subsets of the answers are tried at most. Wherever unique decoding is possible, at least one subset in 23 is
-/// honest, and they are tried in an order that nobody chooses.
+/// So many subsets of the answers are tried at most, with several groups so many of all together and so many choices of one of each. Wherever
+/// unique decoding is possible, at least one subset in 28 is honest, and they are tried in an order that nobody chooses.
 pub const MAX_SUBSETS: usize = 4096;
 
 /// A proof that verifies.
@@ -37,28 +37,35 @@ pub struct Assembled<G: Groups> {
 #[non_exhaustive]
 pub enum AssembleError {
     /// Not enough answers yet.
-    #[error("{got} answers, {needed} are needed: {} missing, of nodes {}", needed - got, blame::list(.silent))]
+    #[error(
+        "{got} answers{}, {needed} are needed: {} missing, of nodes {}",
+        group.map_or_else(String::new, |group| format!(" of group {}", group + 1)),
+        needed - got,
+        blame::list(.silent)
+    )]
     TooFew {
-        /// Answers needed.
+        /// The group that has too few, from 0; `None` if there is only one.
+        group: Option<u8>,
+        /// Answers needed of a group.
         needed: usize,
         /// Answers given.
         got: usize,
-        /// Nodes that have not answered.
+        /// Nodes of the group that have not answered.
         silent: Vec<u8>,
     },
-    /// An answer from an index that the deal does not have.
-    #[error("an answer came from index {index}, the deal has indices 1 to {n}")]
-    Index {
-        /// The index.
-        index: u8,
+    /// An answer from a place that the deal does not have.
+    #[error("an answer came from place {place}, the deal has places 1 to {seats}")]
+    Place {
+        /// The place.
+        place: u8,
         /// Nodes of the deal.
-        n: u8,
+        seats: u8,
     },
-    /// Two answers from one index.
-    #[error("two answers were given for node {index}")]
+    /// Two answers from one place.
+    #[error("two answers were given for node {place}")]
     Duplicate {
-        /// The index.
-        index: u8,
+        /// The place.
+        place: u8,
     },
     /// The verification key is of another circuit.
     #[error("the deal has {got} public inputs, the verification key takes {expected}")]
@@ -68,14 +75,15 @@ pub enum AssembleError {
         /// Public inputs of the deal.
         got: usize,
     },
-    /// The answers agree with one another and their proof does not verify.
+    /// The answers agree with one another, as far as there are more than it takes, and their proof does not verify.
     #[error(
-        "the nodes' answers agree with one another, but the proof they give does not verify: the witness may be wrong{}. \
+        "the proof that the nodes' answers give does not verify: the witness may be wrong, or {}. \
          Check the witness against the constraints (--r1cs), and that witness, proving key and verification key are of one circuit",
-        if *.spare == 0 { ", or, as there is no spare answer to tell, some node answered wrongly" } else { "" }
+        if *.spare == 0 { "some node answered wrongly, which no spare answer is there to tell".to_owned() }
+        else { format!("{} or more nodes answered wrongly together", spare + 1) }
     )]
     Invalid {
-        /// Answers beyond those needed: with none, agreement says nothing about `C`.
+        /// Answers beyond those needed, in the group with the fewest: with none, agreement says nothing about `C`.
         spare: usize,
         /// Nodes whose answers are off the polynomials that almost all others agree on; ascending, mostly empty.
         suspects: Vec<u8>,
@@ -105,15 +113,16 @@ impl AssembleError {
     /// Whom this points at. A proof that does not verify blames no node: the witness may be wrong, and a lie can look consistent.
     pub fn culprits(&self) -> Vec<Culprit> {
         match self {
-            Self::TooFew { silent, .. } => silent.iter().map(|index| Culprit::Node(*index)).collect(),
-            Self::Index { .. } | Self::Duplicate { .. } => vec![Culprit::Coordinator],
+            Self::TooFew { silent, .. } => silent.iter().map(|place| Culprit::Node(*place)).collect(),
+            Self::Place { .. } | Self::Duplicate { .. } => vec![Culprit::Coordinator],
             Self::PublicInputs { .. } | Self::Sharing(_) => vec![Culprit::Nobody],
             Self::Invalid { .. } | Self::Contradiction { .. } => vec![Culprit::Unknown],
         }
     }
 }
 
-/// Assembles and checks a proof from at least `2t + 1` answers; all that there are may be given.
+/// Assembles and checks a proof from answers of which each group has [enough](Dials::answers_needed); all that there are may be
+/// given.
 ///
 /// # Errors
 /// [`AssembleError`].
@@ -123,18 +132,30 @@ pub fn assemble<G: Groups>(
     answers: &[Answer<G>],
 ) -> Result<Assembled<G>, AssembleError> {
     let dials = header.terms.dials;
-    let silent = check_indices(dials, answers)?;
-    let needed = usize::from(dials.answers_needed());
-    if answers.len() < needed {
-        return Err(AssembleError::TooFew { needed, got: answers.len(), silent });
+    let groups = by_group(dials, answers)?;
+    let deal = header.deal_id().0;
+    let order = subsets::Order::new(&deal, answers);
+    match &groups[..] {
+        [only] => of_one_group(vk, header, only, order),
+        several => of_groups(vk, header, several, &order),
     }
-    let points: Vec<Points<G>> = answers.iter().map(Points::of).collect();
+}
+
+/// The only group: subset after subset until one's proof verifies.
+fn of_one_group<G: Groups>(
+    vk: &VerificationKey<G>,
+    header: &DealHeader<G::Scalar>,
+    points: &[Points<G>],
+    order: subsets::Order,
+) -> Result<Assembled<G>, AssembleError> {
+    let dials = header.terms.dials;
+    let needed = usize::from(dials.answers_needed());
     let spare = points.len() - needed;
 
     // Agreement sets of candidates that did not verify; the largest one is kept for what is said at the end.
     let mut failed: Vec<u32> = Vec::new();
     let mut tried = 0;
-    for subset in subsets(points.len(), needed, &header.deal_id().0, answers) {
+    for subset in order.subsets(0, points.len(), needed) {
         if tried == MAX_SUBSETS {
             break;
         }
@@ -143,51 +164,189 @@ pub fn assemble<G: Groups>(
             continue;
         }
         tried += 1;
-        let Some(candidate) = Candidate::through(dials, &points, subset)? else { continue };
-        match verify::verify(vk, &header.terms.public, &candidate.proof()?) {
+        let Some(candidate) = Candidate::through(dials, points, subset)? else { continue };
+        let proof = proof_of(&[candidate.at_zero()?]);
+        match verify::verify(vk, &header.terms.public, &proof) {
             Ok(()) => {
-                let agreed = candidate.agreeing(&points)?;
-                return Ok(Assembled { proof: candidate.proof()?, suspects: off(&points, agreed) });
+                let agreed = candidate.agreeing(points)?;
+                return Ok(Assembled { proof, suspects: off(points, agreed) });
             }
             Err(VerifyError::PublicInputs { expected, got }) => {
                 return Err(AssembleError::PublicInputs { expected, got });
             }
-            Err(_) => failed.push(candidate.agreeing(&points)?),
+            Err(_) => failed.push(candidate.agreeing(points)?),
         }
     }
 
-    // Unique decoding: were at most spare/2 answers wrong, the polynomials that all others lie on are the honest ones.
-    let tolerated = spare / 2;
-    let decoded = failed.iter().find(|agreed| agreed.count_ones() as usize + tolerated >= points.len());
+    let decoded = failed.iter().find(|agreed| decodes_uniquely(**agreed, points.len(), needed));
     match decoded {
-        Some(agreed) => Err(AssembleError::Invalid { spare, suspects: off(&points, *agreed) }),
-        None => Err(AssembleError::Contradiction { answered: off(&points, 0), silent, tried }),
+        Some(agreed) => Err(AssembleError::Invalid { spare, suspects: off(points, *agreed) }),
+        None => {
+            let silent = silent(dials, std::slice::from_ref(&points));
+            Err(AssembleError::Contradiction { answered: off(points, 0), silent, tried })
+        }
     }
 }
 
-/// Every answer has an index of its own, of the deal. Returns the indices without an answer.
-fn check_indices<G: Groups>(dials: Dials, answers: &[Answer<G>]) -> Result<Vec<u8>, AssembleError> {
-    let mut silent: BTreeSet<u8> = (1..=dials.nodes()).collect();
+/// Several groups: each one's candidates, those first on which most of its answers lie, and then choices of one of each, the most
+/// agreeable first.
+fn of_groups<G: Groups>(
+    vk: &VerificationKey<G>,
+    header: &DealHeader<G::Scalar>,
+    groups: &[Vec<Points<G>>],
+    order: &subsets::Order,
+) -> Result<Assembled<G>, AssembleError> {
+    let dials = header.terms.dials;
+    let needed = usize::from(dials.answers_needed());
+    let spare = groups.iter().map(|points| points.len() - needed).min().unwrap_or(0);
+    let most = MAX_SUBSETS / groups.len().max(1);
+    let mut candidates = Vec::with_capacity(groups.len());
+    for (group, points) in (0u8..).zip(groups) {
+        let mut of_group: Vec<(u32, AtZero<G>)> = Vec::new();
+        for subset in order.subsets(group, points.len(), needed).into_iter().take(most) {
+            if of_group.iter().any(|(agreed, _)| subset & !agreed == 0) {
+                continue;
+            }
+            if let Some(candidate) = Candidate::through(dials, points, subset)? {
+                let agreed = candidate.agreeing(points)?;
+                let decoded = decodes_uniquely(agreed, points.len(), needed);
+                of_group.push((agreed, candidate.at_zero()?));
+                if decoded {
+                    // Nothing else can be right unless more lie than can be told.
+                    break;
+                }
+            }
+        }
+        of_group.sort_by_key(|(agreed, _)| std::cmp::Reverse(agreed.count_ones()));
+        candidates.push(of_group);
+    }
+
+    let mut tried = 0;
+    for choice in choices(&candidates.iter().map(Vec::len).collect::<Vec<_>>()).take(MAX_SUBSETS) {
+        tried += 1;
+        let chosen: Vec<&(u32, AtZero<G>)> =
+            candidates.iter().zip(&choice).filter_map(|(of_group, k)| of_group.get(*k)).collect();
+        let proof = proof_of(&chosen.iter().map(|(_, at_zero)| *at_zero).collect::<Vec<_>>());
+        match verify::verify(vk, &header.terms.public, &proof) {
+            Ok(()) => {
+                let off = groups.iter().zip(&chosen).flat_map(|(points, (agreed, _))| off(points, *agreed));
+                return Ok(Assembled { proof, suspects: off.collect() });
+            }
+            Err(VerifyError::PublicInputs { expected, got }) => {
+                return Err(AssembleError::PublicInputs { expected, got });
+            }
+            Err(_) => {}
+        }
+    }
+    // Every group's own answers tell which of them are right, and still there is no proof.
+    let decoded: Option<Vec<u32>> = groups
+        .iter()
+        .zip(&candidates)
+        .map(|(points, of_group)| {
+            let best = of_group.first().map(|(agreed, _)| *agreed);
+            best.filter(|agreed| decodes_uniquely(*agreed, points.len(), needed))
+        })
+        .collect();
+    match decoded {
+        Some(agreed) => {
+            let suspects =
+                groups.iter().zip(agreed).flat_map(|(points, agreed)| off(points, agreed)).collect();
+            Err(AssembleError::Invalid { spare, suspects })
+        }
+        None => {
+            let answered = groups.iter().flat_map(|points| off(points, 0)).collect();
+            let silent = silent(dials, &groups.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            Err(AssembleError::Contradiction { answered, silent, tried })
+        }
+    }
+}
+
+/// All ways to choose one of each list, by the sum of the positions: the first of each, then all with one second, ...
+fn choices(lens: &[usize]) -> impl Iterator<Item = Vec<usize>> + use<'_> {
+    let most: usize = lens.iter().map(|len| len.saturating_sub(1)).sum();
+    let possible = lens.iter().all(|len| *len > 0);
+    (0..=most).filter(move |_| possible).flat_map(|sum| with_sum(lens, sum))
+}
+
+/// Those with one sum of positions.
+fn with_sum(lens: &[usize], sum: usize) -> Vec<Vec<usize>> {
+    let Some((len, rest)) = lens.split_first() else {
+        return if sum == 0 { vec![Vec::new()] } else { Vec::new() };
+    };
+    let mut all = Vec::new();
+    for first in 0..=sum.min(len - 1) {
+        for mut tail in with_sum(rest, sum - first) {
+            tail.insert(0, first);
+            all.push(tail);
+            if all.len() >= MAX_SUBSETS {
+                return all;
+            }
+        }
+    }
+    all
+}
+
+/// Unique decoding: were at most half of the spare answers wrong, the polynomials that all others lie on are the honest ones.
+fn decodes_uniquely(agreed: u32, answers: usize, needed: usize) -> bool {
+    agreed.count_ones() as usize + (answers - needed) / 2 >= answers
+}
+
+/// Every answer has a place of its own, of the deal, and every group has enough. Each group's answers, in the order given.
+fn by_group<G: Groups>(dials: Dials, answers: &[Answer<G>]) -> Result<Vec<Vec<Points<G>>>, AssembleError> {
+    let mut seen = BTreeSet::new();
+    let mut groups: Vec<Vec<Points<G>>> = (0..dials.groups()).map(|_| Vec::new()).collect();
     for answer in answers {
-        let index = answer.index;
-        if !dials.has_index(index) {
-            return Err(AssembleError::Index { index, n: dials.nodes() });
+        let place = answer.place;
+        let seat = dials.seat_at(place);
+        let Some((points, index)) =
+            seat.and_then(|(group, index)| Some((groups.get_mut(usize::from(group))?, index)))
+        else {
+            return Err(AssembleError::Place { place, seats: dials.seats() });
+        };
+        if !seen.insert(place) {
+            return Err(AssembleError::Duplicate { place });
         }
-        if !silent.remove(&index) {
-            return Err(AssembleError::Duplicate { index });
+        points.push(Points::of(answer, index));
+    }
+    let needed = usize::from(dials.answers_needed());
+    for (group, points) in (0u8..).zip(&groups) {
+        if points.len() < needed {
+            let places = (1..=dials.nodes()).map(|index| dials.place(group, index));
+            let silent = places.filter(|place| !seen.contains(place)).collect();
+            let group = (dials.groups() > 1).then_some(group);
+            return Err(AssembleError::TooFew { group, needed, got: points.len(), silent });
         }
     }
-    Ok(silent.into_iter().collect())
+    Ok(groups)
 }
 
-/// The indices of answers outside a set (a bit for each answer, in the order given), ascending.
+/// Places without an answer.
+fn silent<G: Groups>(dials: Dials, groups: &[&[Points<G>]]) -> Vec<u8> {
+    let answered: BTreeSet<u8> = groups.iter().flat_map(|points| points.iter().map(|p| p.place)).collect();
+    (1..=dials.seats()).filter(|place| !answered.contains(place)).collect()
+}
+
+/// The places of answers outside a set (a bit for each answer, in the order given), ascending.
 fn off<G: Groups>(points: &[Points<G>], agreed: u32) -> Vec<u8> {
-    let outside = points.iter().enumerate().filter(|(k, _)| agreed >> k & 1 == 0).map(|(_, p)| p.index);
+    let outside = points.iter().enumerate().filter(|(k, _)| agreed >> k & 1 == 0).map(|(_, p)| p.place);
     outside.collect::<BTreeSet<u8>>().into_iter().collect()
+}
+
+/// What a group's polynomials are at 0.
+type AtZero<G> = (<G as Groups>::G1, <G as Groups>::G2, <G as Groups>::G1);
+
+/// The sum of all groups.
+fn proof_of<G: Groups>(groups: &[AtZero<G>]) -> Proof<G> {
+    let a: G::G1 = groups.iter().map(|(a, _, _)| *a).sum();
+    let b: G::G2 = groups.iter().map(|(_, b, _)| *b).sum();
+    let c: G::G1 = groups.iter().map(|(_, _, c)| *c).sum();
+    Proof { a: a.to_affine(), b: b.to_affine(), c: c.to_affine() }
 }
 
 /// An answer, ready for group operations.
 struct Points<G: Groups> {
+    place: u8,
+    /// In its group: the evaluation point.
     index: u8,
     a: G::G1,
     b: G::G2,
@@ -195,9 +354,10 @@ struct Points<G: Groups> {
 }
 
 impl<G: Groups> Points<G> {
-    fn of(answer: &Answer<G>) -> Self {
+    fn of(answer: &Answer<G>, index: u8) -> Self {
         Self {
-            index: answer.index,
+            place: answer.place,
+            index,
             a: G::G1::from_affine(&answer.response.a),
             b: G::G2::from_affine(&answer.response.b),
             c: G::G1::from_affine(&answer.response.c),
@@ -248,39 +408,57 @@ impl<G: Groups> Candidate<G> {
         Ok(agreed)
     }
 
-    /// The values at 0.
-    fn proof(&self) -> Result<Proof<G>, SharingError> {
+    fn at_zero(&self) -> Result<AtZero<G>, SharingError> {
         let zero = <G::Scalar as ark_ff::AdditiveGroup>::ZERO;
-        Ok(Proof {
-            a: interpolate::in_group(zero, &self.a)?.to_affine(),
-            b: interpolate::in_group(zero, &self.b)?.to_affine(),
-            c: interpolate::in_group(zero, &self.c)?.to_affine(),
-        })
+        Ok((
+            interpolate::in_group(zero, &self.a)?,
+            interpolate::in_group(zero, &self.b)?,
+            interpolate::in_group(zero, &self.c)?,
+        ))
     }
 }
 
-/// All subsets of `size` of `m <= 16` answers, as bits: the first answers first, the others in an order that follows from the
-/// answers' digest, so that liars cannot put themselves where most of the search is spent.
-fn subsets<G: Groups>(m: usize, size: usize, deal: &[u8; 32], answers: &[Answer<G>]) -> Vec<u32> {
-    let first = (1u32 << size) - 1;
-    if m == size {
-        return vec![first];
+mod subsets {
+    //! In which order subsets of the answers are tried.
+
+    use tacit_algebra::Groups;
+
+    use crate::labels;
+    use crate::response::Answer;
+
+    /// Follows from the answers' digest, so that liars cannot put themselves where most of the search is spent.
+    pub(super) struct Order(blake3::Hasher);
+
+    impl Order {
+        pub(super) fn new<G: Groups>(deal: &[u8; 32], answers: &[Answer<G>]) -> Self {
+            let mut hasher = blake3::Hasher::new_derive_key(labels::SUBSET_ORDER);
+            hasher.update(deal);
+            for answer in answers {
+                hasher.update(&[answer.place]);
+                hasher.update(&answer.response.encode());
+            }
+            Self(hasher)
+        }
+
+        /// All subsets of `size` of a group's `m <= 16` answers, as bits: the first answers first, then the others.
+        pub(super) fn subsets(&self, group: u8, m: usize, size: usize) -> Vec<u32> {
+            let first = (1u32 << size) - 1;
+            if m == size {
+                return vec![first];
+            }
+            let mut others: Vec<u32> =
+                (0..1u32 << m).filter(|s| s.count_ones() as usize == size && *s != first).collect();
+            let mut hasher = self.0.clone();
+            hasher.update(&[group]);
+            let mut order = hasher.finalize_xof();
+            for last in (1..others.len()).rev() {
+                let mut word = [0u8; 8];
+                order.fill(&mut word);
+                let pick = u64::from_le_bytes(word) % (last as u64 + 1);
+                others.swap(last, pick as usize);
+            }
+            others.insert(0, first);
+            others
+        }
     }
-    let mut others: Vec<u32> =
-        (0..1u32 << m).filter(|s| s.count_ones() as usize == size && *s != first).collect();
-    let mut hasher = blake3::Hasher::new_derive_key(labels::SUBSET_ORDER);
-    hasher.update(deal);
-    for answer in answers {
-        hasher.update(&[answer.index]);
-        hasher.update(&answer.response.encode());
-    }
-    let mut order = hasher.finalize_xof();
-    for last in (1..others.len()).rev() {
-        let mut word = [0u8; 8];
-        order.fill(&mut word);
-        let pick = u64::from_le_bytes(word) % (last as u64 + 1);
-        others.swap(last, pick as usize);
-    }
-    others.insert(0, first);
-    others
 }

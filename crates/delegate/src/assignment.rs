@@ -26,9 +26,9 @@ use crate::labels;
 pub struct Seat {
     /// The deal.
     pub deal: DealId,
-    /// The group of nodes; 0 in this version.
+    /// The group of nodes, from 0.
     pub group: u8,
-    /// The slice of the proving key that the group handles; 0 in this version.
+    /// The slice of the proving key that the group handles: the group's number.
     pub slice: u8,
     /// The index, `1..=n`.
     pub index: u8,

@@ -10,7 +10,7 @@
 pub enum Culprit {
     /// Whoever dealt: it made or signed what cannot be right.
     Client,
-    /// The node with this index.
+    /// The node at this place: with one group, its index.
     Node(u8),
     /// The coordinator: it relayed, or put together, what it could have checked.
     Coordinator,

@@ -1,5 +1,7 @@
 //! What the protocol needs to know of a circuit where the proving key is not at hand.
 
+use std::ops::Range;
+
 use tacit_algebra::{Groups, Point};
 use tacit_groth16::{CircuitId, ProvingKey};
 
@@ -37,6 +39,19 @@ pub struct Layout {
     pub(crate) times_r: Vec<u32>,
 }
 
+/// The part of a deal that one group handles: ranges of the layout's lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(crate) wires: Range<usize>,
+    pub(crate) quotient: Range<usize>,
+    pub(crate) times_s: Range<usize>,
+    pub(crate) times_r: Range<usize>,
+}
+
+/// What a base of the first group costs a node, and one of the second: measured, and part of the protocol, because client and
+/// nodes cut the key by it.
+const PRICE: [u64; 2] = [3, 7];
+
 impl Layout {
     /// For the handover `witness`, which needs no proving key.
     pub fn witness(circuit: CircuitShape) -> Self {
@@ -56,13 +71,9 @@ impl Layout {
         match handover {
             Handover::Witness => Self::witness(circuit),
             Handover::Quotient => {
-                let finite_of = |query| finite(query, key.n_public);
-                Self::quotient(
-                    circuit,
-                    key.h_query.len(),
-                    finite_of(&key.a_query),
-                    finite_of(&key.b_g1_query),
-                )
+                let in_a = finite(&key.a_query, key.n_public);
+                let in_b = finite(&key.b_g1_query, key.n_public);
+                Self::quotient(circuit, key.h_query.len(), in_a, in_b)
             }
         }
     }
@@ -75,6 +86,52 @@ impl Layout {
     /// The circuit.
     pub fn circuit(&self) -> &CircuitShape {
         &self.circuit
+    }
+
+    /// The slices of so many groups: the private wires and then the quotient's values, cut where the cost is the same on either
+    /// side. A wire costs its base in the L-query, twice that in the A-query, and those in both B-queries; a value of the
+    /// quotient its base in the H-query.
+    pub(crate) fn slices(&self, groups: u8) -> Vec<Slice> {
+        let [in_g1, in_g2] = PRICE;
+        let mut prices = vec![in_g1; self.circuit.n_private];
+        for (wires, price) in [(&self.times_s, 2 * in_g1), (&self.times_r, in_g1 + in_g2)] {
+            for wire in wires {
+                if let Some(slot) = prices.get_mut(*wire as usize) {
+                    *slot += price;
+                }
+            }
+        }
+        prices.resize(self.circuit.n_private + self.quotient, in_g1);
+        let total = prices.iter().sum::<u64>().max(1);
+        let mut counts = vec![0usize; usize::from(groups)];
+        let mut before = 0;
+        for price in prices {
+            let slice = u128::from(before) * u128::from(groups) / u128::from(total);
+            if let Some(count) = counts.get_mut(slice as usize) {
+                *count += 1;
+            }
+            before += price;
+        }
+        let mut from = 0;
+        let slice = |count: &usize| {
+            let to = from + count;
+            let wires = from.min(self.circuit.n_private)..to.min(self.circuit.n_private);
+            let quotient = from.max(self.circuit.n_private)..to.max(self.circuit.n_private);
+            let within = |list: &[u32]| {
+                let below = |bound: usize| list.partition_point(|wire| (*wire as usize) < bound);
+                below(wires.start)..below(wires.end)
+            };
+            let (times_s, times_r) = (within(&self.times_s), within(&self.times_r));
+            from = to;
+            let n = self.circuit.n_private;
+            Slice { wires, quotient: quotient.start - n..quotient.end - n, times_s, times_r }
+        };
+        counts.iter().map(slice).collect()
+    }
+
+    /// One group's slice.
+    pub(crate) fn slice(&self, group: u8, groups: u8) -> Slice {
+        self.slices(groups).into_iter().nth(usize::from(group)).unwrap_or_default()
     }
 }
 

@@ -90,7 +90,11 @@ pub struct Dials {
     handover: Handover,
     n: u8,
     t: u8,
+    groups: u8,
 }
+
+/// Seats of a deal at most, over all groups.
+pub const MAX_SEATS: u8 = 64;
 
 /// Why a setting of the dials is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -122,8 +126,8 @@ pub enum DialsError {
     /// The threshold is out of range for so many nodes.
     #[error(
         "with the handover `{handover}` {n} nodes cannot have threshold {t}: it must be between 1 and {most}; \
-         for a larger one take more nodes{}",
-        if matches!(handover, Handover::Witness) && *.t < *.n { ", or the handover `quotient`" } else { "" }
+         for a larger one take {}",
+        if matches!(handover, Handover::Witness) && *.t < *.n { "more nodes or the handover `quotient`" } else { "more nodes" }
     )]
     Threshold {
         /// The handover.
@@ -135,9 +139,17 @@ pub enum DialsError {
         /// The largest possible.
         most: u8,
     },
-    /// This version has one group, which handles one slice: the whole key.
-    #[error("{groups} groups were asked for; in this version there is one")]
+    /// Each group handles a slice of the key, which needs the handover `quotient`.
+    #[error(
+        "with the handover `{handover}` {groups} groups of {n} nodes are not possible: {}",
+        if matches!(handover, Handover::Quotient) { format!("take between 1 and {}", MAX_SEATS / (*n).max(1)) }
+        else { "there is one; for more use the handover `quotient`".to_owned() }
+    )]
     Groups {
+        /// The handover.
+        handover: Handover,
+        /// Nodes of a group.
+        n: u8,
         /// Groups asked for.
         groups: u8,
     },
@@ -169,7 +181,21 @@ impl Dials {
         if t == 0 || t > most {
             return Err(DialsError::Threshold { handover, n, t, most });
         }
-        Ok(Self { handover, n, t })
+        Ok(Self { handover, n, t, groups: 1 })
+    }
+
+    /// The same for each of several groups, which handle a slice of the proving key each. Any `t` nodes of all groups together
+    /// learn nothing.
+    ///
+    /// # Errors
+    /// [`DialsError::Groups`].
+    pub fn with_groups(self, groups: u8) -> Result<Self, DialsError> {
+        let Self { handover, n, .. } = self;
+        let possible = match handover {
+            Handover::Witness => groups == 1,
+            Handover::Quotient => groups >= 1 && u16::from(groups) * u16::from(n) <= u16::from(MAX_SEATS),
+        };
+        if possible { Ok(Self { groups, ..self }) } else { Err(DialsError::Groups { handover, n, groups }) }
     }
 
     /// What is handed over.
@@ -177,9 +203,27 @@ impl Dials {
         self.handover
     }
 
-    /// Nodes; their indices are `1..=n`.
+    /// Nodes of a group; their indices are `1..=n`.
     pub const fn nodes(self) -> u8 {
         self.n
+    }
+
+    /// Nodes of all groups; their places are `1..=seats`, group by group.
+    pub const fn seats(self) -> u8 {
+        self.n * self.groups
+    }
+
+    /// The place of a group's index: with one group, the index itself.
+    pub const fn place(self, group: u8, index: u8) -> u8 {
+        group.saturating_mul(self.n).saturating_add(index)
+    }
+
+    /// The group and the index of a place, if there is one.
+    pub const fn seat_at(self, place: u8) -> Option<(u8, u8)> {
+        match place.checked_sub(1) {
+            Some(before) if place <= self.seats() => Some((before / self.n, before % self.n + 1)),
+            _ => None,
+        }
     }
 
     /// So many nodes together learn nothing.
@@ -187,9 +231,9 @@ impl Dials {
         self.t
     }
 
-    /// Groups of nodes, each with a slice of the proving key; one in this version.
+    /// Groups of nodes, each with a slice of the proving key.
     pub const fn groups(self) -> u8 {
-        1
+        self.groups
     }
 
     /// Degree of the answers' third element and, with the handover `witness`, of its mask.
@@ -200,9 +244,20 @@ impl Dials {
         }
     }
 
-    /// Any so many answers give the proof.
+    /// Any so many answers of each group give the proof.
     pub const fn answers_needed(self) -> u8 {
         self.product_degree() + 1
+    }
+
+    /// Whether answers from these places, each there once, suffice.
+    pub fn suffice(self, places: impl IntoIterator<Item = u8>) -> bool {
+        let mut answers = [0u8; MAX_SEATS as usize];
+        for (group, _) in places.into_iter().filter_map(|place| self.seat_at(place)) {
+            if let Some(count) = answers.get_mut(usize::from(group)) {
+                *count += 1;
+            }
+        }
+        answers.iter().take(usize::from(self.groups)).all(|count| *count >= self.answers_needed())
     }
 
     /// Whether this is a node's index.

@@ -5,11 +5,11 @@
 //! | 3 | version, message code ([`crate::encoding`]) |
 //! | 1 | curve: 1 BN254, 2 BLS12-381 |
 //! | 32 | circuit id |
-//! | 1 | handover: 1 `witness`; 2 and 3 are reserved |
+//! | 1 | handover: 1 `witness`, 2 `quotient`; 3 is reserved |
 //! | 1 | `n` |
 //! | 1 | `t` |
-//! | 1 | groups: 1 |
-//! | 1 each group | the slice of the proving key that the group handles: 0 |
+//! | 1 | groups |
+//! | 1 each group | the slice of the proving key that the group handles: its own number, from 0 |
 //! | 4 | length of the assembler's key |
 //! | that | the assembler's public sealing key, at most [`MAX_ASSEMBLER_KEY`] bytes |
 //! | 32 | the client's Ed25519 key, which signs the assignments |
@@ -26,7 +26,7 @@ use tacit_groth16::CircuitId;
 use thiserror::Error;
 
 use crate::blame::Culprit;
-use crate::dials::{Dials, DialsError, Handover};
+use crate::dials::{Dials, Handover};
 use crate::encoding::{self, EncodingError, Malformed, Message, Reader};
 use crate::labels;
 
@@ -104,6 +104,17 @@ pub fn curve_of(bytes: &[u8]) -> Result<CurveId, EncodingError> {
     read_curve(&mut Reader::start(Message::Header, bytes)?)
 }
 
+/// The dials of an encoded header, for whoever does not know the field to decode it with. Nothing after them is checked.
+///
+/// # Errors
+/// [`EncodingError`].
+pub fn dials_of(bytes: &[u8]) -> Result<Dials, EncodingError> {
+    let mut reader = Reader::start(Message::Header, bytes)?;
+    read_curve(&mut reader)?;
+    let _: [u8; 32] = reader.array("circuit id")?;
+    read_dials(&mut reader)
+}
+
 fn read_curve(reader: &mut Reader<'_>) -> Result<CurveId, EncodingError> {
     let got = reader.u8("curve")?;
     CurveId::from_code(got).ok_or_else(|| reader.error(Malformed::Code { field: "curve", got }))
@@ -176,11 +187,10 @@ impl<F: PrimeField> DealHeader<F> {
 
 fn read_dials(reader: &mut Reader<'_>) -> Result<Dials, EncodingError> {
     let [handover, n, t, groups] = reader.array("handover, n, t, groups")?;
-    let checked = Handover::from_code(handover).and_then(|handover| Dials::new(handover, n, t));
+    let checked = Handover::from_code(handover)
+        .and_then(|handover| Dials::new(handover, n, t))
+        .and_then(|dials| dials.with_groups(groups));
     let dials = checked.map_err(|e| reader.error(Malformed::Dials(e)))?;
-    if groups != dials.groups() {
-        return Err(reader.error(Malformed::Dials(DialsError::Groups { groups })));
-    }
     for group in 0..groups {
         let got = reader.u8("slice")?;
         if got != group {

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | 3 | version, message code ([`crate::encoding`]) |
 //! | 32 | deal id |
-//! | 1 | index |
+//! | 1 | place: with one group the index, else see [`Dials::place`](crate::Dials::place) |
 //! | 32 | salt, so that the acknowledged digest of a package tells nothing about it |
-//! | 1 | body: 1 a seed; shares written out, 2 for the handover `witness`, 3 for `quotient` |
+//! | 1 | body: 1 a seed; shares written out, 2 for the handover `witness`; for `quotient` 3 in the only group, 4 in the first of several, 5 in another |
 //!
 //! then for a seed
 //!
@@ -24,17 +24,16 @@
 //! | 32 | share of the blinder `s` |
 //! | 32 | share `z` of zero, of degree `2t`: the mask |
 //!
-//! and for shares with the handover `quotient` (which wires' products are dealt: [`Layout`])
+//! and for shares with the handover `quotient` (which wires' products are dealt, and what a slice is: [`Layout`])
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 4, 32 each | number of private wires, their shares |
-//! | 4, 32 each | number of values of the quotient, their shares |
-//! | 4, 32 each | number of products with `s`, their shares |
-//! | 4, 32 each | number of products with `r`, their shares |
-//! | 32 | share of the blinder `r` |
-//! | 32 | share of the blinder `s` |
-//! | 32 | share of the product `r s` |
+//! | 4, 32 each | number of private wires in the slice, their shares |
+//! | 4, 32 each | number of values of the quotient in the slice, their shares |
+//! | 4, 32 each | number of products with `s` in the slice, their shares |
+//! | 4, 32 each | number of products with `r` in the slice, their shares |
+//! | 32, 32, 32 | (bodies 3 and 4) shares of the blinders `r` and `s` and of the product `r s` |
+//! | 32, 32, 32 | (bodies 4 and 5) shares of the group's masks of `A`, `B` and `C` |
 //!
 //! The envelope's associated data already binds it to deal and index; that both are inside as well lets a node tell an
 //! envelope that a client sealed wrongly from one that someone tampered with.
@@ -47,8 +46,8 @@ use tacit_sharing::expand::{SEED_LEN, Stream};
 use tacit_sharing::{Expander, Seed};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::circuit::Layout;
-use crate::dials::Handover;
+use crate::circuit::{Layout, Slice};
+use crate::dials::{Dials, Handover};
 use crate::encoding::{self, EncodingError, Malformed, Message, Reader};
 use crate::header::DealId;
 use crate::labels;
@@ -82,36 +81,64 @@ impl<F: PrimeField> fmt::Debug for Shares<F> {
 /// One node's shares with the handover `quotient`, all of degree `t`.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct QuotientShares<F: PrimeField> {
-    /// Of the private wires.
+    /// Of the slice's private wires.
     pub wires: Vec<F>,
-    /// Of the quotient's values.
+    /// Of the slice's values of the quotient.
     pub quotient: Vec<F>,
-    /// Of the products of `s` with the private wires that have a base in the A-query.
+    /// Of the products of `s` with the slice's private wires that have a base in the A-query.
     pub times_s: Vec<F>,
-    /// Of the products of `r` with the private wires that have a base in the B-query.
+    /// Of the products of `r` with the slice's private wires that have a base in the B-query.
     pub times_r: Vec<F>,
-    /// Of the blinder `r`.
-    pub r: F,
-    /// Of the blinder `s`.
-    pub s: F,
-    /// Of the product `r s`.
-    pub rs: F,
+    /// Of the blinders `r` and `s` and of their product; in the first group only.
+    pub blinders: Option<[F; 3]>,
+    /// Of the group's masks of `A`, `B` and `C`, which add up to zero over all groups; where there are several.
+    pub masks: Option<[F; 3]>,
+}
+
+/// Which of how many groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WhichGroup {
+    pub(crate) number: u8,
+    pub(crate) of: u8,
+}
+
+impl WhichGroup {
+    /// The first group has what there is once: blinders, constants, public wires.
+    pub(crate) fn has_blinders(self) -> bool {
+        self.number == 0
+    }
+
+    /// Where there are several, none's sum may be seen.
+    pub(crate) fn has_masks(self) -> bool {
+        self.of > 1
+    }
+
+    /// The code of a body written out.
+    fn body_code(self) -> u8 {
+        match (self.has_blinders(), self.has_masks()) {
+            (true, false) => 3,
+            (true, true) => 4,
+            _ => 5,
+        }
+    }
 }
 
 impl<F: PrimeField> QuotientShares<F> {
     /// No vectors and zeros.
     fn empty() -> Self {
         let [wires, quotient, times_s, times_r] = [const { Vec::new() }; 4];
-        Self { wires, quotient, times_s, times_r, r: F::ZERO, s: F::ZERO, rs: F::ZERO }
+        Self { wires, quotient, times_s, times_r, blinders: None, masks: None }
     }
 
-    /// Zeros, and room for all that a layout has.
-    pub(crate) fn with_capacity(layout: &Layout) -> Self {
+    /// Room for all that a slice has; zeros for the single shares that its group has.
+    pub(crate) fn with_capacity(slice: &Slice, group: WhichGroup) -> Self {
         let mut shares = Self::empty();
-        shares.wires.reserve_exact(layout.circuit.n_private);
-        shares.quotient.reserve_exact(layout.quotient);
-        shares.times_s.reserve_exact(layout.times_s.len());
-        shares.times_r.reserve_exact(layout.times_r.len());
+        shares.wires.reserve_exact(slice.wires.len());
+        shares.quotient.reserve_exact(slice.quotient.len());
+        shares.times_s.reserve_exact(slice.times_s.len());
+        shares.times_r.reserve_exact(slice.times_r.len());
+        shares.blinders = group.has_blinders().then_some([F::ZERO; 3]);
+        shares.masks = group.has_masks().then_some([F::ZERO; 3]);
         shares
     }
 
@@ -121,8 +148,8 @@ impl<F: PrimeField> QuotientShares<F> {
     }
 
     /// The single shares, in the order of the encoding.
-    fn single(&self) -> [&F; 3] {
-        [&self.r, &self.s, &self.rs]
+    fn single(&self) -> impl Iterator<Item = &F> {
+        self.blinders.iter().chain(&self.masks).flatten()
     }
 }
 
@@ -158,8 +185,8 @@ impl<F: PrimeField> fmt::Debug for Body<F> {
 pub struct Package<F: PrimeField> {
     /// The deal.
     pub deal: DealId,
-    /// The node's index, which is its evaluation point.
-    pub index: u8,
+    /// The node's place; with one group its index, which is its evaluation point.
+    pub place: u8,
     /// Uniform.
     pub salt: [u8; 32],
     /// The shares.
@@ -168,7 +195,7 @@ pub struct Package<F: PrimeField> {
 
 impl<F: PrimeField> fmt::Debug for Package<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Package {{ deal: {:?}, index: {}, body: {:?}, .. }}", self.deal, self.index, self.body)
+        write!(f, "Package {{ deal: {:?}, place: {}, body: {:?}, .. }}", self.deal, self.place, self.body)
     }
 }
 
@@ -211,14 +238,22 @@ pub(crate) enum Vector {
     TimesR = 7,
     /// The product of the blinders.
     BlinderRs = 8,
+    /// A group's mask of `A`.
+    MaskA = 9,
+    /// A group's mask of `B`.
+    MaskB = 10,
+    /// A group's mask of `C`.
+    MaskC = 11,
 }
 
-/// The only slice of this version: the whole key.
-pub(crate) const WHOLE_KEY: u32 = 0;
+/// The single shares of the first group.
+pub(crate) const BLINDERS: [Vector; 3] = [Vector::BlinderR, Vector::BlinderS, Vector::BlinderRs];
+/// The single shares of one group of several.
+pub(crate) const MASKS: [Vector; 3] = [Vector::MaskA, Vector::MaskB, Vector::MaskC];
 
-/// The start of one vector's stream.
-pub(crate) fn expander<F: PrimeField>(deal: &DealId, seed: &Seed, vector: Vector) -> Expander<F> {
-    let stream = Stream { label: labels::SHARES, deal: &deal.0, vector: vector as u32, slice: WHOLE_KEY };
+/// The start of one vector's stream; `slice` is the group's.
+pub(crate) fn expander<F: PrimeField>(deal: &DealId, seed: &Seed, slice: u8, vector: Vector) -> Expander<F> {
+    let stream = Stream { label: labels::SHARES, deal: &deal.0, vector: vector as u32, slice: slice.into() };
     Expander::new(&stream, seed)
 }
 
@@ -229,7 +264,7 @@ impl<F: PrimeField> Package<F> {
         match &self.body {
             Body::Explicit(shares) => Some(shares.clone()),
             Body::Seed(seed) => {
-                let start = |vector| expander::<F>(&self.deal, seed, vector);
+                let start = |vector| expander::<F>(&self.deal, seed, 0, vector);
                 Some(Shares {
                     wires: start(Vector::Wires).take_elements(n_private),
                     r: start(Vector::BlinderR).next_element(),
@@ -241,24 +276,39 @@ impl<F: PrimeField> Package<F> {
         }
     }
 
-    /// [`Package::shares`] with the handover `quotient`.
-    pub(crate) fn quotient_shares(&self, layout: &Layout) -> Option<QuotientShares<F>> {
+    /// [`Package::shares`] with the handover `quotient`, for a group and its slice.
+    pub(crate) fn quotient_shares(&self, slice: &Slice, group: WhichGroup) -> Option<QuotientShares<F>> {
         match &self.body {
             Body::ExplicitQuotient(shares) => Some(shares.clone()),
             Body::Seed(seed) => {
-                let start = |vector| expander::<F>(&self.deal, seed, vector);
+                let start = |vector| expander::<F>(&self.deal, seed, group.number, vector);
+                let first = |vectors: [Vector; 3]| vectors.map(|vector| start(vector).next_element());
                 Some(QuotientShares {
-                    wires: start(Vector::Wires).take_elements(layout.circuit.n_private),
-                    quotient: start(Vector::Quotient).take_elements(layout.quotient),
-                    times_s: start(Vector::TimesS).take_elements(layout.times_s.len()),
-                    times_r: start(Vector::TimesR).take_elements(layout.times_r.len()),
-                    r: start(Vector::BlinderR).next_element(),
-                    s: start(Vector::BlinderS).next_element(),
-                    rs: start(Vector::BlinderRs).next_element(),
+                    wires: start(Vector::Wires).take_elements(slice.wires.len()),
+                    quotient: start(Vector::Quotient).take_elements(slice.quotient.len()),
+                    times_s: start(Vector::TimesS).take_elements(slice.times_s.len()),
+                    times_r: start(Vector::TimesR).take_elements(slice.times_r.len()),
+                    blinders: group.has_blinders().then(|| first(BLINDERS)),
+                    masks: group.has_masks().then(|| first(MASKS)),
                 })
             }
             Body::Explicit(_) => None,
         }
+    }
+
+    /// Bytes of the largest package that is dealt by this layout with these dials.
+    pub fn largest(layout: &Layout, dials: Dials) -> usize {
+        let element = field::byte_len::<F>();
+        let largest_slice = match layout.handover {
+            Handover::Witness => 4 + (layout.circuit.n_private + 3) * element,
+            Handover::Quotient => {
+                let elements = |slice: &Slice| {
+                    slice.wires.len() + slice.quotient.len() + slice.times_s.len() + slice.times_r.len() + 6
+                };
+                4 * 4 + layout.slices(dials.groups()).iter().map(elements).max().unwrap_or(0) * element
+            }
+        };
+        3 + 32 + 1 + 32 + 1 + largest_slice
     }
 
     /// The canonical encoding: what is sealed.
@@ -269,14 +319,14 @@ impl<F: PrimeField> Package<F> {
             Body::Explicit(shares) => 4 + (shares.wires.len() + 3) * element,
             Body::ExplicitQuotient(shares) => {
                 let vectors: usize = shares.vectors().iter().map(|vector| 4 + vector.len() * element).sum();
-                vectors + 3 * element
+                vectors + shares.single().count() * element
             }
         };
         // Reserved in one piece: a vector that grows leaves copies of secrets behind.
         let mut out = Zeroizing::new(Vec::with_capacity(3 + 32 + 1 + 32 + 1 + body_len));
         out.extend_from_slice(&encoding::start(Message::Package));
         out.extend_from_slice(&self.deal.0);
-        out.push(self.index);
+        out.push(self.place);
         out.extend_from_slice(&self.salt);
         match &self.body {
             Body::Seed(seed) => {
@@ -291,53 +341,72 @@ impl<F: PrimeField> Package<F> {
                 }
             }
             Body::ExplicitQuotient(shares) => {
-                out.push(3);
+                // The single shares that it has tell which group it is for.
+                out.push(match (&shares.blinders, &shares.masks) {
+                    (Some(_), None) => 3,
+                    (Some(_), Some(_)) => 4,
+                    (None, _) => 5,
+                });
                 shares.vectors().iter().for_each(|vector| encoding::write_elements(vector, &mut out));
-                shares.single().iter().for_each(|share| field::write_le(*share, &mut out));
+                shares.single().for_each(|share| field::write_le(share, &mut out));
             }
         }
         out
     }
 
-    /// Decodes with all checks; shares written out must be as many as the layout has.
+    /// Decodes with all checks, for one of the places of a deal with these dials; shares written out must be as many as the
+    /// layout has.
     ///
     /// # Errors
     /// [`EncodingError`].
-    pub fn decode(bytes: &[u8], layout: &Layout) -> Result<Self, EncodingError> {
+    pub fn decode(bytes: &[u8], layout: &Layout, dials: Dials) -> Result<Self, EncodingError> {
         let mut reader = Reader::start(Message::Package, bytes)?;
         let deal = DealId(reader.array("deal id")?);
-        let index = reader.u8("index")?;
+        let place = reader.u8("place")?;
+        let Some((number, _)) = dials.seat_at(place) else {
+            return Err(reader.error(Malformed::Range { field: "place", got: place.into() }));
+        };
+        let group = WhichGroup { number, of: dials.groups() };
         let salt = reader.array("salt")?;
-        let wires = Some(layout.circuit.n_private);
         // Filled step by step, so that what was read is zeroised if what follows is malformed.
         let body = match (reader.u8("body")?, layout.handover) {
             (1, _) => Body::Seed(Seed(reader.array("seed")?)),
             (2, Handover::Witness) => {
                 let mut shares = Shares::with_capacity(0);
+                let wires = Some(layout.circuit.n_private);
                 reader.elements_into("shares of the private wires", wires, &mut shares.wires)?;
                 shares.r = reader.element("share of r")?;
                 shares.s = reader.element("share of s")?;
                 shares.mask = reader.element("share of the mask")?;
                 Body::Explicit(shares)
             }
-            (3, Handover::Quotient) => {
+            (code, Handover::Quotient) if code == group.body_code() => {
+                let slice = layout.slice(group.number, group.of);
                 let mut shares = QuotientShares::empty();
-                reader.elements_into("shares of the private wires", wires, &mut shares.wires)?;
                 for (field, count, to) in [
-                    ("shares of the quotient", layout.quotient, &mut shares.quotient),
-                    ("shares of the products with s", layout.times_s.len(), &mut shares.times_s),
-                    ("shares of the products with r", layout.times_r.len(), &mut shares.times_r),
+                    ("shares of the private wires", slice.wires.len(), &mut shares.wires),
+                    ("shares of the quotient", slice.quotient.len(), &mut shares.quotient),
+                    ("shares of the products with s", slice.times_s.len(), &mut shares.times_s),
+                    ("shares of the products with r", slice.times_r.len(), &mut shares.times_r),
                 ] {
                     reader.elements_into(field, Some(count), to)?;
                 }
-                shares.r = reader.element("share of r")?;
-                shares.s = reader.element("share of s")?;
-                shares.rs = reader.element("share of r s")?;
+                if group.has_blinders() {
+                    let [r, s, rs] = shares.blinders.insert([F::ZERO; 3]);
+                    *r = reader.element("share of r")?;
+                    *s = reader.element("share of s")?;
+                    *rs = reader.element("share of r s")?;
+                }
+                if group.has_masks() {
+                    for mask in shares.masks.insert([F::ZERO; 3]) {
+                        *mask = reader.element("share of a mask")?;
+                    }
+                }
                 Body::ExplicitQuotient(shares)
             }
             (got, _) => return Err(reader.error(Malformed::Code { field: "body", got })),
         };
-        let package = Self { deal, index, salt, body };
+        let package = Self { deal, place, salt, body };
         reader.end()?;
         Ok(package)
     }

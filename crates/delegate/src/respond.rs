@@ -17,7 +17,8 @@
 //!       + s_i*(alpha + <x,A>) + r_i*(beta + <x,B1>) + (rs)_i*delta                     degree t
 //! ```
 //!
-//! which needs no mask: everything is a share of degree `t`, and `(rs)_i*delta` randomises `C_i` as `r_i*delta` does `A_i`.
+//! of which each of several groups computes the part of its slice, the first with all that has no slice, plus its share of a mask that
+//! vanishes in the sum of all groups. With one group there is no mask: everything is a share of degree `t`, and `(rs)_i*delta` randomises `C_i` as `r_i*delta` does `A_i`.
 //!
 //! The result depends on the package and the header only: a node that computes it again
 //! after a crash gets the same three points.
@@ -30,10 +31,10 @@ use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::blame::Culprit;
-use crate::circuit::Layout;
+use crate::circuit::{Layout, Slice};
 use crate::dials::Handover;
 use crate::header::{DealHeader, DealId};
-use crate::package::{Body, Package, QuotientShares, Shares};
+use crate::package::{Body, Package, QuotientShares, Shares, WhichGroup};
 use crate::response::Response;
 
 /// Why a node does not answer.
@@ -64,19 +65,19 @@ pub enum RespondError {
         /// Values in the header.
         got: usize,
     },
-    /// No node of the deal has this index.
-    #[error("the package is for index {index}, the deal has indices 1 to {n}")]
-    Index {
-        /// The package's index.
-        index: u8,
+    /// No node of the deal has this place.
+    #[error("the package is for place {place}, the deal has places 1 to {seats}")]
+    Place {
+        /// The package's place.
+        place: u8,
         /// Nodes of the deal.
-        n: u8,
+        seats: u8,
     },
     /// A seed where shares are due, or the reverse.
-    #[error("the package for index {index} holds {}", if *.seeded { "shares where a seed is due" } else { "a seed where shares are due" })]
+    #[error("the package for place {place} holds {}", if *.seeded { "shares where a seed is due" } else { "a seed where shares are due" })]
     Body {
-        /// The package's index.
-        index: u8,
+        /// The package's place.
+        place: u8,
         /// Whether a seed is due.
         seeded: bool,
     },
@@ -107,7 +108,7 @@ impl RespondError {
     pub fn culprits(&self) -> Vec<Culprit> {
         match self {
             Self::WrongDeal { .. }
-            | Self::Index { .. }
+            | Self::Place { .. }
             | Self::Body { .. }
             | Self::Handover { .. }
             | Self::Shares { .. } => vec![Culprit::Client],
@@ -137,14 +138,15 @@ pub fn respond<G: Groups>(
     if terms.public.len() != key.n_public {
         return Err(RespondError::PublicInputs { expected: key.n_public, got: terms.public.len() });
     }
-    if !terms.dials.has_index(package.index) {
-        return Err(RespondError::Index { index: package.index, n: terms.dials.nodes() });
-    }
-    let seeded = terms.dials.is_seeded(package.index);
+    let dials = terms.dials;
+    let Some((group, index)) = dials.seat_at(package.place) else {
+        return Err(RespondError::Place { place: package.place, seats: dials.seats() });
+    };
+    let seeded = dials.is_seeded(index);
     if seeded != matches!(package.body, Body::Seed(_)) {
-        return Err(RespondError::Body { index: package.index, seeded });
+        return Err(RespondError::Body { place: package.place, seeded });
     }
-    let handover = terms.dials.handover();
+    let handover = dials.handover();
     let wrong_handover = RespondError::Handover { handover };
     match handover {
         Handover::Witness => {
@@ -154,12 +156,24 @@ pub fn respond<G: Groups>(
         }
         Handover::Quotient => {
             let layout = Layout::of(key, handover);
-            let shares = package.quotient_shares(&layout).ok_or(wrong_handover)?;
-            check_len("private wires", key.n_private(), &shares.wires)?;
-            check_len("quotient", layout.quotient, &shares.quotient)?;
-            check_len("products with s", layout.times_s.len(), &shares.times_s)?;
-            check_len("products with r", layout.times_r.len(), &shares.times_r)?;
-            Ok(on_quotient_shares(key, &layout, &terms.public, &shares))
+            let slice = layout.slice(group, dials.groups());
+            let group = WhichGroup { number: group, of: dials.groups() };
+            let shares = package.quotient_shares(&slice, group).ok_or(wrong_handover)?;
+            check_len("private wires", slice.wires.len(), &shares.wires)?;
+            check_len("quotient", slice.quotient.len(), &shares.quotient)?;
+            check_len("products with s", slice.times_s.len(), &shares.times_s)?;
+            check_len("products with r", slice.times_r.len(), &shares.times_r)?;
+            let single = |shares: &Option<[G::Scalar; 3]>| shares.iter().flatten().count();
+            for (of, due, got) in [
+                ("blinders", group.has_blinders(), single(&shares.blinders)),
+                ("masks", group.has_masks(), single(&shares.masks)),
+            ] {
+                let expected = if due { 3 } else { 0 };
+                if got != expected {
+                    return Err(RespondError::Shares { of, expected, got });
+                }
+            }
+            Ok(on_quotient_shares(key, &layout, &slice, &terms.public, &shares))
         }
     }
 }
@@ -195,49 +209,67 @@ pub(crate) fn on_shares<G: Groups>(
     Response { a: points.a.to_affine(), b: points.b.to_affine(), c: c.to_affine() }
 }
 
-/// The formulas for the handover `quotient`.
+/// The formulas for the handover `quotient`, of one slice. What there is once (constants, public wires, blinders) is the first
+/// group's part.
 pub(crate) fn on_quotient_shares<G: Groups>(
     key: &ProvingKey<G>,
     layout: &Layout,
+    slice: &Slice,
     public: &[G::Scalar],
     shares: &QuotientShares<G::Scalar>,
 ) -> Response<G> {
-    let wires = all_wires(public, &shares.wires);
-    let (r, s) = (shares.r, shares.s);
-    // For each wire its product with a blinder: of public wires computed here, of private ones as dealt.
-    let products = |blinder: G::Scalar, wires_with_base: &[u32], dealt: &[G::Scalar]| {
-        let mut products = Zeroizing::new(Vec::with_capacity(key.n_wires));
-        products.push(blinder);
-        products.extend(public.iter().map(|x| blinder * x));
-        products.resize(key.n_wires, G::Scalar::ZERO);
-        for (wire, product) in wires_with_base.iter().zip(dealt) {
-            if let Some(slot) = products.get_mut(key.n_public + 1 + *wire as usize) {
-                *slot = *product;
+    let zero = G::Scalar::ZERO;
+    let [r, s, rs] = shares.blinders.unwrap_or([zero; 3]);
+    let [mask_a, mask_b, mask_c] = shares.masks.unwrap_or([zero; 3]);
+    let once = if shares.blinders.is_some() { G::Scalar::from(1u64) } else { zero };
+    // For each wire a value: a multiple of the public ones, of private ones what is dealt, else zero, which costs nothing.
+    let on_wires = |multiple: G::Scalar, dealt: &mut dyn Iterator<Item = (usize, &G::Scalar)>| {
+        let mut values = Zeroizing::new(Vec::with_capacity(key.n_wires));
+        values.push(multiple);
+        values.extend(public.iter().map(|x| multiple * x));
+        values.resize(key.n_wires, zero);
+        for (wire, value) in dealt {
+            if let Some(slot) = values.get_mut(key.n_public + 1 + wire) {
+                *slot = *value;
             }
         }
-        products
+        values
     };
-    let times_s = products(s, &layout.times_s, &shares.times_s);
-    let times_r = products(r, &layout.times_r, &shares.times_r);
-    let delta = G::G1::from_affine(&key.delta_g1);
-    let ((a, b), (mut l_and_h, mut blinded)) = rayon::join(
+    let with_base = |list: &'_ [u32], range: &std::ops::Range<usize>| -> Vec<usize> {
+        list.get(range.clone()).unwrap_or_default().iter().map(|wire| *wire as usize).collect()
+    };
+    let wires = on_wires(once, &mut slice.wires.clone().zip(&shares.wires));
+    let in_a = with_base(&layout.times_s, &slice.times_s);
+    let times_s = on_wires(s, &mut in_a.into_iter().zip(&shares.times_s));
+    let in_b = with_base(&layout.times_r, &slice.times_r);
+    let times_r = on_wires(r, &mut in_b.into_iter().zip(&shares.times_r));
+    let l_query = key.l_query.get(slice.wires.clone()).unwrap_or_default();
+    let h_query = key.h_query.get(slice.quotient.clone()).unwrap_or_default();
+    let ((mut a, mut b), (mut l_and_h, mut blinded)) = rayon::join(
         || rayon::join(|| G::G1::msm(&key.a_query, &wires), || G::G2::msm(&key.b_g2_query, &wires)),
         || {
             rayon::join(
-                || G::G1::msm_of_two([(&key.l_query, &shares.wires), (&key.h_query, &shares.quotient)]),
+                || G::G1::msm_of_two([(l_query, &shares.wires), (h_query, &shares.quotient)]),
                 || G::G1::msm_of_two([(&key.a_query, &times_s), (&key.b_g1_query, &times_r)]),
             )
         },
     );
-    let alpha = G::G1::from_affine(&key.vk.alpha_g1);
-    let a = a + alpha + delta.scale(&r);
-    let b = b + G::G2::from_affine(&key.vk.beta_g2) + G::G2::from_affine(&key.vk.delta_g2).scale(&s);
-    let c = l_and_h
-        + blinded
-        + alpha.scale(&s)
-        + G::G1::from_affine(&key.beta_g1).scale(&r)
-        + delta.scale(&shares.rs);
-    l_and_h.zeroize();
-    blinded.zeroize();
-    Response { a: a.to_affine(), b: b.to_affine(), c: c.to_affine() }
+    let mut c = l_and_h + blinded;
+    if shares.blinders.is_some() {
+        let (alpha, delta) = (G::G1::from_affine(&key.vk.alpha_g1), G::G1::from_affine(&key.delta_g1));
+        a += alpha + delta.scale(&r);
+        b += G::G2::from_affine(&key.vk.beta_g2) + G::G2::from_affine(&key.vk.delta_g2).scale(&s);
+        c += alpha.scale(&s) + G::G1::from_affine(&key.beta_g1).scale(&r) + delta.scale(&rs);
+    }
+    if shares.masks.is_some() {
+        a += G::G1::generator().scale(&mask_a);
+        b += G::G2::generator().scale(&mask_b);
+        c += G::G1::generator().scale(&mask_c);
+    }
+    let response = Response { a: a.to_affine(), b: b.to_affine(), c: c.to_affine() };
+    for sum in [&mut a, &mut c, &mut l_and_h, &mut blinded] {
+        sum.zeroize();
+    }
+    b.zeroize();
+    response
 }

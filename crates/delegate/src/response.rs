@@ -23,21 +23,21 @@ pub struct Response<G: Groups> {
     pub(crate) c: G1Affine<G>,
 }
 
-/// A response with the index of the node that gave it.
+/// A response with the place of the node that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer<G: Groups> {
     /// The node.
-    pub index: u8,
+    pub place: u8,
     /// Its response.
     pub response: Response<G>,
 }
 
 /// A node answered with something that is no response.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("node {index} gave no valid response: {error}")]
+#[error("node {place} gave no valid response: {error}")]
 pub struct AnswerError {
     /// The node.
-    pub index: u8,
+    pub place: u8,
     /// What is wrong with its bytes.
     pub error: EncodingError,
 }
@@ -45,7 +45,7 @@ pub struct AnswerError {
 impl AnswerError {
     /// Whom this points at: the node, whose signature and seal the bytes came under.
     pub fn culprits(&self) -> Vec<Culprit> {
-        vec![Culprit::Node(self.index)]
+        vec![Culprit::Node(self.place)]
     }
 }
 
@@ -100,10 +100,10 @@ impl<G: Groups> Answer<G> {
     ///
     /// # Errors
     /// [`AnswerError`], which names the node.
-    pub fn decode(index: u8, bytes: &[u8]) -> Result<Self, AnswerError> {
+    pub fn decode(place: u8, bytes: &[u8]) -> Result<Self, AnswerError> {
         match Response::decode(bytes) {
-            Ok(response) => Ok(Self { index, response }),
-            Err(error) => Err(AnswerError { index, error }),
+            Ok(response) => Ok(Self { place, response }),
+            Err(error) => Err(AnswerError { place, error }),
         }
     }
 }

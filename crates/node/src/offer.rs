@@ -188,13 +188,15 @@ fn answer<C: Kept>(
     let bad_package = |e: &dyn std::fmt::Display, culprits: Vec<Culprit>| {
         Refusal::new(RefusalCode::BadPackage, blame(&culprits), e)
     };
-    let layout = Layout::of(key, header.terms.dials.handover());
-    let package = Package::<C::Scalar>::decode(&bytes, &layout).map_err(|e| bad_package(&e, e.culprits()))?;
-    if package.index != offer.assignment.index() {
+    let dials = header.terms.dials;
+    let layout = Layout::of(key, dials.handover());
+    let package =
+        Package::<C::Scalar>::decode(&bytes, &layout, dials).map_err(|e| bad_package(&e, e.culprits()))?;
+    let seat = &offer.assignment.assignment.seat;
+    if offer.assignment.place(dials) != Some(package.place) {
         let text = format!(
-            "the package is for index {}, the assignment for {}",
-            package.index,
-            offer.assignment.index()
+            "the package is for place {}, the assignment for index {} of group {}",
+            package.place, seat.index, seat.group
         );
         return Err(bad_package(&text, vec![Culprit::Client]));
     }

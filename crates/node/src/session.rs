@@ -211,14 +211,15 @@ async fn reply(
     let message = stream.receive(offer_bytes, patience.max(Duration::from_secs(600))).await?;
     match message {
         Some(Message::Offer(offer)) => {
-            let (job, index) = (offer.assignment.deal(), offer.assignment.index());
+            let seat = offer.assignment.assignment.seat;
+            let (job, group, index) = (offer.assignment.deal(), seat.group, seat.index);
             match desk.handle(offer, connection).await {
                 Ok(answer) => {
-                    tracing::info!(%job, index, "answered");
+                    tracing::info!(%job, group, index, "answered");
                     stream.send(&answer, patience).await?;
                 }
                 Err(refusal) => {
-                    tracing::warn!(%job, index, %refusal, "refused");
+                    tracing::warn!(%job, group, index, %refusal, "refused");
                     stream.send(&refusal, patience).await?;
                 }
             }

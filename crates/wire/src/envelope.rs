@@ -16,7 +16,7 @@
 //! | response | [`RESPONSE_INFO`] and the deal id | [`Assignment::response_associated_data`], then the acknowledgement |
 
 use rand_core::CryptoRng;
-use tacit_delegate::{Acknowledgement, Assignment, DealId, Seat, ciphertext_digest};
+use tacit_delegate::{Acknowledgement, Assignment, DealId, Dials, Seat, ciphertext_digest};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -94,9 +94,11 @@ impl SignedAssignment {
         Digest32(self.assignment.seat.deal.0)
     }
 
-    /// The index that it is for.
-    pub fn index(&self) -> u8 {
-        self.assignment.seat.index
+    /// The place that it is for, of a deal with these dials; `None` if there is no such place.
+    pub fn place(&self, dials: Dials) -> Option<u8> {
+        let seat = &self.assignment.seat;
+        let exists = seat.group < dials.groups() && seat.slice == seat.group && dials.has_index(seat.index);
+        exists.then(|| dials.place(seat.group, seat.index))
     }
 
     /// The canonical encoding: the assignment, then the signature.
@@ -125,9 +127,9 @@ impl SignedAssignment {
 /// Which part of a deal a package is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot {
-    /// The group; 0 in version 1.
+    /// The group, from 0.
     pub group: u8,
-    /// The slice of the proving key; 0 in version 1.
+    /// The slice of the proving key: the group's number.
     pub slice: u8,
     /// The evaluation point, from 1.
     pub index: u8,
@@ -137,6 +139,14 @@ impl Slot {
     /// Index `index` of the only group.
     pub const fn index(index: u8) -> Self {
         Self { group: 0, slice: 0, index }
+    }
+
+    /// The slot of a place.
+    pub const fn at(dials: Dials, place: u8) -> Option<Self> {
+        match dials.seat_at(place) {
+            Some((group, index)) => Some(Self { group, slice: group, index }),
+            None => None,
+        }
     }
 }
 

@@ -151,7 +151,7 @@ pub struct DialsInfo {
     pub n: u8,
     /// Threshold: any `t` nodes learn nothing.
     pub t: u8,
-    /// `witness`, later also `quotient` and `inputs`.
+    /// `witness` or `quotient`, later also `inputs`.
     pub handover: String,
 }
 

@@ -63,7 +63,7 @@ fn vector<C: Curve>() -> Value {
     let deal = header.deal_id();
 
     let seed_package =
-        Package::<F<C>> { deal, index: 1, salt: counting(0x01), body: Body::Seed(Seed(counting(0x21))) };
+        Package::<F<C>> { deal, place: 1, salt: counting(0x01), body: Body::Seed(Seed(counting(0x21))) };
     let shares = Shares::<F<C>> {
         wires: vec![F::<C>::from(7u64), F::<C>::ZERO, -F::<C>::from(2u64)],
         r: F::<C>::from(11u64),
@@ -71,29 +71,49 @@ fn vector<C: Curve>() -> Value {
         mask: F::<C>::from(17u64),
     };
     let explicit_package =
-        Package::<F<C>> { deal, index: 2, salt: counting(0x41), body: Body::Explicit(shares.clone()) };
+        Package::<F<C>> { deal, place: 2, salt: counting(0x41), body: Body::Explicit(shares.clone()) };
     let quotient_shares = QuotientShares::<F<C>> {
         wires: vec![F::<C>::from(19u64), F::<C>::ZERO, -F::<C>::from(3u64)],
         quotient: vec![F::<C>::from(23u64), F::<C>::from(29u64)],
         times_s: vec![F::<C>::from(31u64), F::<C>::from(37u64)],
         times_r: vec![F::<C>::from(41u64)],
-        r: F::<C>::from(43u64),
-        s: F::<C>::from(47u64),
-        rs: F::<C>::from(53u64),
+        blinders: Some([43u64, 47, 53].map(F::<C>::from)),
+        masks: None,
     };
     let quotient_package = Package::<F<C>> {
         deal,
-        index: 2,
+        place: 2,
         salt: counting(0x81),
         body: Body::ExplicitQuotient(quotient_shares.clone()),
     };
+    // The second of two groups, whose slice has the last wire and all of the quotient.
+    let sharded = Dials::new(Handover::Quotient, 2, 1).unwrap().with_groups(2).unwrap();
+    let sharded_shares = QuotientShares::<F<C>> {
+        wires: vec![F::<C>::from(59u64)],
+        quotient: vec![F::<C>::from(61u64), F::<C>::from(67u64)],
+        times_s: vec![F::<C>::from(71u64)],
+        times_r: vec![],
+        blinders: None,
+        masks: Some([73u64, 79, 83].map(F::<C>::from)),
+    };
+    let sharded_package = Package::<F<C>> {
+        deal,
+        place: 4,
+        salt: counting(0xa1),
+        body: Body::ExplicitQuotient(sharded_shares.clone()),
+    };
+    let decoded = Package::<F<C>>::decode(&sharded_package.encode(), &layout(Handover::Quotient), sharded);
+    assert_eq!(decoded.unwrap(), sharded_package);
     for (package, handover) in [
         (&seed_package, Handover::Witness),
         (&seed_package, Handover::Quotient),
         (&explicit_package, Handover::Witness),
         (&quotient_package, Handover::Quotient),
     ] {
-        assert_eq!(&Package::<F<C>>::decode(&package.encode(), &layout(handover)).unwrap(), package);
+        assert_eq!(
+            &Package::<F<C>>::decode(&package.encode(), &layout(handover), header.terms.dials).unwrap(),
+            package
+        );
     }
 
     let envelope = b"an envelope".to_vec();
@@ -155,8 +175,15 @@ fn vector<C: Curve>() -> Value {
             "index": 2, "salt": h(quotient_package.salt),
             "wires": elements(&quotient_shares.wires), "quotient": elements(&quotient_shares.quotient),
             "times_s": elements(&quotient_shares.times_s), "times_r": elements(&quotient_shares.times_r),
-            "r": element(&quotient_shares.r), "s": element(&quotient_shares.s), "rs": element(&quotient_shares.rs),
+            "blinders": elements(quotient_shares.blinders.as_slice().as_flattened()),
             "encoding": h(&*quotient_package.encode()),
+        },
+        "sharded_package": {
+            "groups": 2, "place": 4, "salt": h(sharded_package.salt),
+            "wires": elements(&sharded_shares.wires), "quotient": elements(&sharded_shares.quotient),
+            "times_s": elements(&sharded_shares.times_s), "times_r": elements(&sharded_shares.times_r),
+            "masks": elements(sharded_shares.masks.as_slice().as_flattened()),
+            "encoding": h(&*sharded_package.encode()),
         },
         "assignment": {
             "group": 0, "slice": 0, "index": 2,
@@ -215,7 +242,9 @@ fn committed_deals_decode_to_themselves() {
         ] {
             let encoding = unhex(&vector[package]["encoding"]);
             assert_eq!(
-                *Package::<C::Scalar>::decode(&encoding, &layout(handover)).unwrap().encode(),
+                *Package::<C::Scalar>::decode(&encoding, &layout(handover), header.terms.dials)
+                    .unwrap()
+                    .encode(),
                 encoding
             );
         }

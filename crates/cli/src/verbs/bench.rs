@@ -124,18 +124,19 @@ fn compare(args: &ProveArgs, ui: &Ui) -> Outcome {
     let dials = args.dials.dials()?;
     let text = format!(
         "{}: {n_wires} wires, domain 2^{log_domain}; median of {} runs by CPU time\n\n{}\n\nBytes sent to each node \
-         (n = {}, t = {}, handover {}):\n{}",
+         (n = {}, t = {}, groups = {}, handover {}):\n{}",
         args.zkey.display(),
         args.runs,
         table.trim_fmt(),
         dials.nodes(),
         dials.threshold(),
+        dials.groups(),
         dials.handover().name(),
         sent.join("\n")
     );
     let result = json!({
         "ok": true, "wires": n_wires, "log_domain": log_domain, "runs": args.runs,
-        "n": dials.nodes(), "t": dials.threshold(), "handover": dials.handover().name(), "rows": rows,
+        "n": dials.nodes(), "t": dials.threshold(), "groups": dials.groups(), "handover": dials.handover().name(), "rows": rows,
     });
     ui.result(&result, text);
     Ok(())

@@ -50,7 +50,9 @@ enum Scenario {
     FourNodes,
     /// Two nodes with the handover `quotient`: neither learns anything, both are needed
     TwoNodes,
-    /// Four nodes, one of which is killed while it computes
+    /// Two groups of two nodes, each group with half of the proving key
+    Sharded,
+    /// Four nodes, one of which is killed when the job has been submitted
     Dropout,
 }
 
@@ -59,6 +61,10 @@ impl Scenario {
         Ok(match self {
             Self::FourNodes | Self::Dropout => Options::standard()?,
             Self::TwoNodes => Options::with_dials(Handover::Quotient, 2, 1)?,
+            Self::Sharded => {
+                let options = Options::with_dials(Handover::Quotient, 2, 1)?;
+                Options { dials: options.dials.with_groups(2)?, ..options }
+            }
         })
     }
 
@@ -68,9 +74,23 @@ impl Scenario {
                 "A shielded spend, proved by four nodes, any three of which suffice. No node sees the witness."
             }
             Self::TwoNodes => "A shielded spend, proved by two nodes, neither of which sees the witness.",
-            Self::Dropout => {
-                "A shielded spend, proved by four nodes, one of which is killed (kill -9) as soon as it has its package."
+            Self::Sharded => {
+                "A shielded spend, proved by two groups of two nodes, each with half of the proving key. No node sees the witness."
             }
+            Self::Dropout => {
+                "A shielded spend, proved by four nodes, one of which is killed (kill -9) when the job has been submitted."
+            }
+        }
+    }
+
+    /// The dials as `groth16 prove --network` takes them, where they are not the defaults and all nodes are there.
+    fn arguments(self) -> &'static str {
+        match self {
+            Self::FourNodes => "",
+            Self::TwoNodes => " --committee 2 --handover quotient",
+            Self::Sharded => " --committee 2 --groups 2 --handover quotient",
+            // One of the four is gone.
+            Self::Dropout => " --committee 3",
         }
     }
 
@@ -146,7 +166,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         public: at("public.json"),
     };
     let options = args.scenario.options()?;
-    let nodes = options.dials.nodes();
+    let nodes = options.dials.seats();
     ui.say(format!("{}\n", args.scenario.says()));
 
     let lifetime = if args.keep { Lifetime::Detached } else { Lifetime::Bound };
@@ -156,6 +176,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     // A detached network that failed to do its work is not left behind.
     let shown = show(args.scenario, &options, &network, &files, ui).inspect_err(|_| network.stop());
     let (proved, traffic, key) = shown?;
+    let killed = args.scenario.victim().and_then(|_| network.dead());
 
     let stays = matches!(place, Place::Chosen(_));
     let report = report(stays.then_some(files.proof.as_path()), options.dials, &proved, &traffic, &key);
@@ -165,7 +186,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         phase.done("every process ended");
     }
     let took = began.elapsed();
-    let json = summary(&network, &files, &proved, &traffic, &key, args.keep, took.as_millis());
+    let json = summary(&network, &files, &proved, &traffic, &key, args.keep, took.as_millis(), killed);
     let text = format!("\n{report}\n\n{}", next(args, &network, &files, took));
     ui.result(&json, text);
     Ok(())
@@ -267,7 +288,7 @@ fn report(
                 Some(after) => format!("{} after {}", ui::bytes(seat.answer as u64), ui::duration(after)),
                 None => "none, and none needed".to_owned(),
             },
-            if dials.is_seeded(member.index) { "a seed for its shares" } else { "its shares" }.to_owned(),
+            what_it_got(dials, member.index),
         ]);
     }
     for column in [3, 4] {
@@ -297,6 +318,17 @@ fn report(
     )
 }
 
+/// For one row of the table.
+fn what_it_got(dials: Dials, place: u8) -> String {
+    let (group, index) = dials.seat_at(place).unwrap_or_default();
+    let what = if dials.is_seeded(index) { "a seed for its shares" } else { "its shares" };
+    if dials.groups() == 1 {
+        what.to_owned()
+    } else {
+        format!("{what}, slice {} of {}", group + 1, dials.groups())
+    }
+}
+
 /// Why one node alone, or the coordinator with it, could not open the witness.
 fn why(dials: Dials, key: &ProvingKey<Bn254>) -> String {
     let shared = match dials.handover() {
@@ -309,6 +341,9 @@ fn why(dials: Dials, key: &ProvingKey<Bn254>) -> String {
         _ => format!("Each of the {} private wires", key.n_private()),
     };
     let answers = match dials.handover() {
+        Handover::Quotient if dials.groups() > 1 => {
+            "Each group's answers are masked, and the masks cancel out in the sum of all groups"
+        }
         Handover::Quotient => "Nobody multiplies what a node answers, so that a lie cannot test a guess",
         _ => "Answers are masked, so that their products give nothing away",
     };
@@ -329,6 +364,7 @@ fn summary(
     key: &ProvingKey<Bn254>,
     keep: bool,
     total_ms: u128,
+    killed: Option<String>,
 ) -> Value {
     let nodes: Vec<Value> = proved
         .members
@@ -348,7 +384,7 @@ fn summary(
         "wires": key.n_wires, "private_wires": key.n_private(), "nodes": nodes, "upload_bytes": traffic.upload,
         "proof": serde_json::from_str::<Value>(&proved.proof.to_json()).unwrap_or_default(),
         "public": proved.public.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "total_ms": total_ms, "kept": keep,
+        "total_ms": total_ms, "kept": keep, "killed": killed,
         "network": keep.then(|| network.network_toml()), "zkey": keep.then_some(&files.zkey),
     })
 }
@@ -364,7 +400,7 @@ fn next(args: &Args, network: &LocalNetwork, files: &Files, took: std::time::Dur
             files.zkey.display(),
             files.wtns.display(),
             network.network_toml().display(),
-            if args.scenario == Scenario::TwoNodes { " --committee 2 --handover quotient" } else { "" },
+            args.scenario.arguments(),
             files.vkey.display(),
             network.network_toml().display(),
             network.folder.display(),

@@ -44,7 +44,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run a whole private proof on this machine: a coordinator, four nodes, a shielded spend
+    /// Run a whole private proof on this machine: a coordinator, nodes, a shielded spend
     Demo(demo::Args),
     /// Groth16: setup, prove, fullprove, verify
     #[command(subcommand)]

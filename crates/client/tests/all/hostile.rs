@@ -114,8 +114,12 @@ impl Play {
 
     /// The right response, encoded.
     pub fn response(&self, index: u8) -> Vec<u8> {
-        let package =
-            Package::decode(&self.package(index), &Layout::of(&*self.key, Handover::Witness)).unwrap();
+        let package = Package::decode(
+            &self.package(index),
+            &Layout::of(&*self.key, Handover::Witness),
+            self.header.terms.dials,
+        )
+        .unwrap();
         respond(&*self.key, &self.header, &package).unwrap().encode()
     }
 

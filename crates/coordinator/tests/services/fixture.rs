@@ -508,7 +508,9 @@ impl FakeKeys {
             &offer.envelope,
         )
         .unwrap();
-        let package = Package::<F>::decode(&bytes, &Layout::of(key, header.terms.dials.handover())).unwrap();
+        let package =
+            Package::<F>::decode(&bytes, &Layout::of(key, header.terms.dials.handover()), header.terms.dials)
+                .unwrap();
         let response = delegate::respond(key, &header, &package).unwrap();
         let assignment = &offer.assignment.assignment;
         let acknowledgement =

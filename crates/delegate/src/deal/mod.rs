@@ -10,12 +10,17 @@
 //! | every product `s w_k` with a base in the A-query | `quotient` | `t` | `s w_k` |
 //! | every product `r w_k` with a base in the B-query | `quotient` | `t` | `r w_k` |
 //! | product `r s` | `quotient` | `t` | `r s` |
+//! | masks of a group's `A`, `B` and `C` | `quotient`, several groups | `t` | drawn; all groups' add up to 0 |
 //!
 //! Any `t` shares of each are uniform, so those of nodes `1..=t` are expanded from a seed for each node, drawn independently, and the others
 //! follow ([`tacit_sharing::Extension`]). The mask has `2t` free shares: nodes `1..=t` expand theirs, those of nodes `t+1..=2t` are drawn.
 //!
 //! The products are dealt so that nobody multiplies after a node has answered: were the client to multiply a node's answer
 //! for `A` with `s`, a lying node could tell a guess of the witness from whether the proof is accepted.
+//!
+//! Each of several groups gets sharings of its own, of its slice's vectors; the first also those of `r`, `s` and `r s`. Without the masks a
+//! group's sum would be a known function of the witness, as secret as that: with them whoever opens all responses learns the
+//! proof and nothing else.
 //!
 //! Everything is drawn in [`deal()`], the header's nonce included, so nothing dealt can serve a second deal.
 
@@ -30,9 +35,11 @@ use crate::blame::Culprit;
 use crate::circuit::Layout;
 use crate::dials::{Dials, Handover};
 use crate::header::{DealHeader, DealId, DealTerms, MAX_ASSEMBLER_KEY};
-use crate::package::{self, Body, Package, Shares, Vector};
+use crate::package::{self, Body, Package, Shares, Vector, WhichGroup};
 
 mod quotient;
+
+pub(crate) use quotient::Part;
 
 /// What the client shares out.
 #[derive(Clone, Copy)]
@@ -64,7 +71,7 @@ pub struct Deal<F: PrimeField> {
     pub header: DealHeader<F>,
     /// The deal's name.
     pub id: DealId,
-    /// The packages of nodes `1..=n`, in order.
+    /// The packages of places `1..`, in order.
     pub packages: Vec<Package<F>>,
 }
 
@@ -156,41 +163,58 @@ pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
     let header = DealHeader { terms, nonce };
     let id = header.deal_id();
 
-    // One seed for each node, none computed from another.
-    let seeds: Vec<Seed> = (0..dials.threshold())
-        .map(|_| {
-            let mut seed = Seed([0u8; 32]);
-            rng.fill_bytes(&mut seed.0);
-            seed
-        })
-        .collect();
     let r = Zeroizing::new(field::random::<F, R>(rng));
     let s = Zeroizing::new(field::random::<F, R>(rng));
     let dealer = Dealer::new(dials)?;
-    let mut free = Expanded { id: &id, seeds: &seeds, streams: Vec::new() };
-    let explicit: Vec<Body<F>> = match dials.handover() {
-        Handover::Witness => {
-            let drawn: Zeroizing<Vec<F>> =
-                Zeroizing::new((0..dials.threshold()).map(|_| field::random(rng)).collect());
-            let shares = dealer.share_out(secrets.private, (*r, *s), &drawn, &mut free)?;
-            shares.into_iter().map(Body::Explicit).collect()
-        }
-        Handover::Quotient => {
-            let shares = dealer.share_out_quotient(layout, secrets, (*r, *s), &mut free)?;
-            shares.into_iter().map(Body::ExplicitQuotient).collect()
-        }
-    };
-
-    let bodies = seeds.into_iter().map(Body::Seed).chain(explicit);
-    let packages = (1..=dials.nodes())
-        .zip(bodies)
-        .map(|(index, body)| {
+    let slices = layout.slices(dials.groups());
+    let masks = masks(dials.groups(), rng);
+    let mut packages = Vec::with_capacity(usize::from(dials.seats()));
+    for ((number, slice), masks) in (0..dials.groups()).zip(&slices).zip(masks.iter()) {
+        // One seed for each node, none computed from another.
+        let seeds: Vec<Seed> = (0..dials.threshold())
+            .map(|_| {
+                let mut seed = Seed([0u8; 32]);
+                rng.fill_bytes(&mut seed.0);
+                seed
+            })
+            .collect();
+        let mut free = Expanded { id: &id, seeds: &seeds, slice: number, streams: Vec::new() };
+        let explicit: Vec<Body<F>> = match dials.handover() {
+            Handover::Witness => {
+                let drawn: Zeroizing<Vec<F>> =
+                    Zeroizing::new((0..dials.threshold()).map(|_| field::random(rng)).collect());
+                let shares = dealer.share_out(secrets.private, (*r, *s), &drawn, &mut free)?;
+                shares.into_iter().map(Body::Explicit).collect()
+            }
+            Handover::Quotient => {
+                let group = WhichGroup { number, of: dials.groups() };
+                let part = Part { layout, slice, group, blinders: (*r, *s), masks: *masks };
+                let shares = dealer.share_out_quotient(&part, secrets, &mut free)?;
+                shares.into_iter().map(Body::ExplicitQuotient).collect()
+            }
+        };
+        let bodies = seeds.into_iter().map(Body::Seed).chain(explicit);
+        for (index, body) in (1..=dials.nodes()).zip(bodies) {
             let mut salt = [0u8; 32];
             rng.fill_bytes(&mut salt);
-            Package { deal: id, index, salt, body }
-        })
-        .collect();
+            packages.push(Package { deal: id, place: dials.place(number, index), salt, body });
+        }
+    }
     Ok(Deal { header, id, packages })
+}
+
+/// For each group its masks of `A`, `B` and `C`: uniform, but that all groups' add up to zero.
+fn masks<F: PrimeField, R: CryptoRng + ?Sized>(groups: u8, rng: &mut R) -> Zeroizing<Vec<[F; 3]>> {
+    let mut masks = Zeroizing::new(vec![[F::ZERO; 3]; usize::from(groups)]);
+    if let Some((first, others)) = masks.split_first_mut() {
+        for mask in others {
+            for (mask, sum) in mask.iter_mut().zip(first.iter_mut()) {
+                *mask = field::random(rng);
+                *sum -= *mask;
+            }
+        }
+    }
+    masks
 }
 
 fn check<F: PrimeField>(
@@ -232,12 +256,14 @@ pub(crate) trait FreeShares<F> {
 struct Expanded<'a, F> {
     id: &'a DealId,
     seeds: &'a [Seed],
+    slice: u8,
     streams: Vec<Expander<F>>,
 }
 
 impl<F: PrimeField> FreeShares<F> for Expanded<'_, F> {
     fn start(&mut self, vector: Vector) {
-        self.streams = self.seeds.iter().map(|seed| package::expander(self.id, seed, vector)).collect();
+        self.streams =
+            self.seeds.iter().map(|seed| package::expander(self.id, seed, self.slice, vector)).collect();
     }
 
     fn next(&mut self, shares: &mut [F]) {

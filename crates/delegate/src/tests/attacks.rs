@@ -106,7 +106,8 @@ fn an_envelope_replayed_under_other_public_inputs() {
     }
     // ... whose expansion is another one. (Over a large field: five elements would coincide by chance.)
     let seed = Seed([9; 32]);
-    let mut streams = [deal.id, other.deal_id()].map(|id| package::expander::<Fr>(&id, &seed, Vector::Mask));
+    let mut streams =
+        [deal.id, other.deal_id()].map(|id| package::expander::<Fr>(&id, &seed, 0, Vector::Mask));
     assert_ne!(streams[0].next_element(), streams[1].next_element());
 }
 
@@ -124,7 +125,7 @@ fn one_seed_for_two_nodes() {
     let mut free = Vec::new();
     for (vector, len) in [(Vector::Wires, 3), (Vector::BlinderR, 1), (Vector::BlinderS, 1), (Vector::Mask, 1)]
     {
-        let mut stream = package::expander::<Fr>(&id, &seed, vector);
+        let mut stream = package::expander::<Fr>(&id, &seed, 0, vector);
         free.extend((0..len).flat_map(|_| [stream.next_element(); 2]));
     }
     let constants = [Fr::from(1u64), Fr::from(2u64), Fr::from(3u64), Fr::from(4u64)];
@@ -167,7 +168,7 @@ fn seeds_that_follow_from_one_another() {
     let id = crate::DealId([5; 32]);
     let (dials, secret) = (dials(5, 2), [Fr::from(42u64)]);
     let seed = Seed([4; 32]);
-    let first = |seed: &Seed, vector| package::expander::<Fr>(&id, seed, vector).next_element();
+    let first = |seed: &Seed, vector| package::expander::<Fr>(&id, seed, 0, vector).next_element();
     let vectors = [Vector::Wires, Vector::BlinderR, Vector::BlinderS, Vector::Mask];
     let free: Vec<Fr> = vectors.iter().flat_map(|v| [first(&seed, *v), first(&next(&seed), *v)]).collect();
     let constants = [Fr::from(1u64), Fr::from(2u64), Fr::from(3u64), Fr::from(4u64)];
@@ -185,7 +186,7 @@ fn seeds_that_follow_from_one_another() {
         panic!("two seeds")
     };
     assert_ne!(next(one), *two);
-    let mut stream = package::expander::<Fr>(&deal.id, &next(one), Vector::Wires);
+    let mut stream = package::expander::<Fr>(&deal.id, &next(one), 0, Vector::Wires);
     let three = deal.packages[2].shares(3).unwrap().wires[0];
     let opened =
         open(&[(1, deal.packages[0].shares(3).unwrap().wires[0]), (2, stream.next_element()), (3, three)]);
@@ -203,10 +204,11 @@ fn one_stream_for_all_vectors() {
 
     // With it: the streams of one seed begin differently.
     let id = crate::DealId([5; 32]);
-    let vectors = [Vector::Wires, Vector::BlinderR, Vector::BlinderS, Vector::Mask];
-    let firsts: BTreeSet<Fr> =
-        vectors.iter().map(|v| package::expander::<Fr>(&id, &Seed([4; 32]), *v).next_element()).collect();
-    assert_eq!(firsts.len(), vectors.len());
+    let mut vectors = vec![Vector::Wires, Vector::Mask, Vector::Quotient, Vector::TimesS, Vector::TimesR];
+    vectors.extend(package::BLINDERS.into_iter().chain(package::MASKS));
+    let first = |vector, slice| package::expander::<Fr>(&id, &Seed([4; 32]), slice, vector).next_element();
+    let firsts: BTreeSet<Fr> = vectors.iter().flat_map(|v| [first(*v, 0), first(*v, 1)]).collect();
+    assert_eq!(firsts.len(), 2 * 11);
 }
 
 /// Both proofs, as whoever sees them does, over all blinders: `pairs` are the blinders of the first and the second statement.
@@ -272,7 +274,7 @@ fn releasing_without_the_pairing_check() {
     let (public, private) = small_witness::<Fr>(20, 30);
     let deal = dealt(&key, dials(3, 1), &public, &private, 3);
     let answer = |package: &Package<Fr>| Answer {
-        index: package.index,
+        place: package.place,
         response: respond(&key, &deal.header, package).unwrap(),
     };
     let mut answers: Vec<_> = deal.packages.iter().map(answer).collect();
@@ -286,10 +288,10 @@ fn releasing_without_the_pairing_check() {
     type G2 = <Bn254 as Groups>::G2;
     let zero = Fr::ZERO;
     let interpolate_g1 = |of: fn(&Answer<Bn254>) -> G1| {
-        let shares: Vec<_> = answers.iter().map(|a| (a.index, of(a))).collect();
+        let shares: Vec<_> = answers.iter().map(|a| (a.place, of(a))).collect();
         tacit_sharing::interpolate::in_group(zero, &shares).unwrap().to_affine()
     };
-    let b: Vec<(u8, G2)> = answers.iter().map(|a| (a.index, G2::from_affine(&a.response.b))).collect();
+    let b: Vec<(u8, G2)> = answers.iter().map(|a| (a.place, G2::from_affine(&a.response.b))).collect();
     let released: Proof<Bn254> = Proof {
         a: interpolate_g1(|a| G1::from_affine(&a.response.a)),
         b: tacit_sharing::interpolate::in_group(zero, &b).unwrap().to_affine(),

@@ -15,7 +15,7 @@ fn real_key<C: Curve>() -> ProvingKey<C> {
 
 fn answers<G: Groups>(key: &ProvingKey<G>, deal: &Deal<G::Scalar>) -> Vec<Answer<G>> {
     let answer = |package: &crate::Package<G::Scalar>| Answer {
-        index: package.index,
+        place: package.place,
         response: respond(key, &deal.header, package).unwrap(),
     };
     deal.packages.iter().map(answer).collect()

@@ -8,10 +8,10 @@ use tacit_groth16::CircuitId;
 use super::support::*;
 use crate::encoding::{Malformed, Message};
 use crate::header::curve_of;
-use crate::package::Shares;
+use crate::package::{QuotientShares, Shares, WhichGroup};
 use crate::{
     Acknowledgement, Assignment, Body, CircuitShape, Culprit, DealHeader, DealId, DealTerms, DialsError,
-    EncodingError, Layout, Package, Record, Response, Seat, Seed,
+    EncodingError, Handover, Layout, Package, Record, Response, Seat, Seed,
 };
 
 type Fr = <Bn254 as Groups>::Scalar;
@@ -77,7 +77,7 @@ prop_compose! {
 prop_compose! {
     fn package()(
         deal in any::<[u8; 32]>(),
-        index in any::<u8>(),
+        place in 1..=16u8,
         salt in any::<[u8; 32]>(),
         seed in prop::option::of(any::<[u8; 32]>()),
         wires in prop::collection::vec(element(), 0..6),
@@ -87,7 +87,7 @@ prop_compose! {
             Some(seed) => Body::Seed(Seed(seed)),
             None => Body::Explicit(Shares { wires, r, s, mask }),
         };
-        Package { deal: DealId(deal), index, salt, body }
+        Package { deal: DealId(deal), place, salt, body }
     }
 }
 
@@ -129,14 +129,47 @@ proptest! {
             Body::Explicit(shares) => shares.wires.len(),
             Body::ExplicitQuotient(_) => unreachable!(),
         };
-        let decode = |bytes: &[u8]| Package::decode(bytes, &of_wires(wires));
+        let decode = |bytes: &[u8]| Package::decode(bytes, &of_wires(wires), dials(16, 7));
         canonical(&package.encode(), &package, decode, |p| p.encode().to_vec(), flip);
         if let Body::Explicit(_) = &package.body {
-            let error = Package::<Fr>::decode(&package.encode(), &of_wires(wires + 1)).unwrap_err();
+            let error = Package::<Fr>::decode(&package.encode(), &of_wires(wires + 1), dials(16, 7)).unwrap_err();
             let length = matches!(error.reason, Malformed::Length { .. });
             prop_assert!(length);
             prop_assert_eq!(error.culprits(), vec![Culprit::Client]);
         }
+    }
+
+    /// Of the only group, of the first of several, of another.
+    #[test]
+    fn packages_with_the_handover_quotient(
+        (wires, quotient, in_a, in_b) in (0..6usize, 0..6usize, any::<u8>(), any::<u8>()),
+        groups in 1..=3u8,
+        place in any::<prop::sample::Index>(),
+        elements in prop::collection::vec(element(), 30),
+        flip in flip(),
+    ) {
+        let with_base = |mask: u8| (0..wires as u32).filter(|wire| mask >> wire & 1 == 1).collect::<Vec<u32>>();
+        let circuit = CircuitShape { id: CircuitId([0; 32]), n_public: 0, n_private: wires };
+        let layout = Layout::quotient(circuit, quotient, with_base(in_a), with_base(in_b));
+        let dials = crate::Dials::new(Handover::Quotient, 2, 1).unwrap().with_groups(groups).unwrap();
+        let place = place.index(usize::from(dials.seats())) as u8 + 1;
+        let (number, _) = dials.seat_at(place).unwrap();
+        let slice = layout.slice(number, groups);
+        let group = WhichGroup { number, of: groups };
+        let mut elements = elements.into_iter().cycle();
+        let mut take = |n: usize| elements.by_ref().take(n).collect::<Vec<Fr>>();
+        let shares = QuotientShares {
+            wires: take(slice.wires.len()),
+            quotient: take(slice.quotient.len()),
+            times_s: take(slice.times_s.len()),
+            times_r: take(slice.times_r.len()),
+            blinders: group.has_blinders().then(|| take(3).try_into().unwrap()),
+            masks: group.has_masks().then(|| take(3).try_into().unwrap()),
+        };
+        let body = Body::ExplicitQuotient(shares);
+        let package = Package { deal: DealId([1; 32]), place, salt: [2; 32], body };
+        let decode = |bytes: &[u8]| Package::decode(bytes, &layout, dials);
+        canonical(&package.encode(), &package, decode, |p| p.encode().to_vec(), flip);
     }
 
     #[test]
@@ -170,7 +203,7 @@ proptest! {
         framed.extend(bytes);
         for bytes in [&framed[3..], &framed[..]] {
             let _ = DealHeader::<Fr>::decode(bytes);
-            let _ = Package::<Fr>::decode(bytes, &of_wires(2));
+            let _ = Package::<Fr>::decode(bytes, &of_wires(2), dials(16, 7));
             let _ = Assignment::decode(bytes);
             let _ = Acknowledgement::decode(bytes);
             let _ = Record::decode(bytes);
@@ -293,7 +326,10 @@ fn headers_that_are_not_of_this_version_say_why() {
     assert!(matches!(change(handover + 1, 2), Malformed::Dials(DialsError::Committee { n: 2, .. })));
     assert!(matches!(change(handover + 2, 0), Malformed::Dials(DialsError::Threshold { t: 0, .. })));
     assert!(matches!(change(handover + 2, 2), Malformed::Dials(DialsError::Threshold { t: 2, .. })));
-    assert_eq!(change(handover + 3, 2), Malformed::Dials(DialsError::Groups { groups: 2 }));
+    assert_eq!(
+        change(handover + 3, 2),
+        Malformed::Dials(DialsError::Groups { handover: Handover::Witness, n: 4, groups: 2 })
+    );
     assert_eq!(change(handover + 4, 1), Malformed::Code { field: "slice", got: 1 });
     assert_eq!(
         change(handover + 6, 0xff),
@@ -325,12 +361,12 @@ fn claimed_lengths_drive_no_allocation() {
 fn a_share_that_is_not_canonical_or_cut_off_blames_the_client() {
     let one = Fr::from(1u64);
     let shares = Shares { wires: vec![one; 2], r: one, s: one, mask: one };
-    let package = Package { deal: DealId([1; 32]), index: 2, salt: [3; 32], body: Body::Explicit(shares) };
+    let package = Package { deal: DealId([1; 32]), place: 2, salt: [3; 32], body: Body::Explicit(shares) };
     let good = package.encode();
     for at in [good.len() - 1, good.len() - 33, good.len() - 65, good.len() - 97] {
         let mut bytes = good.to_vec();
         bytes[at] = 0xff;
-        let error = Package::<Fr>::decode(&bytes, &of_wires(2)).unwrap_err();
+        let error = Package::<Fr>::decode(&bytes, &of_wires(2), dials(16, 7)).unwrap_err();
         assert!(
             matches!(error.reason, Malformed::Element { error: DecodeError::NonCanonical, .. }),
             "{error}"
@@ -338,7 +374,7 @@ fn a_share_that_is_not_canonical_or_cut_off_blames_the_client() {
         assert_eq!(error.offset, at - 31);
         assert_eq!(error.culprits(), [Culprit::Client]);
     }
-    let error = Package::<Fr>::decode(&good[..good.len() - 1], &of_wires(2)).unwrap_err();
+    let error = Package::<Fr>::decode(&good[..good.len() - 1], &of_wires(2), dials(16, 7)).unwrap_err();
     assert_eq!(error.culprits(), [Culprit::Client]);
     assert_eq!(
         error.to_string(),

@@ -30,7 +30,7 @@ fn job_with(dials: Dials, private: &[Fr]) -> Job {
     let (public, _) = small_witness(20, 30);
     let deal = dealt(&key, dials, &public, private, 11);
     let answer =
-        |p: &Package<Fr>| Answer { index: p.index, response: respond(&key, &deal.header, p).unwrap() };
+        |p: &Package<Fr>| Answer { place: p.place, response: respond(&key, &deal.header, p).unwrap() };
     let answers = deal.packages.iter().map(answer).collect();
     Job { key, deal, answers }
 }
@@ -52,7 +52,7 @@ const LIES: [Lie; 4] = [Lie::A, Lie::B, Lie::C, Lie::All];
 
 impl Job {
     fn lie(&mut self, index: u8, lie: Lie) {
-        let response = &mut self.answers.iter_mut().find(|a| a.index == index).unwrap().response;
+        let response = &mut self.answers.iter_mut().find(|a| a.place == index).unwrap().response;
         let k = Fr::from(1000 + u64::from(index) * u64::from(index));
         if matches!(lie, Lie::A | Lie::All) {
             response.a = (G1::from_affine(&response.a) + G1::generator().scale(&k)).to_affine();
@@ -103,7 +103,7 @@ fn several_liars_are_survived_while_enough_are_honest() {
 fn too_few_answers_say_how_many_are_missing_and_whose() {
     let job = job(dials(7, 2));
     let error = job.assemble(&[2, 7, 4]).unwrap_err();
-    assert_eq!(error, AssembleError::TooFew { needed: 5, got: 3, silent: vec![1, 3, 5, 6] });
+    assert_eq!(error, AssembleError::TooFew { group: None, needed: 5, got: 3, silent: vec![1, 3, 5, 6] });
     assert_eq!(error.to_string(), "3 answers, 5 are needed: 2 missing, of nodes 1, 3, 5 and 6");
     assert_eq!(error.culprits(), [1, 3, 5, 6].map(Culprit::Node));
     assert!(matches!(job.assemble(&[]), Err(AssembleError::TooFew { got: 0, .. })));
@@ -112,12 +112,12 @@ fn too_few_answers_say_how_many_are_missing_and_whose() {
 #[test]
 fn indices_that_are_none_or_come_twice_are_refused() {
     let job = job(dials(4, 1));
-    assert_eq!(job.assemble(&[1, 2, 2]), Err(AssembleError::Duplicate { index: 2 }));
+    assert_eq!(job.assemble(&[1, 2, 2]), Err(AssembleError::Duplicate { place: 2 }));
     for index in [0, 5, 255] {
         let mut answers = job.answers.clone();
-        answers[0].index = index;
+        answers[0].place = index;
         let error = assemble(&job.key.vk, &job.deal.header, &answers).unwrap_err();
-        assert_eq!(error, AssembleError::Index { index, n: 4 });
+        assert_eq!(error, AssembleError::Place { place: index, seats: 4 });
         assert_eq!(error.culprits(), [Culprit::Coordinator]);
     }
 }
@@ -199,14 +199,14 @@ fn a_node_refuses_what_is_not_its_deal() {
 
     for index in [0, 6, 255] {
         let mut moved = explicit.clone();
-        moved.index = index;
-        assert_eq!(refused(&deal.header, &moved), RespondError::Index { index, n: 5 });
+        moved.place = index;
+        assert_eq!(refused(&deal.header, &moved), RespondError::Place { place: index, seats: 5 });
     }
     for (package, index) in [(seed, 3), (explicit, 2)] {
         let mut moved = package.clone();
-        moved.index = index;
+        moved.place = index;
         let error = refused(&deal.header, &moved);
-        assert_eq!(error, RespondError::Body { index, seeded: index <= 2 });
+        assert_eq!(error, RespondError::Body { place: index, seeded: index <= 2 });
         assert_eq!(error.culprits(), [Culprit::Client]);
     }
     let mut short = explicit.clone();

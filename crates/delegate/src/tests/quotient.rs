@@ -15,11 +15,12 @@ use tacit_groth16::{Proof, ProvingKey, qap, verify};
 
 use super::rank::{row_reduce, two_witnesses};
 use super::support::*;
-use crate::deal::Dealer;
-use crate::package::{QuotientShares, Vector};
+use crate::circuit::Slice;
+use crate::deal::{Dealer, Part};
+use crate::package::{BLINDERS, MASKS, QuotientShares, Vector, WhichGroup};
 use crate::{
-    Answer, AssembleError, Body, Culprit, Deal, DealError, Dials, DialsError, Handover, Layout, Package,
-    RespondError, Secrets, assemble, respond,
+    Answer, AssembleError, Body, CircuitShape, Culprit, Deal, DealError, Dials, DialsError, Handover, Layout,
+    Package, RespondError, Secrets, assemble, respond,
 };
 
 type Fr = <Bn254 as Groups>::Scalar;
@@ -51,7 +52,7 @@ fn dealt<C: Curve>(
 
 fn answers<G: Groups>(key: &ProvingKey<G>, deal: &Deal<G::Scalar>) -> Vec<Answer<G>> {
     let answer = |package: &Package<G::Scalar>| Answer {
-        index: package.index,
+        place: package.place,
         response: respond(key, &deal.header, package).unwrap(),
     };
     deal.packages.iter().map(answer).collect()
@@ -65,8 +66,8 @@ fn real_key<C: Curve>() -> ProvingKey<C> {
 fn grid<C: Curve + PartialEq>(largest: u8) {
     let key = real_key::<C>();
     let witness = small_witness::<C::Scalar>(20, 30);
-    for n in 2..=largest {
-        for t in 1..n {
+    for n in (2..=largest).chain([16]) {
+        for t in if n == 16 { 15..n } else { 1..n } {
             let deal = dealt(&key, dials(n, t), &witness, u64::from(n) * 16 + u64::from(t));
             assert_eq!(deal.packages.len(), usize::from(n));
             let answers = answers(&key, &deal);
@@ -99,12 +100,13 @@ fn the_proof_is_the_one_that_a_single_prover_makes_with_the_same_blinders() {
     let key = real_key::<Bn254>();
     let witness = small_witness(4, 5);
     let deal = dealt(&key, dials(2, 1), &witness, 3);
-    let shares: Vec<_> = deal.packages.iter().map(|p| p.quotient_shares(&layout(&key)).unwrap()).collect();
+    let slice = layout(&key).slice(0, 1);
+    let shares: Vec<_> = deal.packages.iter().map(|p| p.quotient_shares(&slice, ONLY).unwrap()).collect();
     let open = |of: fn(&QuotientShares<_>) -> _| {
         tacit_sharing::interpolate::in_field(0u64.into(), &[(1, of(&shares[0])), (2, of(&shares[1]))])
             .unwrap()
     };
-    let (r, s) = (open(|shares| shares.r), open(|shares| shares.s));
+    let (r, s) = (open(|shares| shares.blinders.unwrap()[0]), open(|shares| shares.blinders.unwrap()[1]));
     let wires: Vec<_> = [1u64.into()].into_iter().chain(witness.0).chain(witness.1).collect();
     let alone = prove_with_blinders(&key, &wires, r, s).unwrap();
     assert_eq!(assemble(&key.vk, &deal.header, &answers(&key, &deal)).unwrap().proof, alone);
@@ -123,44 +125,63 @@ fn all_but_one_node_get_seeds_and_products_are_dealt_where_a_base_is() {
     };
     assert_eq!(shares.wires.len(), 3);
     assert_eq!(shares.quotient.len(), 8);
-    // The last wire is in no row of B, the first one in ... every matrix counts by itself.
+    // Every wire is in some row of A, the first one in none of B.
     assert_eq!((shares.times_s.len(), shares.times_r.len()), (finite(&key.a_query), finite(&key.b_g1_query)));
     assert!(shares.times_s.len() + shares.times_r.len() < 2 * shares.wires.len());
 }
 
-/// The shares of all nodes as a function of the witness, the blinders and the free shares, by the product's dealing.
+const ONLY: WhichGroup = WhichGroup { number: 0, of: 1 };
+
+/// The shares of all places as a function of the witness, of what is drawn once (`r`, `s`, and the masks of all groups but the first) and of
+/// the free shares, by the product's dealing.
 fn shares_of_all<F: PrimeField>(
     dealer: &Dealer<F>,
     dials: Dials,
     layout: &Layout,
     secrets: Secrets<'_, F>,
-    blinders: (F, F),
+    once: &[F],
     free: &[F],
 ) -> Vec<QuotientShares<F>> {
-    let mut given = Given::new(free);
-    let explicit = dealer.share_out_quotient(layout, secrets, blinders, &mut given).unwrap();
-    assert!(given.values.next().is_none());
-    let of = |node: usize| {
-        let column = |vector| {
-            given
-                .handed
-                .iter()
-                .filter(move |(v, _)| *v == vector)
-                .map(move |(_, s)| s[node])
-                .collect::<Vec<F>>()
+    let (blinders, drawn_masks) = once.split_at(2);
+    let (drawn_masks, _) = drawn_masks.as_chunks::<3>();
+    let first: [F; 3] = std::array::from_fn(|k| -drawn_masks.iter().map(|masks| masks[k]).sum::<F>());
+    let mut free = free;
+    let mut all = Vec::new();
+    for (number, slice) in (0u8..).zip(&layout.slices(dials.groups())) {
+        let masks = if number == 0 { first } else { drawn_masks[usize::from(number) - 1] };
+        let group = WhichGroup { number, of: dials.groups() };
+        let part = Part { layout, slice, group, blinders: (blinders[0], blinders[1]), masks };
+        let (here, rest) = free.split_at(free_shares(dials, slice, group));
+        free = rest;
+        let mut given = Given::new(here);
+        let explicit = dealer.share_out_quotient(&part, secrets, &mut given).unwrap();
+        assert!(given.values.next().is_none());
+        let of = |node: usize| {
+            let column = |vector| {
+                let handed = given.handed.iter().filter(move |(v, _)| *v == vector);
+                handed.map(move |(_, s)| s[node]).collect::<Vec<F>>()
+            };
+            let three = |vectors: [Vector; 3]| vectors.map(|vector| column(vector)[0]);
+            QuotientShares {
+                wires: column(Vector::Wires),
+                quotient: column(Vector::Quotient),
+                times_s: column(Vector::TimesS),
+                times_r: column(Vector::TimesR),
+                blinders: group.has_blinders().then(|| three(BLINDERS)),
+                masks: group.has_masks().then(|| three(MASKS)),
+            }
         };
-        let one = |vector| column(vector)[0];
-        QuotientShares {
-            wires: column(Vector::Wires),
-            quotient: column(Vector::Quotient),
-            times_s: column(Vector::TimesS),
-            times_r: column(Vector::TimesR),
-            r: one(Vector::BlinderR),
-            s: one(Vector::BlinderS),
-            rs: one(Vector::BlinderRs),
-        }
-    };
-    (0..usize::from(dials.threshold())).map(of).chain(explicit).collect()
+        all.extend((0..usize::from(dials.threshold())).map(of).chain(explicit));
+    }
+    assert!(free.is_empty());
+    all
+}
+
+/// How many shares of a group are free.
+fn free_shares(dials: Dials, slice: &Slice, group: WhichGroup) -> usize {
+    let single = 3 * (usize::from(group.has_blinders()) + usize::from(group.has_masks()));
+    let vectors = slice.wires.len() + slice.quotient.len() + slice.times_s.len() + slice.times_r.len();
+    usize::from(dials.threshold()) * (vectors + single)
 }
 
 /// One statement with the witnesses that are to be told apart.
@@ -171,7 +192,8 @@ struct Statement<F: ScalarField> {
 }
 
 impl<F: ScalarField> Statement<F> {
-    /// All views of `corrupted`, as how often each coset occurs: sorted, with the dimension of the linear space.
+    /// All views of the nodes at the `corrupted` places, as how often each coset occurs: sorted, with the dimension of the linear space. The masks of the
+    /// groups are drawn uniformly, so they belong to the linear space.
     fn views(
         &self,
         dials: Dials,
@@ -180,15 +202,23 @@ impl<F: ScalarField> Statement<F> {
         elements: &[F],
     ) -> (usize, Vec<Vec<F>>) {
         let layout = layout(&self.key);
+        let slices = layout.slices(dials.groups());
         let dealer = Dealer::new(dials).unwrap();
         let quotient = quotient(&self.key, &self.public, witness);
-        let n_free = usize::from(dials.threshold())
-            * (witness.len() + quotient.len() + layout.times_s.len() + layout.times_r.len() + 3);
-        let view = |blinders: (F, F), secrets: Secrets<'_, F>, free: &[F]| -> Vec<F> {
-            let shares = shares_of_all(&dealer, dials, &layout, secrets, blinders, free);
+        let groups = (0..dials.groups()).map(|number| WhichGroup { number, of: dials.groups() });
+        let n_free: usize =
+            slices.iter().zip(groups).map(|(slice, group)| free_shares(dials, slice, group)).sum();
+        let n_masks = 3 * (usize::from(dials.groups()) - 1);
+        // `drawn`: the masks, then the free shares.
+        let view = |(r, s): (F, F), secrets: Secrets<'_, F>, drawn: &[F]| -> Vec<F> {
+            let (masks, free) = drawn.split_at(n_masks);
+            let once = [&[r, s], masks].concat();
+            let shares = shares_of_all(&dealer, dials, &layout, secrets, &once, free);
             let mut view = Vec::new();
-            for node in &shares {
-                let response = respond::on_quotient_shares(&self.key, &layout, &self.public, node);
+            for (node, place) in shares.iter().zip(1u8..) {
+                let (group, _) = dials.seat_at(place).unwrap();
+                let slice = &slices[usize::from(group)];
+                let response = respond::on_quotient_shares(&self.key, &layout, slice, &self.public, node);
                 view.extend([response.a.0, response.b.0, response.c.0]);
             }
             for node in corrupted {
@@ -196,16 +226,16 @@ impl<F: ScalarField> Statement<F> {
                 for vector in [&shares.wires, &shares.quotient, &shares.times_s, &shares.times_r] {
                     view.extend(vector);
                 }
-                view.extend([shares.r, shares.s, shares.rs]);
+                view.extend(shares.blinders.iter().chain(&shares.masks).flatten());
             }
             view
         };
         let secrets = Secrets { private: witness, quotient: &quotient };
-        let zero = vec![F::ZERO; n_free];
+        let zero = vec![F::ZERO; n_masks + n_free];
         // The linear part, at two places.
         let columns = |blinders: (F, F), secrets: Secrets<'_, F>| -> Vec<Vec<F>> {
             let offset = view(blinders, secrets, &zero);
-            (0..n_free)
+            (0..zero.len())
                 .map(|k| {
                     let mut unit = zero.clone();
                     unit[k] = F::ONE;
@@ -218,12 +248,12 @@ impl<F: ScalarField> Statement<F> {
         let nothing = Secrets { private: &no_witness, quotient: &no_quotient };
         assert_eq!(space, columns((F::ONE, elements[2]), nothing));
         // And it is affine: anywhere, the view is what the columns say.
-        let free: Vec<F> = (0..n_free).map(|k| elements[(k * k + 3 * k + 1) % elements.len()]).collect();
+        let drawn: Vec<F> = (0..zero.len()).map(|k| elements[(k * k + 3 * k + 1) % elements.len()]).collect();
         let mut expected = view((F::ONE, F::ONE), secrets, &zero);
-        for (column, x) in space.iter().zip(&free) {
+        for (column, x) in space.iter().zip(&drawn) {
             expected.iter_mut().zip(column).for_each(|(e, c)| *e += *c * x);
         }
-        assert_eq!(view((F::ONE, F::ONE), secrets, &free), expected);
+        assert_eq!(view((F::ONE, F::ONE), secrets, &drawn), expected);
 
         let pivots = row_reduce(&mut space);
         let mut cosets = Vec::new();
@@ -243,9 +273,9 @@ impl<F: ScalarField> Statement<F> {
 
     /// Whether some coalition of `size` nodes sees a difference between some two witnesses.
     fn tells_apart(&self, dials: Dials, size: u32, elements: &[F]) -> bool {
-        (0u32..1 << dials.nodes()).filter(|set| set.count_ones() == size).any(|set| {
+        (0u32..1 << dials.seats()).filter(|set| set.count_ones() == size).any(|set| {
             let corrupted: Vec<usize> =
-                (0..usize::from(dials.nodes())).filter(|i| set >> i & 1 == 1).collect();
+                (0..usize::from(dials.seats())).filter(|i| set >> i & 1 == 1).collect();
             let of = |witness: &Vec<F>| self.views(dials, &corrupted, witness, elements);
             let reference = of(&self.witnesses[0]);
             self.witnesses[1..].iter().any(|witness| of(witness) != reference)
@@ -285,6 +315,141 @@ fn t_nodes_learn_nothing_of_a_larger_circuit() {
     for (n, t) in [(2, 1), (3, 2), (5, 2), (5, 4), (7, 6)] {
         assert!(!statement.tells_apart(dials(n, t), u32::from(t), &elements), "n = {n}, t = {t}");
     }
+}
+
+/// Two and three groups: also the group's sums, which the assembler sees, tell nothing, and any `t` nodes of whichever groups.
+#[test]
+fn groups_give_nothing_away() {
+    let (statement, elements) = smallest();
+    for (n, t, groups) in [(2, 1, 2), (2, 1, 3), (3, 1, 2), (3, 2, 2)] {
+        let dials = dials(n, t).with_groups(groups).unwrap();
+        assert!(
+            !statement.tells_apart(dials, u32::from(t), &elements),
+            "n = {n}, t = {t}, groups = {groups}"
+        );
+    }
+    let (statement, elements) = larger();
+    for (n, t, groups) in [(2, 1, 2), (2, 1, 4), (3, 2, 2)] {
+        let dials = dials(n, t).with_groups(groups).unwrap();
+        assert!(
+            !statement.tells_apart(dials, u32::from(t), &elements),
+            "n = {n}, t = {t}, groups = {groups}"
+        );
+    }
+}
+
+/// Without masks the sum of a group is a function of the witness.
+#[test]
+fn without_masks_a_groups_sum_tells_the_witness() {
+    let (statement, elements) = larger();
+    let dials = dials(2, 1).with_groups(2).unwrap();
+    let layout = layout(&statement.key);
+    let dealer = Dealer::new(dials).unwrap();
+    let slices = layout.slices(2);
+    let groups = [0, 1].map(|number| WhichGroup { number, of: 2 });
+    let n_free: usize =
+        slices.iter().zip(groups).map(|(slice, group)| free_shares(dials, slice, group)).sum();
+    // What the second group's answers are at 0, without the masks and with them.
+    let sums = |witness: &[F17], masks: [F17; 3]| {
+        let quotient = quotient(&statement.key, &statement.public, witness);
+        let secrets = Secrets { private: witness, quotient: &quotient };
+        let once = [&[elements[3], elements[5]], &masks[..]].concat();
+        let free: Vec<F17> = (0..n_free).map(|k| elements[(7 * k + 2) % 17]).collect();
+        let shares = shares_of_all(&dealer, dials, &layout, secrets, &once, &free);
+        let at_zero = |of: fn(&crate::Response<ToyGroups<F17>>) -> F17| {
+            let values: Vec<(u8, F17)> = [(1, &shares[2]), (2, &shares[3])]
+                .map(|(index, shares)| {
+                    let response = respond::on_quotient_shares(
+                        &statement.key,
+                        &layout,
+                        &slices[1],
+                        &statement.public,
+                        shares,
+                    );
+                    (index, of(&response))
+                })
+                .to_vec();
+            tacit_sharing::interpolate::in_field(F17::from(0u64), &values).unwrap()
+        };
+        [at_zero(|r| r.a.0), at_zero(|r| r.b.0), at_zero(|r| r.c.0)]
+    };
+    let none = [F17::from(0u64); 3];
+    let [one, two] = [0, 1].map(|k| sums(&statement.witnesses[k], none));
+    assert_ne!(one, two);
+    let masks = [one, two].map(|sum| std::array::from_fn(|k| elements[11] - sum[k]));
+    assert_eq!(sums(&statement.witnesses[0], masks[0]), sums(&statement.witnesses[1], masks[1]));
+}
+
+/// Slices are cut where the cost is the same on either side, each in one piece, and together they are everything.
+#[test]
+fn slices_are_balanced_by_cost() {
+    let n_private = 3000;
+    let circuit = CircuitShape { id: tacit_groth16::CircuitId([0; 32]), n_public: 1, n_private };
+    // Wires with bases in B stand at the end: a slice by index would be of unequal cost.
+    let in_a: Vec<u32> = (0..3000).step_by(2).collect();
+    let in_b: Vec<u32> = (2000..3000).collect();
+    let layout = Layout::quotient(circuit, 4096, in_a.clone(), in_b.clone());
+    for groups in [1, 2, 3, 4, 7, 16] {
+        let slices = layout.slices(groups);
+        let cost = |slice: &Slice| {
+            3 * (slice.wires.len() + slice.quotient.len() + 2 * slice.times_s.len() + slice.times_r.len())
+                + 7 * slice.times_r.len()
+        };
+        let total: usize = slices.iter().map(cost).sum();
+        assert_eq!(total, 3 * (3000 + 4096 + 2 * 1500 + 1000) + 7 * 1000);
+        for slice in &slices {
+            assert!(cost(slice).abs_diff(total / usize::from(groups)) < 40, "{groups} groups: {slice:?}");
+        }
+        let (mut wires, mut quotient, mut times_s, mut times_r) = (0, 0, 0, 0);
+        for slice in &slices {
+            assert_eq!((slice.wires.start, slice.times_s.start), (wires.min(n_private), times_s));
+            assert_eq!((slice.quotient.start, slice.times_r.start), (quotient, times_r));
+            (wires, quotient) = (slice.wires.end, slice.quotient.end);
+            (times_s, times_r) = (slice.times_s.end, slice.times_r.end);
+        }
+        assert_eq!((wires, quotient, times_s, times_r), (3000, 4096, 1500, 1000));
+    }
+}
+
+/// Groups and spare nodes: any `t + 1` answers of each group give the proof, one fewer of one group does not; a liar in each group is named.
+#[test]
+fn any_sufficient_answers_of_each_group_give_the_proof() {
+    let key = real_key::<Bn254>();
+    let witness = small_witness::<Fr>(20, 30);
+    for (n, t, groups) in [(2, 1, 1), (2, 1, 2), (3, 1, 4), (4, 1, 3), (3, 2, 2), (2, 1, 9)] {
+        let dials = dials(n, t).with_groups(groups).unwrap();
+        let deal = dealt(&key, dials, &witness, 40);
+        assert_eq!(deal.packages.len(), usize::from(dials.seats()));
+        // What the largest package has is known before it is dealt, up to the single shares that not all groups have.
+        let largest = deal.packages.iter().map(|p| p.encode().len()).max().unwrap();
+        assert!((0..=6 * 32).contains(&(Package::<Fr>::largest(&layout(&key), dials) - largest)));
+        let answers = answers(&key, &deal);
+        let all = assemble(&key.vk, &deal.header, &answers).unwrap();
+        assert_eq!(verify::verify(&key.vk, &witness.0, &all.proof), Ok(()));
+        assert!(all.suspects.is_empty());
+        let last: Vec<_> =
+            answers.iter().filter(|a| dials.seat_at(a.place).unwrap().1 > n - t - 1).copied().collect();
+        assert_eq!(assemble(&key.vk, &deal.header, &last).unwrap(), all, "{n} {t} {groups}");
+        assert!(dials.suffice(last.iter().map(|a| a.place)));
+        let (first, fewer) = last.split_first().unwrap();
+        assert!(!dials.suffice(fewer.iter().map(|a| a.place)));
+        let error = assemble(&key.vk, &deal.header, fewer).unwrap_err();
+        assert!(
+            matches!(&error, AssembleError::TooFew { silent, .. } if silent.contains(&first.place)),
+            "{error}"
+        );
+    }
+    // Two spare nodes of each group make up for a liar in each, whatever it says.
+    let dials = dials(4, 1).with_groups(3).unwrap();
+    let deal = dealt(&key, dials, &witness, 41);
+    let mut answers = answers(&key, &deal);
+    let proof = assemble(&key.vk, &deal.header, &answers).unwrap().proof;
+    for place in [1, 6, 12] {
+        let other = answers[place % 12].response;
+        answers[place - 1].response = crate::Response { a: other.c, b: other.b, c: other.a };
+    }
+    let assembled = assemble(&key.vk, &deal.header, &answers).unwrap();
+    assert_eq!((assembled.proof, assembled.suspects), (proof, vec![1, 6, 12]));
 }
 
 fn proof(statement: &Statement<F5>, witness: &[F5], r: F5, s: F5) -> Proof<ToyGroups<F5>> {
@@ -330,14 +495,48 @@ fn without_dealt_products_acceptance_tells_a_guess() {
     }
     assert!(told >= 2);
 
-    // The product: whatever a liar makes of the three values at 0, which is all that it can move.
-    for (a, b, c) in (0..125).map(|k| (elements[k / 25], elements[k / 5 % 5], elements[k % 5])) {
-        let counts = counts(&|proof, _| {
-            proof.a.0 += a;
-            proof.b.0 += b;
-            proof.c.0 += c;
-        });
-        assert!(counts.iter().all(|count| *count == counts[0]), "shift {a} {b} {c}: {counts:?}");
+    // The product, dealt and answered: whatever node 1, given its package, makes of its answer, the client accepts for as many of
+    // the blinders with one witness as with another.
+    let dials = dials(2, 1);
+    let layout = layout(&statement.key);
+    let (dealer, slice) = (Dealer::new(dials).unwrap(), layout.slice(0, 1));
+    let n_free = free_shares(dials, &slice, ONLY);
+    for package in 0..4 {
+        let free: Vec<F5> = (0..n_free).map(|k| elements[(k * k + package * (k + 1)) % 5]).collect();
+        let answers: Vec<Vec<[[F5; 3]; 2]>> = statement
+            .witnesses
+            .iter()
+            .map(|witness| {
+                let quotient = quotient(&statement.key, &statement.public, witness);
+                let secrets = Secrets { private: witness, quotient: &quotient };
+                let pairs = elements.iter().flat_map(|r| elements.iter().map(move |s| [*r, *s]));
+                let answered = pairs.map(|once| {
+                    let shares = shares_of_all(&dealer, dials, &layout, secrets, &once, &free);
+                    [0, 1].map(|node| {
+                        let (key, public): (&ProvingKey<ToyGroups<F5>>, _) =
+                            (&statement.key, &statement.public);
+                        let r = respond::on_quotient_shares(key, &layout, &slice, public, &shares[node]);
+                        [r.a.0, r.b.0, r.c.0]
+                    })
+                });
+                answered.collect()
+            })
+            .collect();
+        for shift in (0..125).map(|k| [elements[k / 25], elements[k / 5 % 5], elements[k % 5]]) {
+            let accepted = |answers: &Vec<[[F5; 3]; 2]>| {
+                let accepts = |[one, two]: &&[[F5; 3]; 2]| {
+                    let [a, b, c] = std::array::from_fn(|k| {
+                        let shares = [(1, one[k] + shift[k]), (2, two[k])];
+                        Toy(tacit_sharing::interpolate::in_field(F5::from(0u64), &shares).unwrap())
+                    });
+                    verify::verify(&statement.key.vk, &statement.public, &Proof { a, b, c }).is_ok()
+                };
+                answers.iter().filter(accepts).count()
+            };
+            let counts: Vec<usize> = answers.iter().map(accepted).collect();
+            assert!(counts.iter().all(|count| *count == counts[0]), "shift {shift:?}: {counts:?}");
+            assert!(shift.iter().any(|x| *x != F5::from(0u64)) || counts[0] == 25);
+        }
     }
 }
 
@@ -387,7 +586,7 @@ fn a_client_and_a_node_refuse_what_does_not_fit() {
         assert_eq!(error, RespondError::Shares { of, expected, got: expected - 1 });
         assert_eq!(error.culprits(), [Culprit::Client]);
         // Nor does it decode.
-        assert!(Package::<Fr>::decode(&short.encode(), &layout(&key)).is_err());
+        assert!(Package::<Fr>::decode(&short.encode(), &layout(&key), dials(3, 2)).is_err());
     }
     // A package of the other handover, and a layout of the other one.
     let other = super::support::dealt(&key, super::support::dials(3, 1), &public, &private, 1);
@@ -397,11 +596,11 @@ fn a_client_and_a_node_refuse_what_does_not_fit() {
         respond(&key, &deal.header, &moved),
         Err(RespondError::Handover { handover: Handover::Quotient })
     );
-    assert!(Package::<Fr>::decode(&explicit.encode(), &super::support::layout(&key)).is_err());
-    assert_eq!(&Package::decode(&explicit.encode(), &layout(&key)).unwrap(), explicit);
+    assert!(Package::<Fr>::decode(&explicit.encode(), &super::support::layout(&key), dials(3, 2)).is_err());
+    assert_eq!(&Package::decode(&explicit.encode(), &layout(&key), dials(3, 2)).unwrap(), explicit);
 }
 
-/// Unique decoding: with `t + 1 + 2e` answers, `e` liars of any kind are outvoted and named.
+/// Unique decoding: with `t + 1 + 2e` answers, `e` liars are outvoted and named.
 #[test]
 fn liars_are_outvoted_and_named() {
     let key = real_key::<Bn254>();
@@ -411,12 +610,12 @@ fn liars_are_outvoted_and_named() {
     for liars in [vec![0], vec![1, 4], vec![0, 5]] {
         let mut answers = honest.clone();
         for liar in &liars {
-            // Two liars of one mind: the same shift.
+            // Points of other answers: they are in the group, and wrong.
             answers[*liar].response.c = honest[3].response.a;
             answers[*liar].response.a = honest[2].response.c;
         }
         let assembled = assemble(&key.vk, &deal.header, &answers).unwrap();
         let named: Vec<u8> = liars.iter().map(|k| *k as u8 + 1).collect();
-        assert_eq!((assembled.proof, assembled.suspects), (proof.clone(), named));
+        assert_eq!((assembled.proof, assembled.suspects), (proof, named));
     }
 }

@@ -98,7 +98,7 @@ pub enum Outcome {
 /// `index u8 | outcome`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeAnswer {
-    /// The evaluation point, from 1.
+    /// The node's place in the deal, from 1: with one group of nodes, its index.
     pub index: u8,
     /// What came of it.
     pub outcome: Outcome,
