@@ -55,7 +55,7 @@ pub enum DealingError {
     /// A package is larger than an envelope may be.
     #[error(
         "a package has {got} bytes, an envelope holds at most {limit}: the circuit is too large for these dials. \
-         Take the handover `witness`, or more groups with the handover `quotient`"
+         With the handover `quotient` take more groups, or the handover `witness`, whose packages are smaller"
     )]
     PackageTooLarge {
         /// Bytes of the largest package.
@@ -110,7 +110,7 @@ impl<C: Curve> Prepared<C> {
         if got != usize::from(dials.seats()) {
             return Err(DealingError::CommitteeSize { expected: dials.seats(), got });
         }
-        // What no coordinator would take is not made first.
+        // What no coordinator would take is not made first. (With several groups the job is larger than this; it is looked at again.)
         let (got_bytes, limit) =
             (Package::<C::Scalar>::largest(&self.layout, dials), MAX_ENVELOPE_BYTES - OVERHEAD_BYTES);
         if got_bytes > limit {

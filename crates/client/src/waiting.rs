@@ -314,9 +314,9 @@ impl<C: Curve> Run<'_, C> {
         }
         let good = self.answers.good();
         let possible = good.iter().map(|answer| answer.place).chain(silent.iter().map(|member| member.index));
-        if !self.dials().suffice(possible) {
+        if !self.dials().suffice(possible.clone()) {
             let refused = self.answers.refused(ticket);
-            let got = good.len() + silent.len();
+            let got = self.dials().counting(possible);
             return Err(ClientError::TooFewAnswers { needed: self.needed, got, refused });
         }
         match status.state {
@@ -330,13 +330,13 @@ impl<C: Curve> Run<'_, C> {
         self.job.header.terms.dials
     }
 
+    /// The answers that count towards those needed.
+    fn counting(&self) -> usize {
+        self.dials().counting(self.answers.good().iter().map(|answer| answer.place))
+    }
+
     fn expired(&self, silent: Vec<Member>) -> ClientError {
-        ClientError::Expired {
-            job: self.job.ticket.job,
-            needed: self.needed,
-            got: self.answers.count(),
-            silent,
-        }
+        ClientError::Expired { job: self.job.ticket.job, needed: self.needed, got: self.counting(), silent }
     }
 
     fn not_assembled(&self, error: AssembleError) -> ClientError {
@@ -350,7 +350,7 @@ impl<C: Curve> Run<'_, C> {
             None => ClientError::TimedOut {
                 waited: self.started.elapsed(),
                 needed: self.needed,
-                got: self.answers.count(),
+                got: self.counting(),
                 silent: self.answers.silent(&self.job.ticket),
                 refused: self.answers.refused(&self.job.ticket),
                 unreachable: self.unreachable.take(),

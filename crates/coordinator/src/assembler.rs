@@ -88,7 +88,7 @@ fn try_over<C: Curve>(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Res
     for seat in seats.iter().filter(|s| s.state == SeatState::Answered) {
         match open::<C>(&key, seat) {
             Ok(answer) => answers.push(answer),
-            Err(problem) => unusable.push(format!("index {}: {problem}", seat.index)),
+            Err(problem) => unusable.push(format!("node {}: {problem}", seat.index)),
         }
     }
     let assembled = delegate::assemble(&vk, &header, &answers).map_err(|e| refused(&e, &unusable))?;

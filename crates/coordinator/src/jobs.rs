@@ -26,7 +26,6 @@ pub struct HeaderFacts {
     pub circuit: Digest32,
     /// The handover's name.
     pub handover: &'static str,
-    /// Committee size.
     /// The dials.
     pub dials: tacit_delegate::Dials,
     /// Seats of all groups.
@@ -69,7 +68,6 @@ impl HeaderFacts {
             dials: terms.dials,
             n: terms.dials.seats(),
             t: terms.dials.threshold(),
-            // With several groups there may be so many and still too few of one; the assembler sees that.
             needed: terms.dials.answers_needed() * terms.dials.groups(),
             client: IdentityKey(terms.client_key),
             assembler_key: terms.assembler_key,

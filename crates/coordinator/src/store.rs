@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqlitePool, Transaction};
+use tacit_delegate::header;
 use tacit_vault::VaultError;
 use tacit_wire::{Digest32, IdentityKey};
 use thiserror::Error;
@@ -108,11 +109,11 @@ pub struct NewJob {
     pub header: Vec<u8>,
     /// Which circuit.
     pub circuit: Digest32,
-    /// Committee size.
+    /// Seats of all groups.
     pub n: u8,
     /// Privacy threshold.
     pub t: u8,
-    /// Answers that make a proof.
+    /// Answers that make a proof, of all groups.
     pub needed: u8,
     /// The handover's name.
     pub handover: String,
@@ -127,7 +128,7 @@ pub struct NewJob {
 /// A seat as it is accepted.
 #[derive(Debug)]
 pub struct NewSeat {
-    /// Evaluation point.
+    /// Its place in the deal: with one group, the evaluation point.
     pub index: u8,
     /// Whose.
     pub node: IdentityKey,
@@ -188,7 +189,7 @@ pub struct JobRow {
 /// A seat without its envelope.
 #[derive(Debug, Clone)]
 pub struct SeatRow {
-    /// Evaluation point.
+    /// Its place in the deal: with one group, the evaluation point.
     pub index: u8,
     /// Whose.
     pub node: IdentityKey,
@@ -252,11 +253,11 @@ pub enum Recorded {
     Unwanted,
 }
 
-/// Seats by state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Places of seats by state.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Tally {
-    answered: u8,
-    waiting: u8,
+    answered: Vec<u8>,
+    waiting: Vec<u8>,
 }
 
 /// The database.
@@ -492,7 +493,7 @@ impl Store {
     ) -> Result<Recorded> {
         let mut tx = self.write().await?;
         let row = sqlx::query(
-            "SELECT a.idx, a.state, a.answer, j.state AS job_state, j.needed, j.assembler
+            "SELECT a.idx, a.state, a.answer, j.state AS job_state, j.header, j.assembler
              FROM assignments a JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1 AND a.node = $2",
         )
         .bind(deal.0.as_slice())
@@ -504,7 +505,9 @@ impl Store {
         let seat = SeatState::from_code(row.try_get("state")?)?;
         let job_state = JobState::from_code(row.try_get("job_state")?)?;
         let first: Option<Vec<u8>> = row.try_get("answer")?;
-        let (needed, assembler) = (small(&row, "needed")?, small(&row, "assembler")?);
+        let assembler = small(&row, "assembler")?;
+        let job_header: Vec<u8> = row.try_get("header")?;
+        let dials = header::dials_of(&job_header).map_err(|_| StoreError::Damaged("a job's header"))?;
         match (&reply, seat, first) {
             (Reply::Answer(answer), SeatState::Answered, Some(first)) if first == **answer => {
                 return Ok(Recorded::Same);
@@ -540,16 +543,22 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let tally = tally(&mut tx, deal).await?;
-        let state = match tally {
-            t if t.answered.saturating_add(t.waiting) < needed => JobState::Failed,
-            t if t.answered < needed => JobState::Open,
-            t if t.waiting > 0 || assembler != 0 => JobState::Ready,
-            _ => JobState::Done,
+        let possible = tally.answered.iter().chain(&tally.waiting).copied();
+        let state = if !dials.suffice(possible) {
+            JobState::Failed
+        } else if !dials.suffice(tally.answered.iter().copied()) {
+            JobState::Open
+        } else if !tally.waiting.is_empty() || assembler != 0 {
+            JobState::Ready
+        } else {
+            JobState::Done
         };
         set_state(&mut tx, deal, state, (state == JobState::Failed).then_some(not_enough), None, now).await?;
         tx.commit().await?;
         let assemble = assembler != 0 && state == JobState::Ready;
-        Ok(Recorded::New { state, answered: tally.answered, waiting: tally.waiting, assemble })
+        let [answered, waiting] =
+            [&tally.answered, &tally.waiting].map(|places| u8::try_from(places.len()).unwrap_or(u8::MAX));
+        Ok(Recorded::New { state, answered, waiting, assemble })
     }
 
     /// Ends a job with a proof or a failure (JSON both), unless it has ended; returns whether it did.
@@ -632,16 +641,16 @@ impl Store {
 }
 
 async fn tally(tx: &mut Transaction<'static, Sqlite>, deal: &Digest32) -> Result<Tally> {
-    let rows = sqlx::query("SELECT state, COUNT(*) AS seats FROM assignments WHERE deal = $1 GROUP BY state")
+    let rows = sqlx::query("SELECT idx, state FROM assignments WHERE deal = $1")
         .bind(deal.0.as_slice())
         .fetch_all(&mut **tx)
         .await?;
-    let mut tally = Tally { answered: 0, waiting: 0 };
+    let mut tally = Tally { answered: Vec::new(), waiting: Vec::new() };
     for row in &rows {
-        let seats = small(row, "seats")?;
+        let place = small(row, "idx")?;
         match SeatState::from_code(row.try_get("state")?)? {
-            SeatState::Answered => tally.answered = seats,
-            SeatState::Waiting => tally.waiting = seats,
+            SeatState::Answered => tally.answered.push(place),
+            SeatState::Waiting => tally.waiting.push(place),
             SeatState::Refused => {}
         }
     }

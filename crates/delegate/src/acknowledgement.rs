@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::assignment::Assignment;
 use crate::blame::Culprit;
+use crate::dials::Dials;
 use crate::encoding::{self, EncodingError, Message, Reader};
 use crate::labels;
 
@@ -30,18 +31,18 @@ pub struct Acknowledgement {
 #[non_exhaustive]
 pub enum AcknowledgementError {
     /// It is about another assignment.
-    #[error("node {index} acknowledged another assignment than the one it was given")]
+    #[error("node {place} acknowledged another assignment than the one it was given")]
     Assignment {
-        /// The node.
-        index: u8,
+        /// The node's place.
+        place: u8,
     },
     /// It is about another package.
     #[error(
-        "node {index} acknowledged another package than the one dealt to it; do not go on with this deal"
+        "node {place} acknowledged another package than the one dealt to it; do not go on with this deal"
     )]
     Package {
-        /// The node.
-        index: u8,
+        /// The node's place.
+        place: u8,
     },
 }
 
@@ -50,8 +51,8 @@ impl AcknowledgementError {
     /// assignment; an acknowledgement of another assignment may be an honest node's, brought here by the coordinator.
     pub fn culprits(&self) -> Vec<Culprit> {
         match self {
-            Self::Assignment { index } => vec![Culprit::Node(*index), Culprit::Coordinator],
-            Self::Package { index } => vec![Culprit::Node(*index)],
+            Self::Assignment { place } => vec![Culprit::Node(*place), Culprit::Coordinator],
+            Self::Package { place } => vec![Culprit::Node(*place)],
         }
     }
 }
@@ -67,18 +68,23 @@ impl Acknowledgement {
         }
     }
 
-    /// Whether this is the acknowledgement of what was dealt.
+    /// Whether this is the acknowledgement of what was dealt, with these dials.
     ///
     /// # Errors
     /// [`AcknowledgementError`].
-    pub fn check(&self, assignment: &Assignment, package: &[u8]) -> Result<(), AcknowledgementError> {
+    pub fn check(
+        &self,
+        assignment: &Assignment,
+        package: &[u8],
+        dials: Dials,
+    ) -> Result<(), AcknowledgementError> {
         let dealt = Self::new(assignment, package);
-        let index = assignment.seat.index;
+        let place = dials.place(assignment.seat.group, assignment.seat.index);
         if self.assignment != dealt.assignment {
-            return Err(AcknowledgementError::Assignment { index });
+            return Err(AcknowledgementError::Assignment { place });
         }
         if self.package != dealt.package {
-            return Err(AcknowledgementError::Package { index });
+            return Err(AcknowledgementError::Package { place });
         }
         Ok(())
     }

@@ -189,7 +189,8 @@ fn of_one_group<G: Groups>(
 }
 
 /// Several groups: each one's candidates, those first on which most of its answers lie, and then choices of one of each, the most
-/// agreeable first.
+/// agreeable first. At first a group has no more candidates after one that decodes uniquely; but liars among whom there are more than can be
+/// told may have made that one, so all are tried before giving up.
 fn of_groups<G: Groups>(
     vk: &VerificationKey<G>,
     header: &DealHeader<G::Scalar>,
@@ -198,67 +199,84 @@ fn of_groups<G: Groups>(
 ) -> Result<Assembled<G>, AssembleError> {
     let dials = header.terms.dials;
     let needed = usize::from(dials.answers_needed());
-    let spare = groups.iter().map(|points| points.len() - needed).min().unwrap_or(0);
-    let most = MAX_SUBSETS / groups.len().max(1);
-    let mut candidates = Vec::with_capacity(groups.len());
-    for (group, points) in (0u8..).zip(groups) {
-        let mut of_group: Vec<(u32, AtZero<G>)> = Vec::new();
-        for subset in order.subsets(group, points.len(), needed).into_iter().take(most) {
-            if of_group.iter().any(|(agreed, _)| subset & !agreed == 0) {
-                continue;
-            }
-            if let Some(candidate) = Candidate::through(dials, points, subset)? {
-                let agreed = candidate.agreeing(points)?;
-                let decoded = decodes_uniquely(agreed, points.len(), needed);
-                of_group.push((agreed, candidate.at_zero()?));
-                if decoded {
-                    // Nothing else can be right unless more lie than can be told.
-                    break;
-                }
-            }
-        }
-        of_group.sort_by_key(|(agreed, _)| std::cmp::Reverse(agreed.count_ones()));
-        candidates.push(of_group);
-    }
-
     let mut tried = 0;
-    for choice in choices(&candidates.iter().map(Vec::len).collect::<Vec<_>>()).take(MAX_SUBSETS) {
-        tried += 1;
-        let chosen: Vec<&(u32, AtZero<G>)> =
-            candidates.iter().zip(&choice).filter_map(|(of_group, k)| of_group.get(*k)).collect();
-        let proof = proof_of(&chosen.iter().map(|(_, at_zero)| *at_zero).collect::<Vec<_>>());
-        match verify::verify(vk, &header.terms.public, &proof) {
-            Ok(()) => {
-                let off = groups.iter().zip(&chosen).flat_map(|(points, (agreed, _))| off(points, *agreed));
-                return Ok(Assembled { proof, suspects: off.collect() });
+    let mut before: Vec<usize> = Vec::new();
+    let mut best = Vec::new();
+    for all in [false, true] {
+        let mut candidates = Vec::with_capacity(groups.len());
+        for (group, points) in (0u8..).zip(groups) {
+            let subsets = order.subsets(group, points.len(), needed);
+            let most = MAX_SUBSETS / groups.len().max(1);
+            candidates.push(candidates_of(dials, points, subsets.into_iter().take(most), all)?);
+        }
+        let lens: Vec<usize> = candidates.iter().map(Vec::len).collect();
+        if lens == before {
+            break;
+        }
+        for choice in choices(&lens).take(MAX_SUBSETS) {
+            tried += 1;
+            let chosen: Vec<&(u32, AtZero<G>)> =
+                candidates.iter().zip(&choice).filter_map(|(of_group, k)| of_group.get(*k)).collect();
+            let proof = proof_of(&chosen.iter().map(|(_, at_zero)| *at_zero).collect::<Vec<_>>());
+            match verify::verify(vk, &header.terms.public, &proof) {
+                Ok(()) => {
+                    let off =
+                        groups.iter().zip(&chosen).flat_map(|(points, (agreed, _))| off(points, *agreed));
+                    return Ok(Assembled { proof, suspects: off.collect() });
+                }
+                Err(VerifyError::PublicInputs { expected, got }) => {
+                    return Err(AssembleError::PublicInputs { expected, got });
+                }
+                Err(_) => {}
             }
-            Err(VerifyError::PublicInputs { expected, got }) => {
-                return Err(AssembleError::PublicInputs { expected, got });
+        }
+        best = candidates.iter().map(|of_group| of_group.first().map_or(0, |(agreed, _)| *agreed)).collect();
+        before = lens;
+    }
+    let undecided =
+        |(points, agreed): &(&Vec<Points<G>>, &u32)| !decodes_uniquely(**agreed, points.len(), needed);
+    let contradicted: Vec<&[Points<G>]> =
+        groups.iter().zip(&best).filter(undecided).map(|(points, _)| points.as_slice()).collect();
+    if contradicted.is_empty() {
+        // Every group's own answers tell which of them are right, and still there is no proof.
+        let spare = groups.iter().map(|points| points.len() - needed).min().unwrap_or(0);
+        let suspects = groups.iter().zip(best).flat_map(|(points, agreed)| off(points, agreed)).collect();
+        return Err(AssembleError::Invalid { spare, suspects });
+    }
+    let answered: Vec<u8> = contradicted.iter().flat_map(|points| off(points, 0)).collect();
+    let of_contradicted = |place: &u8| {
+        let group = |place: u8| dials.seat_at(place).map(|(group, _)| group);
+        answered.iter().any(|other| group(*other) == group(*place))
+    };
+    let silent = silent(dials, &groups.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    let silent = silent.into_iter().filter(of_contradicted).collect();
+    Err(AssembleError::Contradiction { answered, silent, tried })
+}
+
+/// The polynomials through subsets of a group's answers, each once: on which of them they lie, and the values at 0. Those first on which
+/// most lie; unless `all` are asked for, none after one that decodes uniquely.
+fn candidates_of<G: Groups>(
+    dials: Dials,
+    points: &[Points<G>],
+    subsets: impl Iterator<Item = u32>,
+    all: bool,
+) -> Result<Vec<(u32, AtZero<G>)>, SharingError> {
+    let needed = usize::from(dials.answers_needed());
+    let mut candidates: Vec<(u32, AtZero<G>)> = Vec::new();
+    for subset in subsets {
+        if candidates.iter().any(|(agreed, _)| subset & !agreed == 0) {
+            continue;
+        }
+        if let Some(candidate) = Candidate::through(dials, points, subset)? {
+            let agreed = candidate.agreeing(points)?;
+            candidates.push((agreed, candidate.at_zero()?));
+            if !all && decodes_uniquely(agreed, points.len(), needed) {
+                break;
             }
-            Err(_) => {}
         }
     }
-    // Every group's own answers tell which of them are right, and still there is no proof.
-    let decoded: Option<Vec<u32>> = groups
-        .iter()
-        .zip(&candidates)
-        .map(|(points, of_group)| {
-            let best = of_group.first().map(|(agreed, _)| *agreed);
-            best.filter(|agreed| decodes_uniquely(*agreed, points.len(), needed))
-        })
-        .collect();
-    match decoded {
-        Some(agreed) => {
-            let suspects =
-                groups.iter().zip(agreed).flat_map(|(points, agreed)| off(points, agreed)).collect();
-            Err(AssembleError::Invalid { spare, suspects })
-        }
-        None => {
-            let answered = groups.iter().flat_map(|points| off(points, 0)).collect();
-            let silent = silent(dials, &groups.iter().map(Vec::as_slice).collect::<Vec<_>>());
-            Err(AssembleError::Contradiction { answered, silent, tried })
-        }
-    }
+    candidates.sort_by_key(|(agreed, _)| std::cmp::Reverse(agreed.count_ones()));
+    Ok(candidates)
 }
 
 /// All ways to choose one of each list, by the sum of the positions: the first of each, then all with one second, ...
@@ -274,7 +292,8 @@ fn with_sum(lens: &[usize], sum: usize) -> Vec<Vec<usize>> {
         return if sum == 0 { vec![Vec::new()] } else { Vec::new() };
     };
     let mut all = Vec::new();
-    for first in 0..=sum.min(len - 1) {
+    let most_of_rest: usize = rest.iter().map(|len| len.saturating_sub(1)).sum();
+    for first in sum.saturating_sub(most_of_rest)..=sum.min(len - 1) {
         for mut tail in with_sum(rest, sum - first) {
             tail.insert(0, first);
             all.push(tail);

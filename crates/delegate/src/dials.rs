@@ -184,8 +184,8 @@ impl Dials {
         Ok(Self { handover, n, t, groups: 1 })
     }
 
-    /// The same for each of several groups, which handle a slice of the proving key each. Any `t` nodes of all groups together
-    /// learn nothing.
+    /// The same for each of several groups, which handle a slice of the proving key each. Any `t` nodes of each group, all
+    /// together, learn nothing.
     ///
     /// # Errors
     /// [`DialsError::Groups`].
@@ -251,13 +251,18 @@ impl Dials {
 
     /// Whether answers from these places, each there once, suffice.
     pub fn suffice(self, places: impl IntoIterator<Item = u8>) -> bool {
+        self.counting(places) == usize::from(self.answers_needed()) * usize::from(self.groups)
+    }
+
+    /// How many of the answers from these places, each there once, count: of each group no more than it needs.
+    pub fn counting(self, places: impl IntoIterator<Item = u8>) -> usize {
         let mut answers = [0u8; MAX_SEATS as usize];
         for (group, _) in places.into_iter().filter_map(|place| self.seat_at(place)) {
             if let Some(count) = answers.get_mut(usize::from(group)) {
                 *count += 1;
             }
         }
-        answers.iter().take(usize::from(self.groups)).all(|count| *count >= self.answers_needed())
+        answers.iter().map(|count| usize::from(*count.min(&self.answers_needed()))).sum()
     }
 
     /// Whether this is a node's index.

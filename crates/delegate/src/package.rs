@@ -302,8 +302,13 @@ impl<F: PrimeField> Package<F> {
         let largest_slice = match layout.handover {
             Handover::Witness => 4 + (layout.circuit.n_private + 3) * element,
             Handover::Quotient => {
+                let single = if dials.groups() > 1 { 6 } else { 3 };
                 let elements = |slice: &Slice| {
-                    slice.wires.len() + slice.quotient.len() + slice.times_s.len() + slice.times_r.len() + 6
+                    slice.wires.len()
+                        + slice.quotient.len()
+                        + slice.times_s.len()
+                        + slice.times_r.len()
+                        + single
                 };
                 4 * 4 + layout.slices(dials.groups()).iter().map(elements).max().unwrap_or(0) * element
             }

@@ -147,7 +147,7 @@ pub enum DeliveryState {
 /// The dials of a deal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DialsInfo {
-    /// Nodes.
+    /// Nodes of all groups.
     pub n: u8,
     /// Threshold: any `t` nodes learn nothing.
     pub t: u8,

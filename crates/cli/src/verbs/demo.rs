@@ -186,7 +186,8 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         phase.done("every process ended");
     }
     let took = began.elapsed();
-    let json = summary(&network, &files, &proved, &traffic, &key, args.keep, took.as_millis(), killed);
+    let mut json = summary(&network, &files, &proved, &traffic, &key, args.keep, took.as_millis());
+    json["killed"] = killed.into();
     let text = format!("\n{report}\n\n{}", next(args, &network, &files, took));
     ui.result(&json, text);
     Ok(())
@@ -364,7 +365,6 @@ fn summary(
     key: &ProvingKey<Bn254>,
     keep: bool,
     total_ms: u128,
-    killed: Option<String>,
 ) -> Value {
     let nodes: Vec<Value> = proved
         .members
@@ -384,7 +384,7 @@ fn summary(
         "wires": key.n_wires, "private_wires": key.n_private(), "nodes": nodes, "upload_bytes": traffic.upload,
         "proof": serde_json::from_str::<Value>(&proved.proof.to_json()).unwrap_or_default(),
         "public": proved.public.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "total_ms": total_ms, "kept": keep, "killed": killed,
+        "total_ms": total_ms, "kept": keep,
         "network": keep.then(|| network.network_toml()), "zkey": keep.then_some(&files.zkey),
     })
 }

@@ -229,15 +229,15 @@ fn an_acknowledgement_of_something_else_names_the_node() {
     let assignment = offer.seat.assign(ENVELOPE);
     let package = offer.deal.packages[1].encode();
     let good = Acknowledgement::new(&assignment, &package);
-    assert_eq!(good.check(&assignment, &package), Ok(()));
+    assert_eq!(good.check(&assignment, &package, dials(4, 1)), Ok(()));
     let other_package = Acknowledgement::new(&assignment, &offer.deal.packages[2].encode());
-    let error = other_package.check(&assignment, &package).unwrap_err();
-    assert_eq!(error, AcknowledgementError::Package { index: 2 });
+    let error = other_package.check(&assignment, &package, dials(4, 1)).unwrap_err();
+    assert_eq!(error, AcknowledgementError::Package { place: 2 });
     assert_eq!(error.culprits(), [Culprit::Node(2)]);
     let other_assignment = Acknowledgement::new(&offer.seat.assign(b"other"), &package);
     assert_eq!(
-        other_assignment.check(&assignment, &package),
-        Err(AcknowledgementError::Assignment { index: 2 })
+        other_assignment.check(&assignment, &package, dials(4, 1)),
+        Err(AcknowledgementError::Assignment { place: 2 })
     );
 }
 
