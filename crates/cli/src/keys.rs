@@ -56,7 +56,7 @@ impl ZkeyFile {
         if let Some(cache) = &cache {
             let phase = ui.phase("proving key");
             if let Some(key) = cache.get(&digest)? {
-                phase.done("checked before, mapped from the cache");
+                phase.done("checked before, read from the cache");
                 return Ok(key);
             }
         }

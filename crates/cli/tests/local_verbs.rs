@@ -247,7 +247,7 @@ fn a_key_is_checked_once_and_then_mapped_from_the_cache() {
             .success()
     };
     prove().stderr(predicate::str::contains("every point checked"));
-    prove().stderr(predicate::str::contains("mapped from the cache"));
+    prove().stderr(predicate::str::contains("read from the cache"));
     // A damaged entry is made anew rather than believed.
     let entry = std::fs::read_dir(cache.join("prepared")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&entry).unwrap();

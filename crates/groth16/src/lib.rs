@@ -6,7 +6,7 @@
 //! | [`qap`] | from wire values to the quotient |
 //! | [`prove`] | a proof on one machine, and its three points from wires or from shares of them |
 //! | [`verify`], [`batch`] | checking one proof, or many at once |
-//! | [`prepared`] | a checked key on disk, mapped at every later start |
+//! | [`prepared`] | a checked key on disk, opened at every later start |
 //! | [`setup`] | a proving key from powers of tau, or from secrets of one's own for development |
 //! | [`contribute`], [`zkey_verify`] | adding to a ceremony, and checking its result |
 //! | [`transcript`] | what a ceremony hashes and how points derive from it |

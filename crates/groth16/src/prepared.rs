@@ -14,12 +14,9 @@
 //! the zkey was imported; the digest shows that the file is still what was written then, and the directory, which must
 //! be the user's own and closed to other writers, that nobody else could have written it.
 
-// The one place outside `algebra` that needs it: mapping a file into memory. The reason stands at the call.
-#![allow(unsafe_code)]
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -36,6 +33,8 @@ pub const VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"TACITKEY";
 const HEADER: usize = 136;
 const DIGEST_AT: std::ops::Range<usize> = 48..80;
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 20;
 const DIGEST_CONTEXT: &str = "tacit prepared groth16 key, version 1";
 
 /// Why a prepared key cannot be written or used.
@@ -233,7 +232,7 @@ fn check_header<C: Curve>(path: &Path, header: &Header, len: u64) -> Result<(), 
     Ok(())
 }
 
-/// Maps a prepared key, checks its digest and builds the key from it, without checking points again.
+/// Reads a prepared key, checks its digest and builds the key from it, without checking points again.
 ///
 /// # Errors
 /// See [`PreparedError`].
@@ -241,12 +240,14 @@ pub fn open<C: Curve>(path: &Path) -> Result<ProvingKey<C>, PreparedError> {
     let (mut file, len) = open_checked(path)?;
     // What cannot be used is not brought into memory.
     check_header::<C>(path, &read_header(path, &mut file)?, len)?;
-    // SAFETY: a mapping is undefined behaviour if the file changes while it is mapped. `open_checked` has seen that the
-    // file and its directory belong to this user and that nobody else can write them, and this program never changes a
-    // prepared key in place: it renames a new file over the old one, whose content stays as it was.
-    let map = unsafe { memmap2::MmapOptions::new().populate().map(&file) }
+    // Pieces are read side by side: most of the time goes into making room for them.
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+    bytes
+        .par_chunks_mut(PIECE)
+        .enumerate()
+        .try_for_each(|(k, piece)| file.read_exact_at(piece, (k * PIECE) as u64))
         .map_err(|e| PreparedError::io(path, e))?;
-    read(path, &map)
+    read(path, &bytes)
 }
 
 /// As [`open`], for bytes that are at hand.
