@@ -142,7 +142,7 @@ impl<F: PrimeField> DealHeader<F> {
     /// Decodes with all checks.
     ///
     /// # Errors
-    /// [`EncodingError`]; a reserved handover is [`DialsError::NotSupported`] inside it.
+    /// [`EncodingError`]; a reserved handover is [`DialsError::NotSupported`](crate::DialsError::NotSupported) inside it.
     pub fn decode(bytes: &[u8]) -> Result<Self, EncodingError> {
         let mut reader = Reader::start(Message::Header, bytes)?;
         let curve = read_curve(&mut reader)?;
