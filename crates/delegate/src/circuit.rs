@@ -129,6 +129,14 @@ impl Layout {
         counts.iter().map(slice).collect()
     }
 
+    /// The private wires of a slice whose products with `s` are dealt, and with `r`.
+    pub(crate) fn wires_of_products(&self, slice: &Slice) -> [&[u32]; 2] {
+        [
+            self.times_s.get(slice.times_s.clone()).unwrap_or_default(),
+            self.times_r.get(slice.times_r.clone()).unwrap_or_default(),
+        ]
+    }
+
     /// One group's slice.
     pub(crate) fn slice(&self, group: u8, groups: u8) -> Slice {
         self.slices(groups).into_iter().nth(usize::from(group)).unwrap_or_default()

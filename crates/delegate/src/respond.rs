@@ -235,14 +235,11 @@ pub(crate) fn on_quotient_shares<G: Groups>(
         }
         values
     };
-    let with_base = |list: &'_ [u32], range: &std::ops::Range<usize>| -> Vec<usize> {
-        list.get(range.clone()).unwrap_or_default().iter().map(|wire| *wire as usize).collect()
-    };
+    let [with_s, with_r] = layout.wires_of_products(slice);
+    let index = |wire: &u32| *wire as usize;
     let wires = on_wires(once, &mut slice.wires.clone().zip(&shares.wires));
-    let in_a = with_base(&layout.times_s, &slice.times_s);
-    let times_s = on_wires(s, &mut in_a.into_iter().zip(&shares.times_s));
-    let in_b = with_base(&layout.times_r, &slice.times_r);
-    let times_r = on_wires(r, &mut in_b.into_iter().zip(&shares.times_r));
+    let times_s = on_wires(s, &mut with_s.iter().map(index).zip(&shares.times_s));
+    let times_r = on_wires(r, &mut with_r.iter().map(index).zip(&shares.times_r));
     let l_query = key.l_query.get(slice.wires.clone()).unwrap_or_default();
     let h_query = key.h_query.get(slice.quotient.clone()).unwrap_or_default();
     let ((mut a, mut b), (mut l_and_h, mut blinded)) = rayon::join(

@@ -34,11 +34,7 @@ impl<F: PrimeField> Dealer<F> {
         let wires = private.get(slice.wires.clone()).unwrap_or_default().iter().copied();
         let values = quotient.get(slice.quotient.clone()).unwrap_or_default().iter().copied();
         let wire = |k: &u32| private.get(*k as usize).copied().unwrap_or(F::ZERO);
-        let in_slice = |list: &'_ [u32], range: &std::ops::Range<usize>| {
-            list.get(range.clone()).unwrap_or_default().to_vec()
-        };
-        let with_s = in_slice(&layout.times_s, &slice.times_s);
-        let with_r = in_slice(&layout.times_r, &slice.times_r);
+        let [with_s, with_r] = layout.wires_of_products(slice);
         self.share_each(Vector::Wires, wires, free, to, |shares, x| shares.wires.push(x))?;
         self.share_each(Vector::Quotient, values, free, to, |shares, x| shares.quotient.push(x))?;
         let products = with_s.iter().map(|k| *s * wire(k));
