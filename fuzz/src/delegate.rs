@@ -3,7 +3,7 @@
 use tacit_algebra::{Bls12_381, Bn254, CurveId, Groups};
 use tacit_delegate::{
     Acknowledgement, Assignment, CircuitId, CircuitShape, DealHeader, Dials, Handover, Layout, Package,
-    Record, Response, header,
+    Record, Response, header, msm::MsmResponse,
 };
 
 fn curve<G: Groups>(data: &[u8]) {
@@ -17,6 +17,16 @@ fn curve<G: Groups>(data: &[u8]) {
         if let Ok(package) = Package::<G::Scalar>::decode(data, &Layout::witness(circuit), dials) {
             assert_eq!(package.encode().as_slice(), data);
         }
+    }
+    let Ok(dials) = Dials::new(Handover::Msm, 16, 15) else { return };
+    for bases in [1, 2, u32::MAX as usize] {
+        let circuit = CircuitShape { id: CircuitId([0; 32]), n_public: 0, n_private: bases };
+        if let Ok(package) = Package::<G::Scalar>::decode(data, &Layout::msm(circuit), dials) {
+            assert_eq!(package.encode().as_slice(), data);
+        }
+    }
+    if let Ok(response) = MsmResponse::<G>::decode(data) {
+        assert_eq!(response.encode(), data);
     }
     match Response::<G>::decode(data) {
         Ok(response) => assert_eq!(response.encode(), data),

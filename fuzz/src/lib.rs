@@ -1,7 +1,9 @@
 //! What the fuzz targets do, a file each. The targets themselves, one binary each, are one line in `fuzz_targets/`: so
 //! the parsers are compiled once and not once for each binary.
 
+pub mod bases;
 pub mod delegate;
+pub mod evidence;
 pub mod frames;
 pub mod json;
 pub mod points;

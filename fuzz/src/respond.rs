@@ -27,7 +27,7 @@ pub fn run(data: &[u8]) {
     // What the fuzzer cannot guess.
     header.terms.circuit = KEY.circuit_id;
     package.deal = header.deal_id();
-    match respond(&KEY, &header, &package) {
+    match respond(&*KEY, &header, &package) {
         Ok(response) => assert_eq!(Response::decode(&response.encode()), Ok(response)),
         Err(error) => drop((error.to_string(), error.culprits())),
     }

@@ -10,7 +10,8 @@ use rand_chacha::rand_core::SeedableRng;
 use tacit_algebra::{Check, Curve, Group, Point};
 use tacit_circom::{Wtns, Zkey};
 use tacit_delegate::{
-    Acknowledgement, CircuitShape, DealTerms, Dials, Handover, Layout, Seat, Secrets, accept, decide, respond,
+    Acknowledgement, Bases, CircuitShape, DealTerms, Dials, Handover, Layout, Seat, Secrets, accept,
+    deal_msm, decide, respond, respond_msm,
 };
 use tacit_delegate::{Decision, Holder};
 use tacit_groth16::{ProvingKey, prepared};
@@ -47,6 +48,11 @@ fn vectors() {
             }
         }
     }
+    let text = fs::read(dir.join("evidence.json")).expect("vectors");
+    let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    for (i, vector) in json["vectors"].as_array().expect("vectors").iter().enumerate() {
+        save("evidence", &format!("evidence-{i}"), vector["evidence"].to_string().as_bytes());
+    }
 }
 
 fn make<C: Curve>(curve: &str) {
@@ -67,6 +73,32 @@ fn make<C: Curve>(curve: &str) {
     let file = dir.path().join("key");
     prepared::write(&file, &key).expect("a prepared key");
     save("prepared", curve, &fs::read(&file).expect("what was written"));
+    for group in 0..2 {
+        let slice = tacit_delegate::key_slice(&key, group, 2).expect("a slice");
+        prepared::write_slice(&file, &slice).expect("a prepared slice");
+        save("prepared", &format!("{curve}-{group}of2"), &fs::read(&file).expect("what was written"));
+    }
+
+    let points = [2u64, 3].map(|k| C::G1::generator().scale(&C::Scalar::from(k)).to_affine());
+    let bases = Bases::<C>::new(points.to_vec()).expect("bases");
+    save("bases", curve, &bases.encode());
+    let terms = DealTerms {
+        curve: C::ID,
+        circuit: bases.id().into(),
+        dials: Dials::new(Handover::Msm, 2, 1).expect("dials"),
+        assembler_key: vec![2; 32],
+        client_key: [3; 32],
+        expiry: 4,
+        public: vec![],
+    };
+    let deal = deal_msm(terms, &[C::Scalar::from(5u64); 2], &mut ChaCha20Rng::from_seed([2; 32]))
+        .expect("a deal")
+        .deal;
+    for package in &deal.packages {
+        save("delegate", &format!("{curve}-msm-package-{}", package.place), &package.encode());
+        let response = respond_msm(&bases, &deal.header, package).expect("a response");
+        save("delegate", &format!("{curve}-msm-response-{}", package.place), &response.encode());
+    }
 
     let (public, private) = witness[1..].split_at(key.n_public);
     let terms = DealTerms {

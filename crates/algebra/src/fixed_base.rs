@@ -43,11 +43,11 @@ fn windows<G: CurveGroup>(table: &BatchMulPreprocessing<G>, scalars: &[G::Scalar
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use crate::{Bls12_381, Bn254, Curve, Group, field};
     use ark_ff::{AdditiveGroup, Field};
 
-    struct Counter(u64);
+    pub(crate) struct Counter(pub(crate) u64);
     impl rand_core::TryRng for Counter {
         type Error = std::convert::Infallible;
         fn try_next_u32(&mut self) -> Result<u32, Self::Error> {

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use zeroize::Zeroize;
 
 use crate::DecodeError;
-use crate::fast::{FastCurve, ScalarField};
+use crate::fast::{FastCurve, PARTS, Parts, ScalarField};
 use crate::field::{self, Montgomery};
 
 /// How far a decoded point is checked. Coordinates are always checked to be canonical.
@@ -114,8 +114,8 @@ pub trait Group<F: PrimeField>:
     /// prime-order subgroup, as all that was read with [`Check::Full`] does: of others the result means nothing.
     fn msm(bases: &[Self::Affine], scalars: &[F]) -> Self;
 
-    /// The sum of two multi-scalar multiplications, for less than the price of two.
-    fn msm_of_two(parts: [(&[Self::Affine], &[F]); 2]) -> Self {
+    /// The sum of several multi-scalar multiplications, for less than the price of all of them.
+    fn msm_of<const N: usize>(parts: [(&[Self::Affine], &[F]); N]) -> Self {
         parts.into_iter().map(|(bases, scalars)| Self::msm(bases, scalars)).sum()
     }
 
@@ -175,11 +175,16 @@ where
     }
 
     fn msm(bases: &[Self::Affine], scalars: &[P::ScalarField]) -> Self {
-        P::multi_scalar([(bases, scalars), (&[], &[])])
+        Self::msm_of([(bases, scalars)])
     }
 
-    fn msm_of_two(parts: [(&[Self::Affine], &[P::ScalarField]); 2]) -> Self {
-        P::multi_scalar(parts)
+    fn msm_of<const N: usize>(parts: [(&[Self::Affine], &[P::ScalarField]); N]) -> Self {
+        let at_once = parts.chunks(PARTS).map(|some| {
+            let mut padded: Parts<'_, P> = [(&[], &[]); PARTS];
+            padded.iter_mut().zip(some).for_each(|(to, part)| *to = *part);
+            P::multi_scalar(padded)
+        });
+        at_once.sum()
     }
 
     fn multiples(base: &Self, scalars: &[P::ScalarField]) -> Vec<Self::Affine> {

@@ -92,6 +92,20 @@ impl Cache {
         }
     }
 
+    /// A circuit's key, if one was checked on this machine before.
+    pub fn find<C: Curve>(&self, circuit: CircuitId) -> Outcome<Option<ProvingKey<C>>> {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return Ok(None) };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let is_it = |path| prepared::inspect(path).is_ok_and(|header| header.circuit_id == circuit);
+            if is_it(&path)
+                && let Ok(key) = prepared::open(&path)
+            {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
     /// Keeps a key.
     pub fn put<C: Curve>(&self, zkey_digest: &blake3::Hash, key: &ProvingKey<C>) -> Outcome<PathBuf> {
         let path = self.path(zkey_digest);

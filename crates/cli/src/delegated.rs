@@ -1,6 +1,6 @@
 //! Proving by a network: the dials on the command line, and what a person sees of a delegated job.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,13 +10,19 @@ use serde_json::{Value, json};
 use tacit_algebra::Curve;
 use tacit_circom::wtns::Wtns;
 use tacit_circom::{R1cs, r1cs};
+use tacit_client::plan::{Privacy, Recommendation, Wish};
 use tacit_client::{
-    Artefact, Assembler, Client, ClientError, Event, Network, Options, Prepared, Progress, Proved,
+    Artefact, Assembler, Client, ClientError, Event, Finding, Found, KeySource, Member, Network, Options,
+    Prepared, Progress, Proved,
 };
 use tacit_delegate::{Dials, Handover};
+use tacit_groth16::ProvingKey;
+use tokio::runtime::Runtime;
 
+use crate::advice;
 use crate::cache::RegisteredR1cs;
 use crate::failure::{Failure, Outcome};
+use crate::files::{self, Access};
 use crate::keys::{KeyOptions, ZkeyFile};
 use crate::ui::{self, Phase, Ui};
 use crate::verbs::groth16_prove::Proved as ProvedWith;
@@ -24,18 +30,18 @@ use crate::verbs::groth16_prove::Proved as ProvedWith;
 /// The dials.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DialOptions {
-    /// Number of nodes; with several groups, of each
-    #[arg(long, default_value_t = 4, value_name = "N")]
-    pub committee: u8,
-    /// Groups of nodes, each of which handles a slice of the proving key; more than one needs the handover `quotient`
-    #[arg(long, default_value_t = 1, value_name = "G")]
-    pub groups: u8,
-    /// Any T nodes together learn nothing; handover `witness` needs 2T+1 answers, `quotient` T+1
-    #[arg(long, default_value_t = 1, value_name = "T")]
-    pub threshold: u8,
+    /// Number of nodes; with several groups, of each [default: 4]
+    #[arg(long, value_name = "N")]
+    committee: Option<u8>,
+    /// Groups of nodes, each of which handles a slice of the proving key; more than one needs the handover `quotient` [default: 1]
+    #[arg(long, value_name = "G")]
+    groups: Option<u8>,
+    /// Any T nodes together learn nothing; handover `witness` needs 2T+1 answers, `quotient` T+1 [default: 1]
+    #[arg(long, value_name = "T")]
+    threshold: Option<u8>,
     /// What the client hands over shares of
     #[arg(long, value_enum, default_value_t = HandoverName::Witness)]
-    pub handover: HandoverName,
+    handover: HandoverName,
 }
 
 /// Handovers by name; one of a later version is named so that asking for it gets a clear answer.
@@ -47,6 +53,18 @@ pub enum HandoverName {
     Quotient,
     /// (not in this version) circuit inputs only
     Inputs,
+    /// (`prove` and `fullprove`) whatever `tacit plan` recommends, within the other dials that are given
+    Auto,
+}
+
+/// Against how many nodes of a committee the witness has to be safe, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrivacyName {
+    /// No single node learns anything
+    One,
+    /// As long as one node is honest, nobody learns anything: the handover `quotient`, every node must answer, and there is
+    /// one group unless --groups says otherwise
+    AllButOne,
 }
 
 /// Who interpolates the responses.
@@ -66,34 +84,76 @@ pub struct DelegateOptions {
     network: Option<PathBuf>,
     #[command(flatten)]
     dials: DialOptions,
+    /// With `--handover auto`: against how many of the nodes the witness has to be safe [default: one]
+    #[arg(long, value_enum, requires = "network")]
+    privacy: Option<PrivacyName>,
     /// Who interpolates the responses
     #[arg(long, value_enum, default_value_t = AssemblerName::Client, requires = "network")]
     assembler: AssemblerName,
     /// Give up after this many seconds
     #[arg(long, default_value_t = 120, value_name = "SECONDS", requires = "network", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+    /// Where to save what shows that a node answered wrongly
+    #[arg(long, default_value = ".", value_name = "DIR", requires = "network")]
+    evidence: PathBuf,
 }
 
 impl DialOptions {
     /// The dials, checked.
     pub fn dials(&self) -> Outcome<Dials> {
-        let code = match self.handover {
-            HandoverName::Witness => 1,
-            HandoverName::Quotient => 2,
-            HandoverName::Inputs => 3,
-        };
-        Ok(Dials::new(Handover::from_code(code)?, self.committee, self.threshold)?
-            .with_groups(self.groups)?)
+        let handover = self.handover.named()?.ok_or_else(|| {
+            Failure::new("--handover auto is for a proof with --network; here say `witness` or `quotient`")
+        })?;
+        Ok(Dials::new(handover, self.committee.unwrap_or(4), self.threshold.unwrap_or(1))?
+            .with_groups(self.groups.unwrap_or(1))?)
+    }
+
+    /// Whether the dials are to be chosen for this device and network.
+    fn are_chosen(&self) -> bool {
+        self.handover == HandoverName::Auto
+    }
+
+    /// What was said, for advice.
+    fn wish(&self, privacy: Option<PrivacyName>) -> Outcome<Wish> {
+        let Self { committee, threshold, groups, handover } = *self;
+        let privacy = privacy.map_or_else(Privacy::default, Privacy::from);
+        Ok(Wish { committee, threshold, groups, handover: handover.named()?, privacy })
     }
 
     /// The same options for a process that this one starts.
     pub fn pass_on(&self, command: &mut Command) {
         let handover =
             self.handover.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
-        command.args(["--committee", &self.committee.to_string()]);
-        command.args(["--groups", &self.groups.to_string()]);
-        command.args(["--threshold", &self.threshold.to_string()]);
+        for (name, value) in
+            [("--committee", self.committee), ("--groups", self.groups), ("--threshold", self.threshold)]
+        {
+            if let Some(value) = value {
+                command.args([name, &value.to_string()]);
+            }
+        }
         command.args(["--handover", &handover]);
+    }
+}
+
+impl HandoverName {
+    /// The handover; `None` for the one that is to be chosen.
+    pub fn named(self) -> Outcome<Option<Handover>> {
+        let code = match self {
+            Self::Witness => 1,
+            Self::Quotient => 2,
+            Self::Inputs => 3,
+            Self::Auto => return Ok(None),
+        };
+        Ok(Some(Handover::from_code(code)?))
+    }
+}
+
+impl From<PrivacyName> for Privacy {
+    fn from(name: PrivacyName) -> Self {
+        match name {
+            PrivacyName::One => Self::One,
+            PrivacyName::AllButOne => Self::AllButOne,
+        }
     }
 }
 
@@ -101,12 +161,54 @@ impl DelegateOptions {
     /// The network to delegate to, if one is named.
     pub fn network(&self) -> Outcome<Option<Network>> {
         // Also without a network: an impossible dial is never passed over in silence.
-        self.dials.dials()?;
+        if self.dials.are_chosen() {
+            if self.network.is_none() {
+                return Err(Failure::new(
+                    "--handover auto chooses for a network: name it with --network, or leave the option out to prove here",
+                ));
+            }
+        } else {
+            self.dials.dials()?;
+            if self.privacy.is_some() {
+                return Err(Failure::new(
+                    "--privacy is a wish for --handover auto; with a handover that is named, --committee and \
+                     --threshold say how private the proof is",
+                ));
+            }
+        }
         Ok(self.network.as_deref().map(Network::load).transpose()?)
     }
 
-    fn options(&self) -> Outcome<Options> {
-        let dials = self.dials.dials()?;
+    /// How long the deal lives: longer than this program waits.
+    fn expiry(&self) -> Duration {
+        Duration::from_secs(self.timeout) + Duration::from_secs(60)
+    }
+
+    /// The dials that were said, or else those that are recommended for this device and network; these with the reason.
+    fn choose<C: Curve>(
+        &self,
+        key: &ProvingKey<C>,
+        client: &Client,
+        runtime: &Runtime,
+        ui: &Ui,
+    ) -> Outcome<(Dials, Option<Recommendation>)> {
+        if !self.dials.are_chosen() {
+            return Ok((self.dials.dials()?, None));
+        }
+        let request = advice::Request {
+            wish: self.dials.wish(self.privacy)?,
+            network: Some((client, runtime)),
+            expiry: self.expiry(),
+            upload_mbit: None,
+            witness: None,
+        };
+        let recommended = advice::advise(key, &request, ui)?.plan.recommended;
+        let setting = advice::words(recommended.setting.dials);
+        ui.fact("dials chosen", &format!("{setting}: {recommended}"));
+        Ok((recommended.setting.dials, Some(recommended)))
+    }
+
+    fn options(&self, dials: Dials) -> Outcome<Options> {
         let timeout = Duration::from_secs(self.timeout);
         Ok(Options {
             dials,
@@ -115,7 +217,7 @@ impl DelegateOptions {
                 AssemblerName::Coordinator => Assembler::Coordinator,
             },
             timeout: Some(timeout),
-            expiry: timeout + Duration::from_secs(60),
+            expiry: self.expiry(),
             ..Options::standard()?
         })
     }
@@ -135,10 +237,12 @@ pub fn prove<C: Curve>(
     key_options: &KeyOptions,
     ui: &Ui,
 ) -> Outcome<ProvedWith<C>> {
-    let options = options.options()?;
+    let evidence_folder = options.evidence.clone();
     let key = zkey.proving_key::<C>(key_options, ui)?;
     let client = Client::new(network.clone())?;
     let runtime = crate::runtime::new()?;
+    let (dials, recommended) = options.choose(&key, &client, &runtime, ui)?;
+    let options = options.options(dials)?;
     let vouched = match (checked_here, RegisteredR1cs::recorded(key.circuit_id)?) {
         (false, Some(record)) => {
             runtime.block_on(client.api().r1cs(key.circuit_id))?.filter(|b| record.is_of(b))
@@ -146,7 +250,8 @@ pub fn prove<C: Curve>(
         _ => None,
     };
     let constraints = vouched.as_deref().and_then(|bytes| constraints_of::<C>(bytes, key.n_wires));
-    let prepared = Prepared::new(&key, &witness.values, constraints.as_ref(), options.dials.handover())?;
+    let prepared = Prepared::new(&key, &witness.values, constraints.as_ref(), options.dials.handover())?
+        .judging_with(key_again(zkey.path.clone(), key_options.clone(), ui.clone()));
     let checked = checked_here || constraints.is_some();
     let (circuit, n_wires) = (key.circuit_id, key.n_wires);
     drop(key);
@@ -156,6 +261,9 @@ pub fn prove<C: Curve>(
     let proved = runtime.block_on(client.prove(prepared, Some(&artefact), &options, progress));
     let traffic = watcher.finish();
     let proved = proved.map_err(|error| {
+        if let ClientError::NotAssembled { findings, .. } = &error {
+            save_evidence(findings, &evidence_folder, ui);
+        }
         let culprits: Vec<String> = error.culprits().iter().map(ToString::to_string).collect();
         let unexplained = !checked && matches!(error, ClientError::NotAssembled { .. });
         let mut failure = Failure::from(error);
@@ -176,7 +284,11 @@ pub fn prove<C: Curve>(
         if culprits.is_empty() { failure } else { failure.blaming(culprits.join(", ")) }
     })?;
     warn_of_suspects(&proved, ui);
-    let how = describe(&proved, &traffic, &options);
+    let saved = save_evidence(&proved.findings, &evidence_folder, ui);
+    let mut how = describe(&proved, &saved, &traffic, &options);
+    if let (Some(recommended), Some(how)) = (recommended, how.as_object_mut()) {
+        how.insert("chosen".to_owned(), advice::to_json(&recommended));
+    }
     Ok((proved.proof, proved.public, how))
 }
 
@@ -189,8 +301,47 @@ fn constraints_of<C: Curve>(bytes: &[u8], n_wires: usize) -> Option<R1cs<C::Scal
     }
 }
 
+/// The key once more, when answers have to be judged.
+fn key_again<C: Curve>(zkey: PathBuf, options: KeyOptions, ui: Ui) -> KeySource<C> {
+    let quiet = Ui::new(ui.json(), true);
+    Arc::new(move || {
+        let key = ZkeyFile::read(&zkey).and_then(|file| file.proving_key(&options, &quiet));
+        key.map_err(|e| e.to_string())
+    })
+}
+
+/// Saves what shows a node's guilt to others; returns where, by place. That a file cannot be written does not take the proof away.
+fn save_evidence(findings: &[Finding], folder: &Path, ui: &Ui) -> Vec<(u8, PathBuf)> {
+    let mut saved = Vec::new();
+    for Finding { member, found } in findings {
+        let Found::Guilty(evidence) = found else { continue };
+        let deal: String = evidence.deal().to_string().chars().take(16).collect();
+        let charge = evidence.charge().replace('_', "-");
+        let path = folder.join(format!("evidence-{deal}-{}-{charge}.json", member.index));
+        match files::write(&path, evidence.to_json().as_bytes(), Access::Private) {
+            Ok(()) => {
+                let holds = match evidence.charge() {
+                    "wrong_response" => " It holds that node's share; the other shares stay closed.",
+                    _ => "",
+                };
+                ui.warn(format!(
+                    "what shows it is in {}: anyone can check it with `tacit audit`.{holds}",
+                    path.display()
+                ));
+                saved.push((member.index, path));
+            }
+            Err(error) => ui.warn(error.to_string()),
+        }
+    }
+    saved
+}
+
 fn warn_of_suspects<C: Curve>(proved: &Proved<C>, ui: &Ui) {
-    for suspect in &proved.suspects {
+    let judged = |member: &Member| proved.findings.iter().find(|f| f.member == *member);
+    for finding in proved.findings.iter().filter(|f| f.found.is_guilt()) {
+        ui.warn(format!("{finding}. The proof verifies without it; tell its operator."));
+    }
+    for suspect in proved.suspects.iter().filter(|member| judged(member).is_none()) {
         ui.warn(format!(
             "{suspect} gave an answer that does not agree with those that made the proof. The proof verifies without it; \
              tell its operator."
@@ -198,7 +349,24 @@ fn warn_of_suspects<C: Curve>(proved: &Proved<C>, ui: &Ui) {
     }
 }
 
-fn describe<C: Curve>(proved: &Proved<C>, traffic: &Traffic, options: &Options) -> Value {
+fn describe<C: Curve>(
+    proved: &Proved<C>,
+    saved: &[(u8, PathBuf)],
+    traffic: &Traffic,
+    options: &Options,
+) -> Value {
+    let findings: Vec<Value> = (proved.findings.iter())
+        .map(|finding| {
+            let word = match finding.found {
+                Found::Right => "right",
+                Found::Guilty(_) => "guilty",
+                _ => "wrong",
+            };
+            let index = finding.member.index;
+            let evidence = saved.iter().find(|(place, _)| *place == index).map(|(_, path)| path);
+            json!({ "index": index, "name": finding.member.name, "finding": word, "evidence": evidence })
+        })
+        .collect();
     let nodes: Vec<Value> = proved
         .members
         .iter()
@@ -214,6 +382,7 @@ fn describe<C: Curve>(proved: &Proved<C>, traffic: &Traffic, options: &Options) 
     json!({
         "delegated": true, "job": proved.job.to_string(), "handover": options.dials.handover().name(),
         "n": options.dials.nodes(), "t": options.dials.threshold(), "groups": options.dials.groups(), "nodes": nodes,
+        "findings": findings,
         "upload_bytes": traffic.upload,
     })
 }
@@ -364,6 +533,10 @@ impl Progress for Watcher {
             Event::AnswersDisagree { answers, .. } => {
                 self.ui.say(format!("     {answers} answers make no proof yet; waiting for another"));
             }
+            Event::Replaced { lost, by } => {
+                self.ui.say(format!("     {lost} is lost; {by} takes its place with the same package"));
+            }
+            Event::Judged { finding } => self.ui.say(format!("     {finding}")),
             Event::DealtAgain { attempt, reason } => {
                 state.phase = None;
                 self.ui.say(format!("     dealing afresh (attempt {attempt}): {reason}"));

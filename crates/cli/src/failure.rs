@@ -35,7 +35,24 @@ impl Failure {
         self
     }
 
-    /// The process's exit code: 1, as snarkjs has it.
+    /// A result that was told already and is not success.
+    pub fn said(exit: u8) -> Self {
+        Self { message: String::new(), exit, blame: None }
+    }
+
+    /// Whether there is nothing left to tell.
+    pub fn is_said(&self) -> bool {
+        self.message.is_empty()
+    }
+
+    /// With another exit code than 1.
+    #[must_use]
+    pub fn exiting_with(mut self, exit: u8) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// The process's exit code: 1, as snarkjs has it, where a verb does not say otherwise.
     pub fn exit_code(&self) -> u8 {
         self.exit
     }

@@ -1,20 +1,32 @@
 //! Reading and writing the files that verbs name.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::failure::{Failure, Outcome};
 
 /// Reads a whole file.
 pub fn read(path: &Path) -> Outcome<Vec<u8>> {
-    fs::read(path).map_err(|e| match e.kind() {
+    fs::read(path).map_err(|e| unreadable(path, &e))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    match error.kind() {
         std::io::ErrorKind::NotFound => Failure::new(format!("{}: there is no such file", path.display())),
         std::io::ErrorKind::IsADirectory => {
             Failure::new(format!("{}: this is a folder, a file is needed", path.display()))
         }
-        _ => Failure::new(format!("{}: cannot be read: {e}", path.display())),
-    })
+        _ => Failure::new(format!("{}: cannot be read: {error}", path.display())),
+    }
+}
+
+/// Reads at most so many bytes from a file's start, to see what it is.
+pub fn read_start(path: &Path, len: u64) -> Outcome<Vec<u8>> {
+    let mut start = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(len).read_to_end(&mut start));
+    read.map_err(|e| unreadable(path, &e))?;
+    Ok(start)
 }
 
 /// Reads a text file.

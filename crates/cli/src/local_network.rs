@@ -57,6 +57,8 @@ pub struct LocalNetwork {
     pub network: Network,
     /// The coordinator first, then the nodes.
     pub services: Vec<Service>,
+    /// Where nodes dial the coordinator.
+    quic: String,
     lifetime: Lifetime,
 }
 
@@ -93,6 +95,7 @@ impl LocalNetwork {
                 nodes: pinned,
             },
             services: Vec::new(),
+            quic: String::new(),
             lifetime,
         };
 
@@ -103,6 +106,7 @@ impl LocalNetwork {
             return Err(Failure::new("the coordinator did not tell where it listens"));
         };
         network.network.coordinator.urls = vec![format!("https://{https}")];
+        network.quic.clone_from(&quic);
         said(&format!("coordinator at https://{https}, nodes dial {quic}"));
         for (name, node_folder) in &nodes {
             let text = node::config_text(name, &quic, &ready.identity);
@@ -191,6 +195,26 @@ impl LocalNetwork {
             service.stop();
         }
         let _ = fs::remove_file(self.folder.join(PIDS));
+    }
+
+    /// Where nodes dial the coordinator.
+    pub fn quic(&self) -> &str {
+        &self.quic
+    }
+
+    /// Ends one node's process, counted from 1, so that another takes over its identity; returns its name and folder.
+    pub fn vacate(&mut self, node: usize) -> Outcome<(String, PathBuf)> {
+        if node == 0 || node >= self.services.len() {
+            return Err(Failure::new(format!("the network has no node {node}")));
+        }
+        let mut service = self.services.remove(node);
+        service.stop();
+        Ok((service.name, service.folder))
+    }
+
+    /// Waits until every node that clients pin is connected.
+    pub fn await_all(&mut self) -> Outcome {
+        self.await_nodes(&mut |_: &str| ())
     }
 
     /// A process that ended by itself.

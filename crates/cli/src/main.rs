@@ -1,5 +1,6 @@
 //! The `tacit` command: thin. Each verb has a file under [`verbs`]; the work is done by the library crates.
 
+mod advice;
 mod cache;
 mod curves;
 mod delegated;
@@ -21,12 +22,20 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     hardening::before_secrets();
-    let cli = verbs::Cli::parse();
+    let cli = match verbs::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(verbs::usage_exit_code(&error));
+        }
+    };
     let ui = ui::Ui::new(cli.json, cli.quiet);
     match verbs::run(cli, &ui) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            ui.failed(&failure);
+            if !failure.is_said() {
+                ui.failed(&failure);
+            }
             ExitCode::from(failure.exit_code())
         }
     }

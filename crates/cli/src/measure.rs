@@ -1,8 +1,10 @@
 //! CPU time, wall time and peak memory of a piece of work in this process.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tacit_client::plan::Reading;
 
 /// What a piece of work cost.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -31,6 +33,12 @@ pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     let peak = status("VmHWM:").zip(resident).map(|(peak, before)| peak.saturating_sub(before));
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
     (result, Cost { cpu_ms: ms(cpu), wall_ms: ms(wall), peak_bytes: peak, resident_bytes: resident })
+}
+
+/// What the clocks show: CPU time of this process, and the time since the first reading.
+pub fn reading() -> Reading {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    Reading { cpu: cpu_time(), wall: BEGAN.elapsed() }
 }
 
 fn cpu_time() -> Duration {

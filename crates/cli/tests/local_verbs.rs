@@ -278,3 +278,200 @@ fn json_results_are_one_value_also_when_it_fails() {
     assert_eq!(value["ok"], false);
     assert!(value["error"].as_str().unwrap().contains("no such file"));
 }
+
+#[test]
+fn powers_of_tau_become_bases() {
+    for curve in CURVES {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let export = |words: &[&str]| {
+            let ptau = fixture(curve, "pot.ptau");
+            tacit().args(["bases", "export"]).args([&ptau, &at("b")]).args(words).assert()
+        };
+        export(&[]).success().stdout(predicate::str::contains("bases "));
+        let all = std::fs::read(at("b")).unwrap();
+        let len = if curve == "bn128" { 64 } else { 96 };
+        let points = (all.len() - 24) / len;
+        assert!(points.is_power_of_two() && all.len() == 24 + points * len);
+        // The file's points stand as in the powers of tau.
+        let ptau = std::fs::read(fixture(curve, "pot.ptau")).unwrap();
+        assert!(ptau.windows(all.len() - 24).any(|w| w == &all[24..]));
+
+        export(&["--count", "3"]).success();
+        let three = std::fs::read(at("b")).unwrap();
+        assert_eq!(three[24..], all[24..24 + 3 * len]);
+        let info = || tacit().args(["circuit", "info"]).arg(at("b")).assert();
+        info().success().stdout(predicate::str::contains("Points  3"));
+        export(&["--count", "1000000"]).code(1).stderr(
+            predicate::str::contains("powers of tau in")
+                .and(predicate::str::contains("1000000 are asked for")),
+        );
+        export(&["--count", "0"]).code(2);
+
+        let mut off = three.clone();
+        off[24 + len] ^= 1;
+        std::fs::write(at("b"), off).unwrap();
+        info().code(1).stderr(predicate::str::contains("base 1"));
+        tacit()
+            .args(["bases", "export"])
+            .args([&fixture(curve, "tiny.wtns"), &at("c")])
+            .assert()
+            .code(1)
+            .stderr(predicate::str::contains("tiny.wtns"));
+        assert!(!at("c").exists());
+    }
+}
+
+fn planned(more: &[&str]) -> serde_json::Value {
+    let done =
+        tacit().args(["plan", "--json"]).arg(fixture("bn128", "final.zkey")).args(more).assert().success();
+    serde_json::from_slice(&done.get_output().stdout).unwrap()
+}
+
+/// Without a network: what each setting costs if nodes are like this device, and one of them.
+#[test]
+fn a_plan_has_a_row_for_each_setting_and_recommends_one() {
+    for curve in CURVES {
+        tacit()
+            .arg("plan")
+            .arg(fixture(curve, "final.zkey"))
+            .assert()
+            .success()
+            .stdout(
+                predicate::str::contains("Recommended (>): `").and(predicate::str::contains("none: here")),
+            )
+            .stdout(predicate::str::contains("every node is taken to be as fast as this device"))
+            .stdout(
+                predicate::str::contains("tacit groth16 prove ")
+                    .and(predicate::str::contains("--network NET.toml")),
+            );
+    }
+    let plan = planned(&[]);
+    let settings = plan["settings"].as_array().unwrap();
+    assert!(settings.len() > 20);
+    for setting in settings {
+        for number in ["n", "t", "groups", "seats", "upload_bytes", "must_collude", "may_drop"] {
+            assert!(setting[number].is_u64(), "{number}: {setting}");
+        }
+        for time in ["client_cpu_ms", "client_ms", "upload_ms", "nodes_ms", "round_trips_ms", "latency_ms"] {
+            assert!(setting[time].as_f64().unwrap() >= 0.0, "{time}: {setting}");
+        }
+        assert_eq!(setting["must_collude"].as_u64().unwrap(), setting["t"].as_u64().unwrap() + 1);
+    }
+    let recommended: Vec<_> = settings.iter().filter(|s| s["recommended"] == true).collect();
+    let [recommended] = recommended[..] else { panic!("one is recommended: {plan}") };
+    for dial in ["handover", "n", "t", "groups", "latency_ms"] {
+        assert_eq!(recommended[dial], plan["recommended"][dial], "{dial}");
+    }
+    assert!(recommended["may_drop"].as_u64().unwrap() > 0, "{recommended}");
+    assert_eq!((&plan["line"]["source"], &plan["nodes"]), (&"assumed".into(), &serde_json::Value::Null));
+    assert!(plan["local"]["wall_ms"].as_f64().unwrap() > 0.0);
+    assert!(plan["device"]["bases_per_second"].as_u64().unwrap() > 0);
+    let command = plan["recommended"]["command"].as_str().unwrap();
+    let handover =
+        format!("--handover {} --committee {}", recommended["handover"].as_str().unwrap(), recommended["n"]);
+    assert!(command.contains(&handover), "{command}");
+}
+
+#[test]
+fn a_plan_keeps_to_what_is_said_and_says_what_is_impossible() {
+    let plan = planned(&["--privacy", "all-but-one", "--upload-mbit", "80"]);
+    assert_eq!(
+        (&plan["recommended"]["handover"], &plan["recommended"]["groups"]),
+        (&"quotient".into(), &1.into())
+    );
+    assert!(
+        plan["settings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|s| s["t"].as_u64().unwrap() + 1 == s["n"].as_u64().unwrap())
+    );
+    assert_eq!(
+        (&plan["line"]["source"], &plan["line"]["bytes_per_second"]),
+        (&"given".into(), &10_000_000.0.into())
+    );
+    let plan = planned(&["--committee", "6", "--threshold", "2", "--handover", "witness"]);
+    assert_eq!(plan["settings"].as_array().unwrap().len(), 1);
+    assert_eq!(plan["recommended"]["n"], 6);
+
+    let key = fixture("bn128", "final.zkey");
+    for (arguments, says) in [
+        (&["--committee", "4", "--threshold", "4"][..], "cannot have threshold 4"),
+        (&["--committee", "40"], "committee of 40 nodes is not possible"),
+        (&["--privacy", "all-but-one", "--handover", "witness"], "no such setting"),
+        (&["--handover", "inputs"], "not supported"),
+        (&["--upload-mbit", "0"], "megabits"),
+        (&["--upload-mbit", "nan"], "megabits"),
+        (&["--wasm", "c.wasm"], "--input"),
+    ] {
+        tacit()
+            .arg("plan")
+            .arg(&key)
+            .args(arguments)
+            .assert()
+            .failure()
+            .stderr(predicate::str::contains(says));
+    }
+}
+
+/// With the witness's program and inputs, what the witness takes is counted; what belongs to another circuit is refused.
+#[test]
+fn a_plan_counts_the_witness_where_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let zkey = dir.path().join("spend's.zkey");
+    let bundled =
+        |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../circuits/spend").join(name);
+    tacit().args(["groth16", "setup", "--dev"]).args([&bundled("spend.r1cs"), &zkey]).assert().success();
+    let example: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(bundled("example.json")).unwrap()).unwrap();
+    let input = dir.path().join("input.json");
+    std::fs::write(&input, example["input"].to_string()).unwrap();
+    let witness = ["--wasm".into(), bundled("spend.wasm"), "--input".into(), input];
+    let done = tacit().args(["plan", "--json"]).arg(&zkey).args(&witness).assert().success();
+    let plan: serde_json::Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    let witness_ms = plan["device"]["witness_ms"].as_f64().unwrap();
+    assert!(witness_ms > 0.0 && plan["local"]["wall_ms"].as_f64().unwrap() > witness_ms);
+    assert!(
+        plan["settings"].as_array().unwrap().iter().all(|s| s["client_ms"].as_f64().unwrap() > witness_ms)
+    );
+    let command = plan["recommended"]["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("tacit groth16 fullprove ") && command.contains(r"spend'\''s.zkey"),
+        "{command}"
+    );
+    // The larger the circuit, the more is sent.
+    let sent = |plan: &serde_json::Value| plan["settings"][0]["upload_bytes"].as_u64().unwrap();
+    assert!(sent(&plan) > 10 * sent(&planned(&[])));
+    tacit()
+        .arg("plan")
+        .arg(fixture("bn128", "final.zkey"))
+        .args(&witness)
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("different circuits"));
+}
+
+#[test]
+fn dials_to_be_chosen_need_somebody_to_choose_them() {
+    let files = ["final.zkey", "tiny.wtns"].map(|name| fixture("bn128", name));
+    tacit()
+        .args(["bench", "prove", "--handover", "auto"])
+        .args(&files)
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("say `witness` or `quotient`"));
+    tacit()
+        .args(["groth16", "prove", "--handover", "auto"])
+        .args(&files)
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("--network"));
+    // A wish for what is not to be chosen is not passed over in silence.
+    tacit()
+        .args(["groth16", "prove", "--privacy", "one", "--network", "net.toml"])
+        .args(&files)
+        .assert()
+        .code(1)
+        .stderr(predicate::str::contains("--handover auto"));
+}

@@ -105,6 +105,18 @@ fn a_network_proves_on_both_curves_and_shows_what_it_did() {
     show(&["job", "show", &id[..12]])
         .stdout(predicate::str::contains("answered").or(predicate::str::contains("proved")));
 
+    // Bases are registered by the same verb.
+    let bases = out.path().join("powers.bases");
+    tacit().args(["bases", "export"]).args([&fixture("bn128", "pot.ptau"), &bases]).assert().success();
+    let add = |new: &str| {
+        let bases = bases.to_str().unwrap();
+        show(&["circuit", "add", bases, "--json"]).stdout(predicate::str::contains(new));
+    };
+    add("\"new\": true");
+    add("\"new\": false");
+    show(&["circuit", "list"]).stdout(predicate::str::contains(" bases "));
+    show(&["circuit", "info", bases.to_str().unwrap()]).stdout(predicate::str::contains("Points"));
+
     // More nodes than there are, more liars than the dials allow, dials of a later version.
     let wtns = fixture("bn128", "tiny.wtns");
     network.prove("bn128", &wtns, out.path(), &["--committee", "5"]).code(1);
@@ -264,6 +276,47 @@ fn the_demo_shows_two_nodes_shards_and_a_dropout() {
     }
 }
 
+#[test]
+fn the_demo_finds_a_liar_out_and_its_evidence_convinces() {
+    let dir = tempfile::tempdir().unwrap();
+    let done =
+        tacit().args(["demo", "--json", "--scenario", "liar", "--dir"]).arg(dir.path()).assert().success();
+    let result: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    assert_eq!((&result["verified"], &result["liar"]["name"]), (&true.into(), &"node-3".into()));
+    let (evidence, zkey) = (dir.path().join("evidence.json"), dir.path().join("spend.zkey"));
+    let audit =
+        |evidence: &Path| tacit().args(["audit", "--json"]).arg(evidence).arg("--zkey").arg(&zkey).assert();
+    let said: Value = serde_json::from_slice(&audit(&evidence).code(0).get_output().stdout).unwrap();
+    assert_eq!(said["verdict"], "guilty");
+    assert_eq!(
+        said["node"],
+        result["nodes"].as_array().unwrap().iter().find(|n| n["name"] == "node-3").unwrap()["identity"]
+    );
+    // In words, and from the key that was checked before.
+    tacit().arg("audit").arg(&evidence).assert().code(0).stdout(predicate::str::starts_with("guilty: node "));
+
+    // Without the key, and changed, it shows nothing about anybody.
+    let text = std::fs::read_to_string(&evidence).unwrap();
+    let (empty, changed) = (dir.path().join("cache"), dir.path().join("changed.json"));
+    tacit()
+        .arg("audit")
+        .arg(&evidence)
+        .env("TACIT_CACHE_DIR", &empty)
+        .assert()
+        .code(3)
+        .stderr(predicate::str::contains("--zkey"));
+    let mut json: Value = serde_json::from_str(&text).unwrap();
+    let package = json["package"].as_str().unwrap().to_owned();
+    let last = if package.ends_with('0') { "1" } else { "0" };
+    json["package"] = format!("{}{last}", &package[..package.len() - 1]).into();
+    for content in [json.to_string(), text[..text.len() / 2].to_owned(), String::new()] {
+        std::fs::write(&changed, content).unwrap();
+        audit(&changed).code(3).stderr(predicate::str::contains("changed.json"));
+    }
+    audit(Path::new("/no/such/file")).code(3);
+    tacit().args(["audit"]).assert().code(3);
+}
+
 /// Three groups of two with a spare each: the coordinator or the client assembles; a node stopped in each group changes nothing.
 #[test]
 fn groups_prove_with_a_slice_each() {
@@ -285,6 +338,73 @@ fn groups_prove_with_a_slice_each() {
         .prove("bn128", &wtns, out.path(), &["--groups", "2"])
         .code(1)
         .stderr(predicate::str::contains("quotient"));
+}
+
+/// The dials are chosen for this device and network, within what is said of them.
+#[test]
+fn a_plan_for_a_network_and_a_proof_with_the_dials_that_it_recommends() {
+    let network = Network::up(4);
+    let (key, wtns) = (fixture("bn128", "final.zkey"), fixture("bn128", "tiny.wtns"));
+    let plan = || -> Value {
+        let done = tacit()
+            .args(["plan", "--json"])
+            .arg(&key)
+            .arg("--network")
+            .arg(network.toml())
+            .assert()
+            .success();
+        serde_json::from_slice(&done.get_output().stdout).unwrap()
+    };
+    // The nodes measure themselves in the background.
+    let began = std::time::Instant::now();
+    let found = loop {
+        let found = plan();
+        if found["nodes"].as_array().unwrap().iter().all(|n| n["believed"] == true) {
+            break found;
+        }
+        assert!(began.elapsed().as_secs() < 60, "not every node says how fast it is: {found}");
+    };
+    assert_eq!(found["nodes"].as_array().unwrap().len(), 4);
+    assert_eq!(found["line"]["source"], "measured");
+    let seats = |s: &Value| s["n"].as_u64().unwrap() * s["groups"].as_u64().unwrap();
+    assert!(found["settings"].as_array().unwrap().iter().all(|s| seats(s) <= 4), "{found}");
+    tacit()
+        .arg("plan")
+        .arg(&key)
+        .arg("--network")
+        .arg(network.toml())
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("node-4 ").and(predicate::str::contains("was measured")));
+
+    let prove = |more: &[&str]| -> Value {
+        let out = tempfile::tempdir().unwrap();
+        let arguments = [&["--json", "--handover", "auto"], more].concat();
+        let done = network.prove("bn128", &wtns, out.path(), &arguments).success();
+        verify("bn128", out.path());
+        serde_json::from_slice(&done.get_output().stdout).unwrap()
+    };
+    let chosen = prove(&[]);
+    for dial in ["handover", "n", "t", "groups"] {
+        assert_eq!(chosen[dial], chosen["chosen"][dial], "{chosen}");
+    }
+    assert!(chosen["chosen"]["why"].as_str().unwrap().contains("spare node"), "{chosen}");
+    let kept = prove(&["--committee", "3", "--threshold", "2"]);
+    assert_eq!((&kept["handover"], &kept["n"], &kept["t"]), (&"quotient".into(), &3.into(), &2.into()));
+    let grouped = prove(&["--groups", "2"]);
+    assert_eq!((&grouped["groups"], &grouped["n"]), (&2.into(), &2.into()));
+    let private = prove(&["--privacy", "all-but-one"]);
+    assert_eq!(private["t"].as_u64().unwrap() + 1, private["n"].as_u64().unwrap());
+    assert_eq!(private["groups"], 1);
+
+    let out = tempfile::tempdir().unwrap();
+    let refused = |more: &[&str]| {
+        network.prove("bn128", &wtns, out.path(), &[&["--handover", "auto"], more].concat()).code(1)
+    };
+    refused(&["--committee", "5"])
+        .stderr(predicate::str::contains("only 4 nodes can be seated, 5 are needed"));
+    refused(&["--committee", "4", "--threshold", "4"])
+        .stderr(predicate::str::contains("cannot have threshold 4"));
 }
 
 /// Two nodes, the handover `quotient`: both are needed.

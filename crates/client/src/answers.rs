@@ -7,13 +7,15 @@
 use std::collections::BTreeMap;
 
 use tacit_algebra::Curve;
+use tacit_delegate::msm::MsmAnswer;
 use tacit_delegate::{Answer, AnswerError};
 use tacit_wire::envelope::open_response;
 use tacit_wire::messages::{self, JobAnswers, Outcome, RefusalCode};
-use tacit_wire::{Blame, Digest32, IdentityKey, PeerMisbehaved};
+use tacit_wire::{Blame, Digest32, Evidence, IdentityKey, PeerMisbehaved, SignedAcknowledgement};
 use thiserror::Error;
 
 use crate::committee::Member;
+use crate::kept::Signed;
 use crate::progress::{Event, Progress};
 use crate::ticket::{JobTicket, TicketSeat};
 
@@ -101,17 +103,68 @@ impl Refusal {
     }
 }
 
+/// An answer as the protocol has it: of a proof, or of a sum.
+pub trait Reply: Clone + Send + 'static {
+    /// Decodes the response of a node, with all checks.
+    ///
+    /// # Errors
+    /// [`AnswerError`], which names the node.
+    fn decode(place: u8, bytes: &[u8]) -> Result<Self, AnswerError>;
+    /// The response's canonical encoding.
+    fn encode(&self) -> Vec<u8>;
+    /// The node.
+    fn place(&self) -> u8;
+    /// Whether two of a node's answers may be shown to others: not where they are functions of what was shared.
+    const MAY_BE_SHOWN: bool;
+}
+
+impl<C: Curve> Reply for Answer<C> {
+    fn decode(place: u8, bytes: &[u8]) -> Result<Self, AnswerError> {
+        Self::decode(place, bytes)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.response.encode()
+    }
+
+    fn place(&self) -> u8 {
+        self.place
+    }
+
+    const MAY_BE_SHOWN: bool = true;
+}
+
+impl<C: Curve> Reply for MsmAnswer<C> {
+    fn decode(place: u8, bytes: &[u8]) -> Result<Self, AnswerError> {
+        Self::decode(place, bytes)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.response.encode()
+    }
+
+    fn place(&self) -> u8 {
+        self.place
+    }
+
+    const MAY_BE_SHOWN: bool = false;
+}
+
 /// The answers of one job so far.
-pub(crate) struct Answers<C: Curve> {
-    good: BTreeMap<u8, Good<C>>,
+pub(crate) struct Answers<A> {
+    good: BTreeMap<u8, Good<A>>,
     /// Answers for the coordinator to open, whose acknowledgement is good.
     acknowledged: BTreeMap<u8, Digest32>,
     refused: BTreeMap<u8, (Digest32, Refusal)>,
+    /// The first acknowledgement that each node signed for its assignment, whatever it says.
+    first_acknowledged: BTreeMap<u8, SignedAcknowledgement>,
+    /// Nodes that contradicted themselves, by identity: what they say further does not count.
+    contradictions: BTreeMap<[u8; 32], (Member, Option<Evidence>)>,
 }
 
-struct Good<C: Curve> {
+struct Good<A> {
     sealed: Digest32,
-    answer: Answer<C>,
+    signed: Signed<A>,
 }
 
 /// An answer is only looked at again if its bytes changed.
@@ -122,14 +175,48 @@ fn fingerprint(answer: &messages::Answer) -> Digest32 {
     Digest32(*hasher.finalize().as_bytes())
 }
 
-impl<C: Curve> Answers<C> {
+impl<A: Reply> Answers<A> {
     pub(crate) fn new() -> Self {
-        Self { good: BTreeMap::new(), acknowledged: BTreeMap::new(), refused: BTreeMap::new() }
+        Self {
+            good: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            first_acknowledged: BTreeMap::new(),
+            contradictions: BTreeMap::new(),
+        }
+    }
+
+    /// Another node has the place now: what came of the one before does not count.
+    pub(crate) fn forget(&mut self, place: u8) {
+        self.good.remove(&place);
+        self.acknowledged.remove(&place);
+        self.refused.remove(&place);
+        self.first_acknowledged.remove(&place);
+    }
+
+    /// An answer with its signatures.
+    pub(crate) fn signed(&self, place: u8) -> Option<&Signed<A>> {
+        self.good.get(&place).map(|good| &good.signed)
+    }
+
+    /// Nodes that contradicted themselves, and what shows it.
+    pub(crate) fn contradictions(&self) -> impl Iterator<Item = (&Member, &Evidence)> {
+        self.contradictions.values().filter_map(|(member, evidence)| Some((member, evidence.as_ref()?)))
+    }
+
+    /// Which answers are at hand.
+    pub(crate) fn fingerprint(&self) -> Vec<(u8, Digest32)> {
+        self.good.iter().map(|(place, good)| (*place, good.sealed)).collect()
+    }
+
+    /// Whether a node contributes nothing, as far as is known.
+    pub(crate) fn is_refused(&self, place: u8) -> bool {
+        self.refused.contains_key(&place)
     }
 
     /// The answers that count, in the order of their indices.
-    pub(crate) fn good(&self) -> Vec<Answer<C>> {
-        self.good.values().map(|g| g.answer).collect()
+    pub(crate) fn good(&self) -> Vec<A> {
+        self.good.values().map(|g| g.signed.answer.clone()).collect()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -198,18 +285,18 @@ impl<C: Curve> Answers<C> {
     ) {
         let index = seat.member.index;
         let sealed = fingerprint(answer);
-        let before = self.good.get(&index);
-        if before.is_some_and(|g| g.sealed == sealed)
+        if self.good.get(&index).is_some_and(|g| g.sealed == sealed)
+            || self.contradictions.contains_key(&seat.member.identity)
             || self.acknowledged.get(&index) == Some(&sealed)
             || self.refused.get(&index).is_some_and(|(seen, _)| *seen == sealed)
         {
             return;
         }
         let checked = self.check(ticket, seat, answer, progress);
-        match (before, checked) {
+        match (self.good.get(&index), checked) {
             (None, Ok(Some(good))) => {
                 self.refused.remove(&index);
-                self.good.insert(index, Good { sealed, answer: good });
+                self.good.insert(index, Good { sealed, signed: good });
                 let bytes = answer.response.len() + answer.acknowledgement.encode().len();
                 let (member, answers) = (seat.member.clone(), self.good.len());
                 progress.event(Event::Answered { member, bytes, answers, needed });
@@ -219,11 +306,24 @@ impl<C: Curve> Answers<C> {
                 self.acknowledged.insert(index, sealed);
             }
             (None, Err(refusal)) => self.refuse(seat, sealed, refusal, progress),
-            (Some(first), Ok(Some(second))) if first.answer.response.encode() != second.response.encode() => {
+            (Some(first), Ok(Some(second))) if first.signed.response.response != second.response.response => {
                 // Both are signed by the node, for one acknowledgement.
                 let node = IdentityKey(seat.member.identity);
+                let responses = [first.signed.response.clone(), second.response];
+                let evidence = Evidence::contradicting_responses(
+                    ticket.header.clone(),
+                    seat.assignment.clone(),
+                    second.acknowledgement,
+                    responses,
+                );
+                let evidence = A::MAY_BE_SHOWN.then_some(evidence);
+                self.contradictions.insert(seat.member.identity, (seat.member.clone(), evidence));
                 self.good.remove(&index);
                 self.refuse(seat, sealed, PeerMisbehaved::ContradictoryResponses { node }.into(), progress);
+            }
+            (_, Err(refusal)) if self.contradictions.contains_key(&seat.member.identity) => {
+                self.good.remove(&index);
+                self.refuse(seat, sealed, refusal, progress);
             }
             // The answer at hand is good; what else comes in the node's name does not matter.
             (Some(_), _) => {}
@@ -232,22 +332,37 @@ impl<C: Curve> Answers<C> {
 
     /// Signature of the acknowledgement, its content, then seal, signature and encoding of the response.
     fn check(
-        &self,
+        &mut self,
         ticket: &JobTicket,
         seat: &TicketSeat,
         answer: &messages::Answer,
         progress: &dyn Progress,
-    ) -> Result<Option<Answer<C>>, Refusal> {
+    ) -> Result<Option<Signed<A>>, Refusal> {
         let assignment = &seat.assignment.assignment;
         answer.acknowledgement.verify(assignment)?;
+        let first = self
+            .first_acknowledged
+            .entry(seat.member.index)
+            .or_insert_with(|| answer.acknowledgement.clone());
+        if first.acknowledgement != answer.acknowledgement.acknowledgement {
+            let evidence = Evidence::contradicting_acknowledgements(
+                ticket.header.clone(),
+                seat.assignment.clone(),
+                [first.clone(), answer.acknowledgement.clone()],
+            );
+            self.contradictions.insert(seat.member.identity, (seat.member.clone(), Some(evidence)));
+            let node = IdentityKey(seat.member.identity);
+            return Err(PeerMisbehaved::ContradictoryAcknowledgements { node }.into());
+        }
         if answer.acknowledgement.acknowledgement != seat.acknowledgement {
             let node = IdentityKey(seat.member.identity);
             return Err(PeerMisbehaved::AcknowledgedAnotherPackage { node }.into());
         }
         progress.event(Event::Acknowledged { member: seat.member.clone() });
         let Some(key) = &ticket.assembler else { return Ok(None) };
-        let opened = open_response(key, assignment, &answer.acknowledgement, &answer.response)?;
-        Ok(Some(Answer::decode(seat.member.index, &opened.response)?))
+        let response = open_response(key, assignment, &answer.acknowledgement, &answer.response)?;
+        let decoded = A::decode(seat.member.index, &response.response)?;
+        Ok(Some(Signed { answer: decoded, acknowledgement: answer.acknowledgement.clone(), response }))
     }
 
     fn refuse(&mut self, seat: &TicketSeat, sealed: Digest32, refusal: Refusal, progress: &dyn Progress) {

@@ -14,7 +14,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tacit_groth16::CircuitId;
-use tacit_wire::messages::{CONTENT_TYPE, JobAnswers};
+use tacit_wire::messages::{CONTENT_TYPE, Cancel, JobAnswers, Reassign};
 use tacit_wire::status::{CircuitInfo, ErrorBody, JobProof, JobStatus, NetworkInfo};
 use tacit_wire::{Blame, Body, Digest32, FrameError, MessageType};
 
@@ -216,6 +216,14 @@ impl Api {
         Ok(info)
     }
 
+    /// Sends bytes that the coordinator drops, at most 1 MiB: what a caller times to know how fast its line is.
+    ///
+    /// # Errors
+    /// See [`ApiError`]; a coordinator of an earlier version does not know the request.
+    pub async fn line(&self, bytes: Bytes) -> Result<()> {
+        self.send("measure the line", Method::POST, "/v1/line", |r| r.body(bytes.clone())).await.map(|_| ())
+    }
+
     /// The registered circuits.
     ///
     /// # Errors
@@ -279,10 +287,30 @@ impl Api {
     /// # Errors
     /// See [`ApiError`].
     pub async fn submit(&self, frame: Bytes) -> Result<Polled> {
-        let what = "take the job";
+        self.post("take the job", "/v1/jobs", frame).await
+    }
+
+    /// Another node takes a place of a job.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn reassign(&self, job: Digest32, reassign: &Reassign) -> Result<Polled> {
+        self.post("replace a node", &format!("/v1/jobs/{job}/reassign"), reassign.to_frame().into()).await
+    }
+
+    /// Nothing more is needed of a job.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn cancel(&self, cancel: &Cancel) -> Result<Polled> {
+        let path = format!("/v1/jobs/{}/cancel", cancel.deal);
+        self.post("end the job", &path, cancel.to_frame().into()).await
+    }
+
+    async fn post(&self, what: &'static str, path: &str, frame: Bytes) -> Result<Polled> {
         // The transfer itself is bounded by READ_TIMEOUT without progress and by the caller's deadline.
         let response = self
-            .send(what, Method::POST, "/v1/jobs", |r| {
+            .send(what, Method::POST, path, |r| {
                 r.header(reqwest::header::CONTENT_TYPE, CONTENT_TYPE)
                     .timeout(Duration::from_secs(3600))
                     .body(frame.clone())

@@ -9,20 +9,76 @@ use tacit_algebra::Curve;
 use tacit_circom::VerificationKey;
 use tacit_groth16::CircuitId;
 use tacit_wire::messages::Assembler;
-use tacit_wire::status::NetworkInfo;
-use tacit_wire::{IdentityKey, Purpose, SealingKeyCertificate};
+use tacit_wire::status::{CircuitInfo, NetworkInfo};
+use tacit_wire::{Digest32, IdentityKey, Purpose, SealingKeyCertificate};
 use tokio::time::Instant;
 
 use crate::api::{Api, Artefact};
-use crate::committee::{Committee, Wanted};
-use crate::dealing::{AssemblerKey, Dealt, unix_now};
+use crate::committee::{Committee, Wanted, Work};
+use crate::dealing::{AssemblerKey, DealingError, Dealt, unix_now};
 use crate::error::{AssemblerError, ClientError};
+use crate::kept::{Dealer, Finding, Keeper};
 use crate::network::Network;
 use crate::options::Options;
 use crate::prepare::Prepared;
 use crate::progress::{Event, Progress};
 use crate::ticket::JobTicket;
-use crate::waiting::{Backoff, Patience, Proved, Waiting};
+use crate::waiting::{Backoff, Patience, Product, Proved, Proving, Waiting};
+
+/// A deal, what its answers make, and what is kept of it.
+pub(crate) type DealtFor<P> = (Dealt, P, Box<dyn Keeper<<P as Product>::Answer>>);
+
+/// Something to deal, as often as it takes.
+pub(crate) trait Task: Send + Sync + 'static {
+    /// What the answers make.
+    type Product: Product;
+    /// The circuit, or the bases.
+    fn circuit(&self) -> CircuitId;
+    /// Constraints that were checked, if they were.
+    fn checked(&self) -> Option<usize> {
+        None
+    }
+    /// Whether what is registered under its circuit's id can serve, as the coordinator says.
+    fn check_registered(&self, _: &CircuitInfo) -> Result<(), ClientError> {
+        Ok(())
+    }
+    /// Deals with everything fresh. Takes time.
+    fn deal(
+        self: &Arc<Self>,
+        network: &Arc<Network>,
+        committee: &Committee,
+        assembler: AssemblerKey<'_>,
+        options: &Options,
+        rng: &mut StdRng,
+        progress: &dyn Progress,
+    ) -> Result<DealtFor<Self::Product>, DealingError>;
+}
+
+impl<C: Curve> Task for Prepared<C> {
+    type Product = Proving<C>;
+
+    fn circuit(&self) -> CircuitId {
+        Self::circuit(self)
+    }
+
+    fn checked(&self) -> Option<usize> {
+        self.checked
+    }
+
+    fn deal(
+        self: &Arc<Self>,
+        network: &Arc<Network>,
+        committee: &Committee,
+        assembler: AssemblerKey<'_>,
+        options: &Options,
+        rng: &mut StdRng,
+        progress: &dyn Progress,
+    ) -> Result<DealtFor<Proving<C>>, DealingError> {
+        let (dealt, kept) = self.deal_keeping(committee, assembler, options, rng, progress)?;
+        let dealer = Dealer { kept, prepared: Arc::clone(self), network: Arc::clone(network) };
+        Ok((dealt, Proving::new(Arc::clone(&self.vk)), Box::new(dealer)))
+    }
+}
 
 /// A client of one network.
 #[derive(Debug, Clone)]
@@ -78,20 +134,20 @@ impl Client {
     }
 
     /// Makes sure that the coordinator knows the circuit, by registering `zkey` if need be.
-    async fn ensure_circuit(
+    async fn ensure_circuit<T: Task>(
         &self,
-        circuit: CircuitId,
+        task: &T,
         zkey: Option<&Artefact>,
         progress: &Arc<dyn Progress>,
     ) -> Result<(), ClientError> {
-        match zkey {
-            Some(zkey) => self.register_circuit(circuit, zkey, None, Arc::clone(progress)).await,
-            None if self.api.circuit(circuit).await?.is_some() => {
-                progress.event(Event::CircuitReady { circuit });
-                Ok(())
-            }
-            None => Err(ClientError::UnknownCircuit { circuit }),
+        let circuit = task.circuit();
+        if let Some(zkey) = zkey {
+            return self.register_circuit(circuit, zkey, None, Arc::clone(progress)).await;
         }
+        let known = self.api.circuit(circuit).await?.ok_or(ClientError::UnknownCircuit { circuit })?;
+        task.check_registered(&known)?;
+        progress.event(Event::CircuitReady { circuit });
+        Ok(())
     }
 
     /// Draws a committee from the nodes that the coordinator lists and `network.toml` pins; also gives what the
@@ -104,6 +160,16 @@ impl Client {
         options: &Options,
         without: &[[u8; 32]],
     ) -> Result<(Committee, NetworkInfo), ClientError> {
+        self.seat(options, without, None).await
+    }
+
+    /// The same, with a preference for nodes that have the circuit's key, or their group's slice of it, at hand.
+    async fn seat(
+        &self,
+        options: &Options,
+        without: &[[u8; 32]],
+        circuit: Option<CircuitId>,
+    ) -> Result<(Committee, NetworkInfo), ClientError> {
         let info = self.api.network().await?;
         let now = unix_now();
         let wanted = Wanted {
@@ -112,7 +178,14 @@ impl Client {
             deal_expiry: now.saturating_add(options.expiry.as_secs()),
             without,
         };
-        let committee = Committee::choose(&self.network, &info, wanted, &mut system_rng()?)?;
+        let rng = &mut system_rng()?;
+        let committee = match circuit {
+            Some(circuit) => {
+                let work = Work { circuit: Digest32(circuit.0), dials: options.dials };
+                Committee::choose_for(work, &self.network, &info, wanted, rng)?
+            }
+            None => Committee::choose(&self.network, &info, wanted, rng)?,
+        };
         Ok((committee, info))
     }
 
@@ -131,19 +204,19 @@ impl Client {
         self.submit_without(prepared, zkey, options, &[], progress).await
     }
 
-    async fn submit_without<C: Curve>(
+    async fn submit_without<C: Curve, T: Task<Product: Product<Curve = C>>>(
         &self,
-        prepared: &Arc<Prepared<C>>,
+        task: &Arc<T>,
         zkey: Option<&Artefact>,
         options: &Options,
         without: &[[u8; 32]],
         progress: &Arc<dyn Progress>,
-    ) -> Result<Waiting<C>, ClientError> {
-        if let Some(constraints) = prepared.checked {
+    ) -> Result<Waiting<C, T::Product>, ClientError> {
+        if let Some(constraints) = task.checked() {
             progress.event(Event::WitnessChecked { constraints });
         }
-        self.ensure_circuit(prepared.circuit(), zkey, progress).await?;
-        let (committee, info) = self.committee(options, without).await?;
+        self.ensure_circuit(&**task, zkey, progress).await?;
+        let (committee, info) = self.seat(options, without, Some(task.circuit())).await?;
         let assembler = match options.assembler {
             Assembler::Coordinator => Some(self.assembler_certificate(&info, committee.deal_expiry())?),
             _ => None,
@@ -152,26 +225,27 @@ impl Client {
             members: committee.members(),
             threshold: options.dials.threshold(),
         });
-        let Dealt { ticket, frame } = {
-            let (prepared, options, progress) = (Arc::clone(prepared), options.clone(), Arc::clone(progress));
+        let (Dealt { ticket, frame }, product, keeper) = {
+            let (task, options, progress) = (Arc::clone(task), options.clone(), Arc::clone(progress));
+            let network = Arc::clone(&self.network);
             let mut rng = system_rng()?;
             let dealing = move || {
                 let key = assembler.as_ref().map_or(AssemblerKey::Fresh, AssemblerKey::Coordinator);
-                prepared.deal(&committee, key, &options, &mut rng, &*progress)
+                task.deal(&network, &committee, key, &options, &mut rng, &*progress)
             };
             tokio::task::spawn_blocking(dealing)
                 .await
                 .map_err(|e| ClientError::Interrupted(e.to_string()))??
         };
-        let waiting = Waiting::resume(ticket, Arc::clone(&prepared.vk))?;
+        let waiting = Waiting::of(ticket, product)?.with(keeper);
         self.send(&waiting, frame, options, &**progress).await?;
         Ok(waiting)
     }
 
     /// Submits until the coordinator has it: the same bytes again change nothing.
-    async fn send<C: Curve>(
+    async fn send<C: Curve, P: Product<Curve = C>>(
         &self,
-        waiting: &Waiting<C>,
+        waiting: &Waiting<C, P>,
         frame: bytes::Bytes,
         options: &Options,
         progress: &dyn Progress,
@@ -192,8 +266,8 @@ impl Client {
         }
     }
 
-    /// Delegates a proof and waits for it. When too many nodes refuse for a reason that a fresh deal can mend (a sealing
-    /// key rotated meanwhile, a node that leaves), deals again, with everything fresh.
+    /// Delegates a proof and waits for it. Nodes that are lost are replaced, where the network has others. When that does not help (a sealing
+    /// key rotated meanwhile), or nodes were found guilty of answering wrongly, deals again, with everything fresh.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -204,25 +278,54 @@ impl Client {
         options: &Options,
         progress: Arc<dyn Progress>,
     ) -> Result<Proved<C>, ClientError> {
-        let prepared = Arc::new(prepared);
+        self.until_done(Arc::new(prepared), zkey, options, progress).await
+    }
+
+    /// Deals, submits, waits; again with everything fresh where that can mend a failure.
+    pub(crate) async fn until_done<C: Curve, T: Task<Product: Product<Curve = C>>>(
+        &self,
+        task: Arc<T>,
+        zkey: Option<&Artefact>,
+        options: &Options,
+        progress: Arc<dyn Progress>,
+    ) -> Result<<T::Product as Product>::Done, ClientError> {
         let mut without: Vec<[u8; 32]> = Vec::new();
+        // Who was found guilty gets no second chance, and what was found is told in the end.
+        let mut guilty: Vec<[u8; 32]> = Vec::new();
+        let mut found: Vec<Finding> = Vec::new();
         let mut attempt = 1;
+        let mut failed = None;
         loop {
-            let waiting = match self.submit_without(&prepared, zkey, options, &without, &progress).await {
-                // Nobody else is there: the nodes that refused once get another chance.
-                Err(ClientError::Committee(_)) if !without.is_empty() => {
-                    without.clear();
-                    continue;
-                }
+            let mut waiting = match self.submit_without(&task, zkey, options, &without, &progress).await {
+                Err(ClientError::Committee(error)) if !without.is_empty() => match failed.take() {
+                    // Nobody else is there: the nodes that refused once get another chance.
+                    _ if without.len() > guilty.len() => {
+                        without.clone_from(&guilty);
+                        continue;
+                    }
+                    Some(error) => return Err(error),
+                    None => return Err(ClientError::Committee(error)),
+                },
                 other => other?,
             };
-            match self.finish(&waiting, options, &*progress).await {
+            waiting.knowing(found.clone());
+            match self.finish(&mut waiting, options, &*progress).await {
                 Err(error) if error.is_mended_by_dealing_again() && attempt < options.attempts => {
-                    if let ClientError::TooFewAnswers { refused, .. } = &error {
-                        without.extend(refused.iter().map(|(member, _)| member.identity));
+                    match &error {
+                        ClientError::TooFewAnswers { refused, .. } => {
+                            without.extend(refused.iter().map(|(member, _)| member.identity));
+                        }
+                        ClientError::NotAssembled { findings, .. } => {
+                            // Those of earlier attempts are among them.
+                            found = findings.iter().filter(|f| f.found.is_guilt()).cloned().collect();
+                            guilty = found.iter().map(|f| f.member.identity).collect();
+                            without.extend(&guilty);
+                        }
+                        _ => {}
                     }
                     attempt += 1;
                     progress.event(Event::DealtAgain { attempt, reason: error.to_string() });
+                    failed = Some(error);
                 }
                 done => return done,
             }
@@ -233,16 +336,17 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn finish<C: Curve>(
+    pub async fn finish<C: Curve, P: Product<Curve = C>>(
         &self,
-        waiting: &Waiting<C>,
+        waiting: &mut Waiting<C, P>,
         options: &Options,
         progress: &dyn Progress,
-    ) -> Result<Proved<C>, ClientError> {
+    ) -> Result<P::Done, ClientError> {
         // A little longer than the deal lives: the last answer has to come here, too.
         let lives = Duration::from_secs(waiting.expiry().saturating_sub(unix_now()).saturating_add(5));
         let timeout = options.timeout.unwrap_or(lives).min(lives);
-        waiting.finish(&self.api, Patience { timeout, grace: options.grace }, progress).await
+        let patience = Patience { timeout, grace: options.grace, replace_after: options.replace_after };
+        waiting.finish(&self.api, patience, progress).await
     }
 
     /// Takes a job up again by its ticket.
@@ -273,6 +377,6 @@ impl Client {
 }
 
 /// A generator seeded by the operating system, for one deal.
-fn system_rng() -> Result<StdRng, ClientError> {
+pub(crate) fn system_rng() -> Result<StdRng, ClientError> {
     StdRng::try_from_rng(&mut SysRng).map_err(|e| ClientError::Random(e.to_string()))
 }

@@ -11,10 +11,16 @@
 //! Among the nodes that satisfy the rules the client draws its committee at random: the order in which a coordinator
 //! lists them decides nothing. That it lists a node as away, it can do: it is trusted for liveness, and then too few
 //! are left rather than others seated.
+//!
+//! What nodes say that they have at hand ([`Work`]) does not decide who is seated, or those that lie would be seated always. It decides, among those that
+//! were drawn, in which of several groups each sits: first those choose that say they have the group's slice of the proving key. So a lie can bring
+//! nodes together in one group; a deal is safe because no `t + 1` of the whole committee collude, not because of how they are divided.
 
 use std::collections::HashSet;
 
 use rand::seq::SliceRandom;
+use tacit_delegate::{Dials, Handover};
+use tacit_wire::messages::HeldSlice;
 use tacit_wire::status::{HexCertificateError, NetworkInfo, NodeInfo};
 use tacit_wire::{CertificateError, Digest32, IdentityKey, Purpose, SealingKeyCertificate};
 use thiserror::Error;
@@ -191,6 +197,23 @@ pub struct Wanted<'a> {
     pub without: &'a [[u8; 32]],
 }
 
+/// What the seats of a committee are for.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    /// The circuit.
+    pub circuit: Digest32,
+    /// Which seats there are, of which groups.
+    pub dials: Dials,
+}
+
+impl Work {
+    /// Whether a node says that it has what a seat of this group needs and no more.
+    fn has_slice(&self, node: &NodeInfo, group: u8) -> bool {
+        let slice = HeldSlice { circuit: self.circuit, group, groups: self.dials.groups() };
+        self.dials.handover() == Handover::Quotient && node.slices.contains(&slice)
+    }
+}
+
 impl Committee {
     /// Draws `wanted.n` nodes at random from those of the listed ones that satisfy every rule.
     ///
@@ -202,13 +225,39 @@ impl Committee {
         wanted: Wanted<'_>,
         rng: &mut R,
     ) -> Result<Self, CommitteeError> {
+        Self::draw(network, info, wanted, None, rng)
+    }
+
+    /// [`Committee::choose`], with each node in a group whose slice of the proving key it has, where that is possible.
+    ///
+    /// # Errors
+    /// [`CommitteeError::NotEnough`] with a reason for each node.
+    pub fn choose_for<R: rand_core::CryptoRng + ?Sized>(
+        work: Work,
+        network: &Network,
+        info: &NetworkInfo,
+        wanted: Wanted<'_>,
+        rng: &mut R,
+    ) -> Result<Self, CommitteeError> {
+        Self::draw(network, info, wanted, Some(work), rng)
+    }
+
+    fn draw<R: rand_core::CryptoRng + ?Sized>(
+        network: &Network,
+        info: &NetworkInfo,
+        wanted: Wanted<'_>,
+        work: Option<Work>,
+        rng: &mut R,
+    ) -> Result<Self, CommitteeError> {
+        let group_of = |place| work.and_then(|work| work.dials.seat_at(place)).map_or(0, |(group, _)| group);
         let mut candidates: Vec<&NodeInfo> = info.nodes.iter().collect();
         candidates.shuffle(rng);
         let mut bench = Bench::default();
-        let mut rejected = Vec::new();
+        let (mut admitted, mut rejected) = (Vec::new(), Vec::new());
         for candidate in candidates {
-            if let Err(rejection) = bench.admit(network, candidate, wanted) {
-                rejected.push(rejection);
+            match bench.admit(network, candidate, wanted) {
+                Ok(()) => admitted.push(candidate),
+                Err(rejection) => rejected.push(rejection),
             }
         }
         let eligible = bench.seats.len();
@@ -223,8 +272,38 @@ impl Committee {
             rejected.sort_by(|a, b| (&a.name, a.identity).cmp(&(&b.name, b.identity)));
             return Err(CommitteeError::NotEnough { wanted: wanted.n, eligible, rejected, unlisted });
         }
-        bench.seats.truncate(usize::from(wanted.n));
+        // Who sits is drawn by now; in which group, those say first who have its slice.
+        let mut free: Vec<u8> = (1..=wanted.n).map(group_of).collect();
+        free.shuffle(rng);
+        let (mut seats, mut others): (Vec<(u8, Seat)>, Vec<Seat>) = (Vec::new(), Vec::new());
+        let drawn = std::mem::take(&mut bench.seats).into_iter().zip(admitted).take(usize::from(wanted.n));
+        for (seat, node) in drawn {
+            match free.iter().position(|group| work.is_some_and(|w| w.has_slice(node, *group))) {
+                Some(at) => seats.push((free.swap_remove(at), seat)),
+                None => others.push(seat),
+            }
+        }
+        seats.extend(free.into_iter().zip(others));
+        // Which index of its group a node gets is drawn, too: not those that have the slice first.
+        seats.shuffle(rng);
+        seats.sort_by_key(|(group, _)| *group);
+        bench.seats = seats.into_iter().map(|(_, seat)| seat).collect();
         Ok(bench.sit(wanted))
+    }
+
+    /// The listed nodes that could be seated, one for each operator, and why the others could not. For advice: nobody is drawn,
+    /// the order is the coordinator's, nobody has an index, and `wanted.n` does not matter.
+    pub fn eligible(
+        network: &Network,
+        info: &NetworkInfo,
+        wanted: Wanted<'_>,
+    ) -> (Vec<Member>, Vec<Rejection>) {
+        let mut bench = Bench::default();
+        let mut rejected = Vec::new();
+        for node in &info.nodes {
+            rejected.extend(bench.admit(network, node, wanted).err());
+        }
+        (bench.seats.into_iter().map(|seat| seat.member).collect(), rejected)
     }
 
     /// Takes a proposed committee as it is, in its order, or refuses it.
@@ -339,4 +418,4 @@ impl Bench {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

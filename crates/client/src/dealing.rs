@@ -2,10 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ark_ff::PrimeField;
 use bytes::Bytes;
 use rand_core::CryptoRng;
-use tacit_algebra::Curve;
-use tacit_delegate::{DealError, DealTerms, Package, deal};
+use tacit_algebra::{Curve, Groups};
+use tacit_delegate::{CircuitId, Custody, CustodyError, Deal, DealError, DealTerms, Dials, Package};
 use tacit_wire::envelope::{Slot, seal_package};
 use tacit_wire::frame::MAX_ENVELOPE_BYTES;
 use tacit_wire::messages::{Assembler, Delivery, SubmitJob};
@@ -15,7 +16,8 @@ use tacit_wire::{
 };
 use thiserror::Error;
 
-use crate::committee::Committee;
+use crate::committee::{self, Committee};
+use crate::kept::Kept;
 use crate::options::Options;
 use crate::prepare::Prepared;
 use crate::progress::{Event, Progress};
@@ -49,9 +51,20 @@ pub enum DealingError {
     /// The protocol refuses.
     #[error(transparent)]
     Deal(#[from] DealError),
+    /// What is kept of a deal does not allow it.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
     /// Sealing failed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// A node that is to take another's place presents a sealing key that is in use.
+    #[error("the replacement presents the sealing key {key} of {seated}: one key may not open two packages")]
+    SealingKeyShared {
+        /// The key.
+        key: Digest32,
+        /// The name of the node that has it.
+        seated: String,
+    },
     /// A package is larger than an envelope may be.
     #[error(
         "a package has {got} bytes, an envelope holds at most {limit}: the circuit is too large for these dials. \
@@ -105,14 +118,67 @@ impl<C: Curve> Prepared<C> {
         rng: &mut R,
         progress: &dyn Progress,
     ) -> Result<Dealt, DealingError> {
+        Ok(self.deal_keeping(committee, assembler, options, rng, progress)?.0)
+    }
+
+    /// [`Prepared::deal`], with what it takes to replace a node and to judge an answer.
+    pub(crate) fn deal_keeping<R: CryptoRng + ?Sized>(
+        &self,
+        committee: &Committee,
+        assembler: AssemblerKey<'_>,
+        options: &Options,
+        rng: &mut R,
+        progress: &dyn Progress,
+    ) -> Result<(Dealt, Kept<C>), DealingError> {
+        let what = What::<C> {
+            circuit: self.circuit(),
+            public: self.public.clone(),
+            secrets: self.secrets().private.len(),
+            largest_package: Package::<C::Scalar>::largest(&self.layout, options.dials),
+        };
+        let threshold = options.dials.threshold();
+        let tolerated = options.tolerated.unwrap_or_else(|| threshold.saturating_sub(1).max(1));
+        let (dealt, mut custody, identity) =
+            what.deal_to(committee, assembler, options, rng, progress, |terms, rng| {
+                Ok(Custody::deal(terms, &self.layout, self.secrets(), tolerated, rng)?)
+            })?;
+        // Nothing was sent yet.
+        for member in dealt.ticket.members() {
+            custody.assign(member.index, member.identity)?;
+        }
+        Ok((dealt, Kept::new(custody, identity)))
+    }
+}
+
+/// What is dealt, as far as sealing and submitting it must know.
+pub(crate) struct What<C: Curve> {
+    /// The circuit, or the bases.
+    pub(crate) circuit: CircuitId,
+    pub(crate) public: Vec<<C as Groups>::Scalar>,
+    /// How many secrets are shared.
+    pub(crate) secrets: usize,
+    /// Bytes.
+    pub(crate) largest_package: usize,
+}
+
+impl<C: Curve> What<C> {
+    /// Deals by `deal` to a committee, seals each package to its node, signs the assignments. Gives also what `deal` gives beside the deal, and who signed.
+    pub(crate) fn deal_to<R: CryptoRng + ?Sized, K>(
+        self,
+        committee: &Committee,
+        assembler: AssemblerKey<'_>,
+        options: &Options,
+        rng: &mut R,
+        progress: &dyn Progress,
+        deal: impl FnOnce(DealTerms<C::Scalar>, &mut R) -> Result<(Deal<C::Scalar>, K), DealingError>,
+    ) -> Result<(Dealt, K, Identity), DealingError> {
         let dials = options.dials;
         let got = committee.seats().len();
         if got != usize::from(dials.seats()) {
             return Err(DealingError::CommitteeSize { expected: dials.seats(), got });
         }
         // What no coordinator would take is not made first. (With several groups the job is larger than this; it is looked at again.)
-        let (got_bytes, limit) =
-            (Package::<C::Scalar>::largest(&self.layout, dials), MAX_ENVELOPE_BYTES - OVERHEAD_BYTES);
+        let (got_bytes, limit) = (self.largest_package, MAX_ENVELOPE_BYTES - OVERHEAD_BYTES);
         if got_bytes > limit {
             return Err(DealingError::PackageTooLarge { got: got_bytes, limit });
         }
@@ -137,37 +203,23 @@ impl<C: Curve> Prepared<C> {
         };
         let terms = DealTerms {
             curve: C::ID,
-            circuit: self.circuit(),
+            circuit: self.circuit,
             dials,
             assembler_key,
             client_key: identity.key().0,
             expiry: committee.deal_expiry(),
-            public: self.public.clone(),
+            public: self.public,
         };
-        let dealt = deal(terms, &self.layout, self.secrets(), rng)?;
+        let (dealt, kept) = deal(terms, rng)?;
         let job = Digest32(dealt.id.0);
-        progress.event(Event::Dealt { deal: job, private_wires: self.secrets().private.len() });
+        progress.event(Event::Dealt { deal: job, private_wires: self.secrets });
 
         let mut seats = Vec::with_capacity(got);
         let mut deliveries = Vec::with_capacity(got);
         for (seat, package) in committee.seats().iter().zip(dealt.packages) {
-            // Wiped at the end of this turn, like the package itself.
-            let bytes = package.encode();
-            let slot = Slot::at(dials, package.place)
-                .ok_or(DealingError::CommitteeSize { expected: dials.seats(), got })?;
-            let (assignment, envelope) =
-                seal_package(&identity, dealt.id.0, slot, &seat.certificate, &bytes, rng)?;
-            progress.event(Event::Sealed {
-                member: seat.member.clone(),
-                package_bytes: bytes.len(),
-                envelope_bytes: envelope.len(),
-            });
-            seats.push(TicketSeat {
-                member: seat.member.clone(),
-                acknowledgement: Acknowledgement::new(&assignment.assignment, &bytes),
-                assignment: assignment.clone(),
-            });
-            deliveries.push(Delivery { assignment, envelope });
+            let (seat, delivery) = seal(&identity, dials, seat, &package, rng, progress)?;
+            seats.push(seat);
+            deliveries.push(delivery);
         }
         let header = dealt.header.encode();
         let frame = Bytes::from(SubmitJob { header: header.clone(), assembler: kind, deliveries }.to_frame());
@@ -176,6 +228,32 @@ impl<C: Curve> Prepared<C> {
             return Err(DealingError::TooLarge { got: frame.len(), limit });
         }
         let ticket = JobTicket { job, curve: C::ID, header, assembler: pair, seats };
-        Ok(Dealt { ticket, frame })
+        Ok((Dealt { ticket, frame }, kept, identity))
     }
+}
+
+/// Seals a package to the node of a seat and signs the assignment.
+pub(crate) fn seal<F: PrimeField, R: CryptoRng + ?Sized>(
+    client: &Identity,
+    dials: Dials,
+    seat: &committee::Seat,
+    package: &Package<F>,
+    rng: &mut R,
+    progress: &dyn Progress,
+) -> Result<(TicketSeat, Delivery), DealingError> {
+    let (place, seats) = (package.place, dials.seats());
+    let slot = Slot::at(dials, place).ok_or(CustodyError::Place { place, seats })?;
+    let bytes = package.encode();
+    let (assignment, envelope) = seal_package(client, package.deal.0, slot, &seat.certificate, &bytes, rng)?;
+    progress.event(Event::Sealed {
+        member: seat.member.clone(),
+        package_bytes: bytes.len(),
+        envelope_bytes: envelope.len(),
+    });
+    let seat = TicketSeat {
+        member: seat.member.clone(),
+        acknowledgement: Acknowledgement::new(&assignment.assignment, &bytes),
+        assignment: assignment.clone(),
+    };
+    Ok((seat, Delivery { assignment, envelope }))
 }

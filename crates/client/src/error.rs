@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tacit_circom::json::JsonError;
-use tacit_delegate::{AssembleError, DialsError, EncodingError};
+use tacit_delegate::{AssembleError, BasesId, DialsError, EncodingError};
 use tacit_groth16::verify::VerifyError;
 use tacit_wire::status::{ErrorBody, HexCertificateError};
 use tacit_wire::{Blame, CertificateError, Digest32};
@@ -13,6 +13,7 @@ use crate::answers::{Culprit, Refusal};
 use crate::api::ApiError;
 use crate::committee::{CommitteeError, Member};
 use crate::dealing::DealingError;
+use crate::kept::Finding;
 use crate::network::NetworkError;
 use crate::prepare::WitnessError;
 use crate::ticket::TicketError;
@@ -64,11 +65,29 @@ pub enum ClientError {
     /// The system gives no randomness.
     #[error("the system's random number generator failed ({0}): nothing is dealt without it")]
     Random(String),
-    /// The coordinator does not know the circuit and there is no zkey to register.
-    #[error("the coordinator does not know circuit {circuit}: register its zkey first (`tacit circuit add`)")]
+    /// The coordinator does not know the circuit, or the bases, and there is no file to register.
+    #[error(
+        "the coordinator does not know circuit {circuit}: register its zkey, or the file of bases, first (`tacit circuit add`)"
+    )]
     UnknownCircuit {
         /// The circuit.
         circuit: tacit_groth16::CircuitId,
+    },
+    /// Under the id of the bases something else is registered, or another curve's bases.
+    #[error("what the coordinator has under {bases} are no bases over {curve}")]
+    NoBases {
+        /// The id.
+        bases: BasesId,
+        /// The curve.
+        curve: tacit_algebra::CurveId,
+    },
+    /// The vector is longer than the bases.
+    #[error("the vector has {scalars} scalars, there are {bases} bases: nothing was sent")]
+    TooFewBases {
+        /// Scalars of the vector.
+        scalars: usize,
+        /// Bases.
+        bases: u64,
     },
     /// The coordinator's assembler key is not acceptable.
     #[error("the coordinator cannot assemble: {0}")]
@@ -100,12 +119,14 @@ pub enum ClientError {
         refused: Vec<(Member, Refusal)>,
     },
     /// Enough answers came and they make no proof.
-    #[error("{error}{}", answered(.members))]
+    #[error("{error}{}{}", answered(.members), found(.findings))]
     NotAssembled {
         /// What assembling says.
         error: AssembleError,
         /// The nodes that answered.
         members: Vec<Member>,
+        /// What was found by computing their answers again.
+        findings: Vec<Finding>,
     },
     /// The coordinator does not know the job any more.
     #[error(
@@ -161,6 +182,9 @@ pub enum AssemblerError {
     /// It has no key.
     #[error("it has no assembler key")]
     None,
+    /// A sum is assembled by the client alone.
+    #[error("a sum is assembled by the client: nobody else can tell whether it is right, and it is secret")]
+    Sum,
     /// Its certificate cannot be read.
     #[error(transparent)]
     Unreadable(#[from] HexCertificateError),
@@ -210,12 +234,22 @@ impl ClientError {
                 vec![Culprit::Coordinator]
             }
             Self::JobFailed { body, .. } => of_blame(body.blame),
+            Self::Assembler(AssemblerError::Sum) | Self::TooFewBases { .. } => vec![Culprit::Client],
             Self::Assembler(_) => vec![Culprit::Coordinator],
-            // The witness may be wrong, and liars can be consistent: suspicion is in the message, blame is not.
-            Self::NotAssembled { .. } => Vec::new(),
-            Self::Committee(_) | Self::UnknownCircuit { .. } | Self::Random(_) | Self::Interrupted(_) => {
-                Vec::new()
+            // The witness may be wrong, and liars can be consistent: without findings suspicion is in the message, blame is not.
+            Self::NotAssembled { members, findings, .. } => {
+                let guilty: Vec<Culprit> = (findings.iter())
+                    .filter(|f| f.found.is_guilt())
+                    .map(|f| Culprit::Node(f.member.clone()))
+                    .collect();
+                let all_right = guilty.is_empty() && !members.is_empty() && findings.len() == members.len();
+                if all_right { vec![Culprit::Client] } else { guilty }
             }
+            Self::Committee(_)
+            | Self::UnknownCircuit { .. }
+            | Self::NoBases { .. }
+            | Self::Random(_)
+            | Self::Interrupted(_) => Vec::new(),
         }
     }
 
@@ -225,6 +259,8 @@ impl ClientError {
             Self::TooFewAnswers { refused, .. } => {
                 refused.iter().any(|(_, refusal)| refusal.is_mended_by_dealing_again())
             }
+            // Without them it goes well.
+            Self::NotAssembled { findings, .. } => findings.iter().any(|f| f.found.is_guilt()),
             _ => false,
         }
     }
@@ -259,7 +295,7 @@ fn timed_out(
     refused: &[(Member, Refusal)],
     unreachable: Option<&str>,
 ) -> String {
-    let mut text = format!("no proof after {} s: {got} of {needed} needed answers came", waited.as_secs());
+    let mut text = format!("no result after {} s: {got} of {needed} needed answers came", waited.as_secs());
     if let Some(reason) = unreachable {
         text.push_str(&format!("; the coordinator does not answer: {reason}"));
     } else {
@@ -270,6 +306,16 @@ fn timed_out(
     }
     text.push_str(". Try again with other nodes, or ask these nodes' operators");
     text
+}
+
+fn found(findings: &[Finding]) -> String {
+    let guilty: Vec<String> = findings.iter().filter(|f| f.found.is_guilt()).map(|f| f.to_string()).collect();
+    match (guilty.as_slice(), findings) {
+        ([], []) => String::new(),
+        ([], _) => ". Computed again here, their answers are right: the witness does not satisfy the circuit"
+            .to_owned(),
+        _ => format!(". {}", guilty.join("; ")),
+    }
 }
 
 fn answered(members: &[Member]) -> String {

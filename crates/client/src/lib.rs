@@ -37,9 +37,12 @@
 //! | [`network`] | `network.toml`: what is pinned |
 //! | [`committee`] | who gets shares, by which rules |
 //! | [`prepare`], [`dealing`], [`answers`], [`waiting`] | the protocol's steps from the client's side |
+//! | [`kept`] | what is kept to replace a node and to judge answers |
 //! | [`ticket`] | what survives between submitting and collecting |
 //! | [`api`] | the coordinator's HTTPS API |
 //! | [`client`] | all of it in one call |
+//! | [`msm`] | the same for a multi-scalar multiplication: any prover's commitments |
+//! | [`mod@plan`] | advice: what each setting of the dials costs, and which one to take |
 //! | [`progress`] | what to show meanwhile |
 //! | [`error`] | why there is no proof, and whose fault it is |
 
@@ -51,25 +54,33 @@ pub mod curves;
 pub mod dealing;
 pub mod error;
 mod hex32;
+pub mod kept;
+pub mod msm;
 pub mod network;
 pub mod options;
+pub mod plan;
 pub mod prepare;
 pub mod progress;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+mod simulation;
 pub mod ticket;
 pub mod waiting;
 
 pub use answers::{Culprit, Refusal};
 pub use api::{Api, ApiError, Artefact, Polled};
 pub use client::Client;
-pub use committee::{Committee, CommitteeError, Member, Rejection, Rule, Seat, Wanted};
+pub use committee::{Committee, CommitteeError, Member, Rejection, Rule, Seat, Wanted, Work};
 pub use curves::{OnCurve, on_curve};
 pub use dealing::{AssemblerKey, DealingError, Dealt};
 pub use error::{AssemblerError, ClientError};
+pub use kept::{Finding, Found, Kept, KeySource};
+pub use msm::Summed;
 pub use network::{Network, NetworkError, PinnedCoordinator, PinnedNode};
 pub use options::Options;
 pub use prepare::{Prepared, WitnessError};
 pub use progress::{Event, Progress, Silent};
-pub use tacit_delegate::{Dials, Handover};
+pub use tacit_delegate::{Bases, BasesId, Dials, Handover};
 pub use tacit_wire::messages::Assembler;
 pub use ticket::{JobTicket, TicketError};
 pub use waiting::{Patience, Proved, Waiting};

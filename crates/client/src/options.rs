@@ -23,6 +23,13 @@ pub struct Options {
     /// How many deals to try. A later one is fresh in everything, and goes around nodes that failed if others are
     /// there. Only what a fresh deal can mend is tried again.
     pub attempts: u32,
+    /// When too few nodes are left for a proof, others take the place of those that are lost, if the network has any: after a node
+    /// was away for so long. `None`: never.
+    pub replace_after: Option<Duration>,
+    /// So many corruptions of each group are still tolerated when shares are opened to show that a node answered wrongly: shares opened and this
+    /// stay within the threshold. `None`: the threshold less one, at least one, so that one share is opened where the threshold is two
+    /// or more, and none where it is one.
+    pub tolerated: Option<u8>,
     /// The key that signs assignments; `None`: one drawn for the deal, so that jobs cannot be linked by it.
     pub identity: Option<Identity>,
 }
@@ -40,8 +47,18 @@ impl Options {
             timeout: None,
             grace: Duration::from_secs(30),
             attempts: 2,
+            replace_after: Some(Duration::from_secs(10)),
+            tolerated: None,
             identity: None,
         })
+    }
+
+    /// The defaults for [`Client::msm`](crate::Client::msm): three nodes, threshold one, any two suffice.
+    ///
+    /// # Errors
+    /// None: these dials are possible.
+    pub fn msm() -> Result<Self, DialsError> {
+        Self::with_dials(Handover::Msm, 3, 1)
     }
 
     /// The defaults: four nodes, threshold one, `witness`.

@@ -10,6 +10,8 @@ use tacit_groth16::{CircuitId, ProvingKey, qap};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::kept::KeySource;
+
 /// A witness that is ready to be dealt with one handover. Its secrets are wiped when this is dropped.
 pub struct Prepared<C: Curve> {
     pub(crate) layout: Layout,
@@ -20,6 +22,8 @@ pub struct Prepared<C: Curve> {
     quotient: Zeroizing<Vec<C::Scalar>>,
     /// Constraints that were checked, if they were.
     pub(crate) checked: Option<usize>,
+    /// For judging answers.
+    pub(crate) key_source: Option<KeySource<C>>,
 }
 
 /// Why a witness is not dealt. All of it is found before anything leaves this process.
@@ -51,6 +55,12 @@ pub enum WitnessError {
         /// In the key.
         key: usize,
     },
+    /// The handover hands over no witness.
+    #[error("the handover `{handover}` hands over no witness; for a proof take `witness` or `quotient`")]
+    Handover {
+        /// The handover.
+        handover: Handover,
+    },
     /// The key's domain does not exist in this field.
     #[error("the proving key is unusable: {0}")]
     Domain(#[from] DomainError),
@@ -71,6 +81,9 @@ impl<C: Curve> Prepared<C> {
         constraints: Option<&R1cs<<C as Groups>::Scalar>>,
         handover: Handover,
     ) -> Result<Self, WitnessError> {
+        if handover == Handover::Msm {
+            return Err(WitnessError::Handover { handover });
+        }
         let length = WitnessError::Length { expected: key.n_wires, got: witness.len() };
         if witness.len() != key.n_wires {
             return Err(length);
@@ -102,7 +115,15 @@ impl<C: Curve> Prepared<C> {
             private: Zeroizing::new(private.to_vec()),
             quotient,
             checked: constraints.map(|r1cs| r1cs.constraints.len()),
+            key_source: None,
         })
+    }
+
+    /// With this, answers that do not agree are computed again, so that whoever answered wrongly is known; without it there
+    /// are only suspects. It is called when there is something to judge, and gives the key that this was prepared with.
+    #[must_use]
+    pub fn judging_with(self, key_source: KeySource<C>) -> Self {
+        Self { key_source: Some(key_source), ..self }
     }
 
     /// The circuit's name on the network.

@@ -8,6 +8,7 @@ use tacit_groth16::CircuitId;
 use tacit_wire::Digest32;
 
 use crate::committee::Member;
+use crate::kept::Finding;
 
 /// Something happened. Events of one job arrive in the order of their phases; events about nodes interleave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub enum Event {
     Dealt {
         /// The deal.
         deal: Digest32,
-        /// Private wires that were shared.
+        /// Private wires that were shared; of a vector, its scalars.
         private_wires: usize,
     },
     /// A node's package is sealed to the node.
@@ -99,6 +100,18 @@ pub enum Event {
         /// Members that may have answered wrongly.
         suspects: Vec<Member>,
     },
+    /// A node is lost, and another one takes its place with the same package.
+    Replaced {
+        /// Who is lost.
+        lost: Member,
+        /// Who takes the place.
+        by: Member,
+    },
+    /// An answer was computed again here, or a node contradicted itself.
+    Judged {
+        /// What was found.
+        finding: Finding,
+    },
     /// The job is given up and the witness is shared afresh, with new randomness.
     DealtAgain {
         /// Which attempt begins, from 2.
@@ -106,7 +119,7 @@ pub enum Event {
         /// Why the last one failed.
         reason: String,
     },
-    /// The proof is made and the pairing check holds.
+    /// The proof is made and the pairing check holds, or the sum and its MAC is right.
     Verified {
         /// How many answers were at hand.
         answers: usize,

@@ -86,6 +86,18 @@ impl JobTicket {
         self.assembler.is_some()
     }
 
+    /// The seat whose package a sealing key opens.
+    pub(crate) fn seat_with_key(&self, key: &[u8; 32]) -> Option<&TicketSeat> {
+        self.seats.iter().find(|s| s.assignment.assignment.seat.sealing_key == *key)
+    }
+
+    /// Another node sits there now.
+    pub(crate) fn replace(&mut self, seat: TicketSeat) {
+        if let Some(place) = self.seats.iter_mut().find(|s| s.member.index == seat.member.index) {
+            *place = seat;
+        }
+    }
+
     pub(crate) fn seat(&self, index: u8) -> Option<&TicketSeat> {
         self.seats.iter().find(|s| s.member.index == index)
     }

@@ -1,4 +1,4 @@
-//! Circuits' files: content-addressed, checked once when they come in.
+//! Files of circuits and bases: content-addressed, checked once when they come in.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -9,9 +9,11 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tacit_algebra::{Bls12_381, Bn254, Check, Curve, CurveId};
 use tacit_circom::{R1cs, Zkey, r1cs, zkey};
+use tacit_delegate::msm::bases::{self, Bases};
 use tacit_groth16::ProvingKey;
 use tacit_vault::VaultError;
 use tacit_vault::dir::{create_private, sync_parent};
+use tacit_wire::status::CircuitKind;
 use tacit_wire::{Blame, Digest32};
 use tokio::io::AsyncWriteExt;
 
@@ -19,6 +21,7 @@ use crate::error::ApiError;
 use crate::store::CircuitRow;
 
 const ZKEY: &str = "circuit.zkey";
+const BASES: &str = "bases";
 const R1CS: &str = "circuit.r1cs";
 const VERIFICATION_KEY: &str = "verification_key.json";
 const INCOMING: &str = "incoming";
@@ -46,12 +49,13 @@ impl Drop for Incoming {
     }
 }
 
-/// A proving key that passed every check.
+/// A proving key, or bases, that passed every check.
 #[derive(Debug)]
-pub struct CheckedKey {
+pub struct Checked {
     /// What it is.
     pub row: CircuitRow,
-    verification_key: String,
+    /// Of a proving key.
+    verification_key: Option<String>,
 }
 
 impl CircuitFiles {
@@ -105,28 +109,30 @@ impl CircuitFiles {
         Ok(incoming)
     }
 
-    /// Checks a proving key in full. Blocks for as long as that takes.
-    pub fn check_zkey(
-        &self,
-        incoming: &Incoming,
-        expected: &Digest32,
-        now: u64,
-    ) -> Result<CheckedKey, ApiError> {
+    /// Checks a proving key, or bases, in full: the file's first bytes say which it is. Blocks for as long as that takes.
+    pub fn check(&self, incoming: &Incoming, expected: &Digest32, now: u64) -> Result<Checked, ApiError> {
         let bytes = std::fs::read(&incoming.path).map_err(|e| ApiError::internal("reading an upload", e))?;
+        if bases::is_bases(&bytes) {
+            return match bases::curve_of(&bytes).map_err(|e| ApiError::unprocessable("malformed_bases", e))? {
+                CurveId::Bn254 => check_bases::<Bn254>(&bytes, expected, now),
+                CurveId::Bls12_381 => check_bases::<Bls12_381>(&bytes, expected, now),
+            };
+        }
         match zkey::curve_of(&bytes).map_err(|e| ApiError::unprocessable("malformed_zkey", e))? {
             CurveId::Bn254 => check_zkey::<Bn254>(&bytes, expected, now),
             CurveId::Bls12_381 => check_zkey::<Bls12_381>(&bytes, expected, now),
         }
     }
 
-    /// Puts a checked proving key in its place. Replaces what is there: it has the same circuit id.
-    pub fn keep_zkey(&self, incoming: Incoming, key: &CheckedKey) -> Result<(), ApiError> {
-        let folder = self.folder(&key.row.id);
-        let verification_key = folder.join(VERIFICATION_KEY);
+    /// Puts a checked file in its place. Replaces what is there: it has the same id.
+    pub fn keep(&self, incoming: Incoming, checked: &Checked) -> Result<(), ApiError> {
+        let folder = self.folder(&checked.row.id);
         let keep = || -> Result<(), VaultError> {
             create_private(&folder)?;
-            tacit_vault::dir::write_secret(&verification_key, key.verification_key.as_bytes())?;
-            rename(&incoming.path, &folder.join(ZKEY))
+            if let Some(json) = &checked.verification_key {
+                tacit_vault::dir::write_secret(&folder.join(VERIFICATION_KEY), json.as_bytes())?;
+            }
+            rename(&incoming.path, &folder.join(name_of(checked.row.kind)))
         };
         keep().map_err(|e| ApiError::internal("storing a circuit", e))
     }
@@ -136,6 +142,10 @@ impl CircuitFiles {
     pub fn check_r1cs(&self, incoming: &Incoming, circuit: &CircuitRow) -> Result<(), ApiError> {
         let bytes = std::fs::read(&incoming.path).map_err(|e| ApiError::internal("reading an upload", e))?;
         let curve = r1cs::curve_of(&bytes).map_err(|e| ApiError::unprocessable("malformed_r1cs", e))?;
+        if circuit.kind != CircuitKind::Circuit {
+            let message = format!("{} are bases: no constraint system belongs to them", circuit.id);
+            return Err(ApiError::unprocessable("r1cs_mismatch", message));
+        }
         let (n_wires, n_public) = match curve {
             CurveId::Bn254 => sizes::<Bn254>(&bytes),
             CurveId::Bls12_381 => sizes::<Bls12_381>(&bytes),
@@ -166,9 +176,15 @@ impl CircuitFiles {
             .map_err(|e| ApiError::internal("reading a constraint system", e))
     }
 
-    /// A piece of a circuit's proving key, and the bytes of the whole file. Blocks.
-    pub fn read_zkey(&self, id: &Digest32, offset: u64, len: usize) -> std::io::Result<(Vec<u8>, u64)> {
-        let mut file = File::open(self.folder(id).join(ZKEY))?;
+    /// A piece of a circuit's proving key, or of bases, and the bytes of the whole file. Blocks.
+    pub fn read_piece(
+        &self,
+        id: &Digest32,
+        kind: CircuitKind,
+        offset: u64,
+        len: usize,
+    ) -> std::io::Result<(Vec<u8>, u64)> {
+        let mut file = File::open(self.folder(id).join(name_of(kind)))?;
         let total = file.metadata()?.len();
         file.seek(SeekFrom::Start(offset))?;
         let mut piece = Vec::new();
@@ -187,23 +203,54 @@ fn rename(from: &Path, to: &Path) -> Result<(), VaultError> {
     sync_parent(to)
 }
 
-fn check_zkey<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<CheckedKey, ApiError> {
+fn name_of(kind: CircuitKind) -> &'static str {
+    match kind {
+        CircuitKind::Bases => BASES,
+        _ => ZKEY,
+    }
+}
+
+fn check_id(what: &str, id: Digest32, expected: &Digest32) -> Result<(), ApiError> {
+    if id == *expected {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "circuit_id_mismatch",
+        Blame::Client,
+        format!("{what} {id}, it was uploaded as {expected}"),
+    ))
+}
+
+fn check_bases<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<Checked, ApiError> {
+    let bases = Bases::<C>::read(bytes).map_err(|e| ApiError::unprocessable("malformed_bases", e))?;
+    let id = Digest32(bases.id().0);
+    check_id("this file is bases", id, expected)?;
+    let row = CircuitRow {
+        id,
+        kind: CircuitKind::Bases,
+        curve: C::ID.code(),
+        n_wires: bases.points().len() as u64,
+        n_public: 0,
+        log_domain: 0,
+        zkey_bytes: bytes.len() as u64,
+        r1cs: None,
+        added_at: now,
+    };
+    Ok(Checked { row, verification_key: None })
+}
+
+fn check_zkey<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<Checked, ApiError> {
     let malformed = |e: &dyn std::fmt::Display| ApiError::unprocessable("malformed_zkey", e);
     let zkey = Zkey::<C>::read(bytes, Check::Full).map_err(|e| malformed(&e))?;
     let key = ProvingKey::from_zkey(zkey).map_err(|e| malformed(&e))?;
     let id = Digest32(key.circuit_id.0);
-    if id != *expected {
-        return Err(ApiError::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "circuit_id_mismatch",
-            Blame::Client,
-            format!("this zkey is circuit {id}, it was uploaded as {expected}"),
-        ));
-    }
+    check_id("this zkey is circuit", id, expected)?;
     key.check().map_err(|e| ApiError::unprocessable("unsound_zkey", e))?;
-    Ok(CheckedKey {
+    Ok(Checked {
         row: CircuitRow {
             id,
+            kind: CircuitKind::Circuit,
             curve: C::ID.code(),
             n_wires: key.n_wires as u64,
             n_public: key.n_public as u64,
@@ -212,7 +259,7 @@ fn check_zkey<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<C
             r1cs: None,
             added_at: now,
         },
-        verification_key: key.vk.to_json(),
+        verification_key: Some(key.vk.to_json()),
     })
 }
 

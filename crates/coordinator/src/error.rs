@@ -124,6 +124,7 @@ impl From<PeerMisbehaved> for ApiError {
             PeerMisbehaved::ForgedAssignment(_) => "forged_assignment",
             PeerMisbehaved::WrongDeal { .. } => "wrong_deal",
             PeerMisbehaved::SwappedEnvelope { .. } => "envelope_digest",
+            PeerMisbehaved::ForgedCancellation(_) => "forged_cancellation",
             PeerMisbehaved::MalformedHeader(_) => "malformed_header",
             _ => "invalid",
         };

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId};
 use tacit_delegate::encoding::Malformed;
-use tacit_delegate::{DealHeader, EncodingError, header};
+use tacit_delegate::{DealHeader, EncodingError, Handover, header};
 use tacit_wire::messages::{Assembler, Delivery, SubmitJob};
 use tacit_wire::status::{
-    DeliveryInfo, DeliveryState, DialsInfo, ErrorBody, JobState as PublicState, JobStatus, RefusalInfo,
+    CircuitKind, DeliveryInfo, DeliveryState, DialsInfo, ErrorBody, JobState as PublicState, JobStatus,
+    RefusalInfo,
 };
 use tacit_wire::{Digest32, IdentityKey, PeerMisbehaved};
 
@@ -144,6 +145,17 @@ fn check_time(header: &HeaderFacts, now: u64, longest: u64) -> Result<(), ApiErr
 }
 
 fn check_circuit(header: &HeaderFacts, circuit: &CircuitRow) -> Result<(), ApiError> {
+    let (is_msm, is_bases) = (header.dials.handover() == Handover::Msm, circuit.kind == CircuitKind::Bases);
+    if is_msm != is_bases {
+        let message = format!(
+            "the handover `{}` is for {}, {} {}",
+            header.handover,
+            if is_msm { "bases" } else { "circuits" },
+            circuit.id,
+            if is_bases { "are bases" } else { "is a circuit" },
+        );
+        return Err(ApiError::unprocessable("circuit_kind", message));
+    }
     if header.curve.code() != circuit.curve {
         let message = format!("the deal is over {}, circuit {} over another curve", header.curve, circuit.id);
         return Err(ApiError::unprocessable("curve_mismatch", message));
@@ -159,6 +171,10 @@ fn check_circuit(header: &HeaderFacts, circuit: &CircuitRow) -> Result<(), ApiEr
 }
 
 fn check_assembler(service: &Service, header: &HeaderFacts, coordinator: bool) -> Result<(), ApiError> {
+    if coordinator && header.dials.handover() == Handover::Msm {
+        let message = "with the handover `msm` the client assembles: nobody else can tell a right sum, and the sum is secret";
+        return Err(ApiError::unprocessable("unsupported_assembler", message));
+    }
     match (coordinator, service.assembler_key(&header.assembler_key)) {
         (true, None) => Err(ApiError::unprocessable(
             "unknown_assembler_key",
@@ -189,32 +205,49 @@ fn check_deliveries(
     }
     let mut nodes = HashSet::new();
     let mut seats = Vec::with_capacity(deliveries.len());
-    for (place, Delivery { assignment, envelope }) in (1..=header.n).zip(deliveries) {
-        if assignment.place(header.dials) != Some(place) {
-            let seat = &assignment.assignment.seat;
-            let message = format!(
-                "delivery {place} is for group {}, slice {}, index {}: groups and their indices stand in order",
-                seat.group, seat.slice, seat.index
-            );
+    for (place, delivery) in (1..=header.n).zip(deliveries) {
+        let seat = check_delivery(service, header, delivery)?;
+        if seat.index != place {
+            let message = format!("delivery {place} is for place {}: places stand in order", seat.index);
             return Err(ApiError::unprocessable("committee_order", message));
         }
-        let node = assignment.node();
-        if assignment.deal() != header.deal {
-            return Err(PeerMisbehaved::WrongDeal { expected: header.deal, got: assignment.deal() }.into());
-        }
-        if service.registry.name_of(&node).is_none() {
-            let message =
-                format!("place {place} is assigned to {node}, which is no node of this coordinator");
-            return Err(ApiError::unprocessable("unknown_node", message));
-        }
-        if !nodes.insert(node) {
+        if !nodes.insert(seat.node) {
+            let node = seat.node;
             let message = format!("node {node} has two seats: together their shares are worth two nodes'");
             return Err(ApiError::unprocessable("duplicate_node", message));
         }
-        assignment.verify_envelope(&header.client, &envelope)?;
-        seats.push(NewSeat { index: place, node, assignment: assignment.encode(), envelope });
+        seats.push(seat);
     }
     Ok(seats)
+}
+
+/// One delivery: of this deal, for a place that it has, to a node that is known here, with the envelope that the client signed for.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check_delivery(
+    service: &Service,
+    header: &HeaderFacts,
+    Delivery { assignment, envelope }: Delivery,
+) -> Result<NewSeat, ApiError> {
+    let Some(place) = assignment.place(header.dials) else {
+        let seat = &assignment.assignment.seat;
+        let message = format!(
+            "the deal has no place for group {}, slice {}, index {}",
+            seat.group, seat.slice, seat.index
+        );
+        return Err(ApiError::unprocessable("no_such_place", message));
+    };
+    let node = assignment.node();
+    if assignment.deal() != header.deal {
+        return Err(PeerMisbehaved::WrongDeal { expected: header.deal, got: assignment.deal() }.into());
+    }
+    if service.registry.name_of(&node).is_none() {
+        let message = format!("place {place} is assigned to {node}, which is no node of this coordinator");
+        return Err(ApiError::unprocessable("unknown_node", message));
+    }
+    assignment.verify_envelope(&header.client, &envelope)?;
+    Ok(NewSeat { index: place, node, assignment: assignment.encode(), envelope })
 }
 
 /// A job as clients see it.
@@ -234,11 +267,17 @@ pub fn status(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Result<JobS
         JobState::Expired => PublicState::Expired,
     };
     let error = row.failure.as_deref().map(parse::<ErrorBody>).transpose()?;
+    let dials = header::dials_of(&row.header).map_err(|e| ApiError::internal("reading its database", e))?;
     Ok(JobStatus {
         id: row.deal,
         state,
         circuit: row.circuit,
-        dials: DialsInfo { n: row.n, t: row.t, handover: row.handover.clone() },
+        dials: DialsInfo {
+            n: dials.nodes(),
+            t: dials.threshold(),
+            groups: dials.groups(),
+            handover: row.handover.clone(),
+        },
         created: row.created_at,
         expires: row.expiry,
         nodes,

@@ -16,7 +16,7 @@ use tacit_wire::messages::{
     node::MAX_CHUNK_BYTES,
 };
 use tacit_wire::status::RefusalInfo;
-use tacit_wire::{Blame, Digest32, Message, PROTOCOL_VERSION, Purpose, SignedAssignment};
+use tacit_wire::{Blame, Digest32, IdentityKey, Message, PROTOCOL_VERSION, Purpose, SignedAssignment};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -256,13 +256,20 @@ async fn try_offer(
     deal: Digest32,
     index: u8,
 ) -> Result<After, StoreError> {
-    let Some(row) = service.store.offer(&deal, index).await? else { return Ok(After::Settled) };
+    let Some(row) = service.store.offer(&deal, index, &connection.peer_identity()).await? else {
+        return Ok(After::Settled);
+    };
     let assignment =
         SignedAssignment::decode(&row.assignment).map_err(|_| StoreError::Damaged("an assignment"))?;
     let time = Duration::from_secs(row.expiry.saturating_sub(service.clock.now()).saturating_add(1));
     let frame =
         Offer { header: row.header, assignment: assignment.clone(), envelope: row.envelope }.to_frame();
-    let reply = ask(connection, frame, time).await;
+    let node = connection.peer_identity();
+    let reply = tokio::select! {
+        reply = ask(connection, frame, time) => reply,
+        // Dropping the stream tells the node, which need not compute any more.
+        () = unwanted(service, deal, index, node) => return Ok(After::Settled),
+    };
     let misbehaved = |text: String| Refusal::new(RefusalCode::Malformed, Blame::Node, text);
     let refusal = match reply {
         Ok(Message::Answer(answer)) => match answer.acknowledgement.verify(&assignment.assignment) {
@@ -292,6 +299,22 @@ async fn try_offer(
     };
     record(service, connection, deal, index, &Err(refusal)).await?;
     Ok(After::Settled)
+}
+
+/// Returns when a node's answer is no longer wanted: the job has ended, or the place is another node's.
+async fn unwanted(service: &Service, deal: Digest32, index: u8, node: IdentityKey) {
+    let mut changes = service.polls.subscribe(deal);
+    loop {
+        match service.store.is_wanted(&deal, index, &node).await {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(error) => tracing::error!(%error, "cannot tell whether an offer is still wanted"),
+        }
+        if changes.changed().await.is_err() {
+            // Nobody will say: the reply's own deadline ends the wait.
+            return std::future::pending().await;
+        }
+    }
 }
 
 async fn ask(connection: &Connection, frame: Vec<u8>, time: Duration) -> Result<Message, NetError> {
@@ -400,8 +423,8 @@ async fn send_circuit(
     CircuitRequest { circuit, mut offset }: CircuitRequest,
     time: Duration,
 ) -> Result<(), NetError> {
-    match service.store.circuit(&circuit).await {
-        Ok(Some(_)) => {}
+    let kind = match service.store.circuit(&circuit).await {
+        Ok(Some(row)) => row.kind,
         Ok(None) => {
             let text = format!("no circuit {circuit} is registered here");
             return stream.send(&Refusal::new(RefusalCode::UnknownCircuit, Blame::Client, text), time).await;
@@ -411,11 +434,12 @@ async fn send_circuit(
             let refusal = Refusal::new(RefusalCode::Internal, Blame::Coordinator, "the database failed");
             return stream.send(&refusal, time).await;
         }
-    }
+    };
     loop {
         let files = service.circuits.clone();
         let read =
-            tokio::task::spawn_blocking(move || files.read_zkey(&circuit, offset, MAX_CHUNK_BYTES)).await;
+            tokio::task::spawn_blocking(move || files.read_piece(&circuit, kind, offset, MAX_CHUNK_BYTES))
+                .await;
         let (bytes, total) = match read {
             Ok(Ok(piece)) => piece,
             Ok(Err(error)) => {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tacit_wire::messages::Hello;
+use tacit_wire::messages::{HeldSlice, Hello};
 use tacit_wire::status::{DeliveryState, HexCertificate, NodeInfo};
 use tacit_wire::{Digest32, IdentityKey, SealingKeyCertificate};
 use tokio::sync::Notify;
@@ -41,6 +41,8 @@ struct Announced {
     certificate: SealingKeyCertificate,
     software: String,
     circuits: Vec<Digest32>,
+    slices: Vec<HeldSlice>,
+    bases_per_second: u64,
 }
 
 /// A connection's place in the registry; leaving it is dropping it.
@@ -104,6 +106,8 @@ impl Registry {
             connected: e.session.is_some() && e.announced.is_some(),
             software: e.announced.as_ref().map(|a| a.software.clone()).unwrap_or_default(),
             circuits: e.announced.as_ref().map(|a| a.circuits.clone()).unwrap_or_default(),
+            slices: e.announced.as_ref().map(|a| a.slices.clone()).unwrap_or_default(),
+            bases_per_second: e.announced.as_ref().map_or(0, |a| a.bases_per_second),
         };
         self.order.iter().filter_map(|id| nodes.get(id)).map(info).collect()
     }
@@ -141,6 +145,8 @@ impl Seat {
                 certificate: hello.certificate.clone(),
                 software: hello.software.clone(),
                 circuits: hello.circuits.clone(),
+                slices: hello.slices.clone(),
+                bases_per_second: hello.bases_per_second,
             });
         });
     }

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqlitePool, Transaction};
 use tacit_delegate::header;
 use tacit_vault::VaultError;
+use tacit_wire::status::CircuitKind;
 use tacit_wire::{Digest32, IdentityKey};
 use thiserror::Error;
 
@@ -77,20 +78,22 @@ impl SeatState {
     }
 }
 
-/// A circuit as it is listed.
+/// A circuit, or bases, as they are listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CircuitRow {
-    /// Digest of the key's proving sections.
+    /// Digest of the key's proving sections, or of the file of bases.
     pub id: Digest32,
+    /// Which of the two.
+    pub kind: CircuitKind,
     /// Code of the curve.
     pub curve: u8,
-    /// All wires, the constant one included.
+    /// All wires, the constant one included; or the number of bases.
     pub n_wires: u64,
     /// Public wires, the constant one not included.
     pub n_public: u64,
     /// `log2` of the domain's size.
     pub log_domain: u32,
-    /// Bytes of the zkey.
+    /// Bytes of the file.
     pub zkey_bytes: u64,
     /// BLAKE3 digest and bytes of the constraint system, where one was registered.
     pub r1cs: Option<(Digest32, u64)>,
@@ -149,6 +152,23 @@ pub enum Insertion {
     Conflict,
     /// Too many jobs are open.
     Full,
+}
+
+/// What became of a node's replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reassigned {
+    /// The place is the new node's; whose it was.
+    Done(IdentityKey),
+    /// It was so already.
+    Same,
+    /// The job has ended, or is over.
+    Ended,
+    /// The place's node has answered.
+    Answered,
+    /// The node has, or had, a place of this job.
+    HasPlace(u8),
+    /// There is no such job or place.
+    Unknown,
 }
 
 /// A job without its envelopes and answers.
@@ -296,8 +316,8 @@ impl Store {
     /// Adds a circuit; `false` where it is known already.
     pub async fn add_circuit(&self, c: &CircuitRow) -> Result<bool> {
         let done = sqlx::query(
-            "INSERT INTO circuits (id, curve, n_wires, n_public, log_domain, zkey_bytes, added_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO circuits (id, curve, n_wires, n_public, log_domain, zkey_bytes, added_at, kind)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
         )
         .bind(c.id.0.as_slice())
         .bind(i64::from(c.curve))
@@ -306,6 +326,7 @@ impl Store {
         .bind(i64::from(c.log_domain))
         .bind(signed(c.zkey_bytes))
         .bind(signed(c.added_at))
+        .bind(i64::from(c.kind == CircuitKind::Bases))
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -396,6 +417,7 @@ impl Store {
             .bind(SeatState::Waiting as i64)
             .execute(&mut *tx)
             .await?;
+            hold(&mut tx, &job.deal, seat).await?;
         }
         tx.commit().await?;
         Ok(Insertion::New)
@@ -459,14 +481,16 @@ impl Store {
         rows.iter().map(|r| Ok((digest(r, "deal")?, small(r, "idx")?))).collect()
     }
 
-    /// What to offer; `None` once the job has ended or the node has spoken.
-    pub async fn offer(&self, deal: &Digest32, index: u8) -> Result<Option<OfferRow>> {
+    /// What to offer to a node; `None` once the job has ended, the node has spoken, or the place is another's.
+    pub async fn offer(&self, deal: &Digest32, index: u8, node: &IdentityKey) -> Result<Option<OfferRow>> {
         let row = sqlx::query(
             "SELECT j.header, j.expiry, a.assignment, a.envelope FROM assignments a JOIN jobs j ON j.deal = a.deal
-             WHERE a.deal = $1 AND a.idx = $2 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL",
+             WHERE a.deal = $1 AND a.idx = $2 AND a.node = $3 AND a.state = 0 AND a.envelope IS NOT NULL
+                   AND j.ended_at IS NULL",
         )
         .bind(deal.0.as_slice())
         .bind(i64::from(index))
+        .bind(node.0.as_slice())
         .fetch_optional(&self.pool)
         .await?;
         row.map(|r| {
@@ -544,7 +568,8 @@ impl Store {
         .await?;
         let tally = tally(&mut tx, deal).await?;
         let possible = tally.answered.iter().chain(&tally.waiting).copied();
-        let state = if !dials.suffice(possible) {
+        // A client that assembles can still give the packages of nodes that refused to others; for one that went away nobody will.
+        let state = if assembler != 0 && !dials.suffice(possible) {
             JobState::Failed
         } else if !dials.suffice(tally.answered.iter().copied()) {
             JobState::Open
@@ -559,6 +584,91 @@ impl Store {
         let [answered, waiting] =
             [&tally.answered, &tally.waiting].map(|places| u8::try_from(places.len()).unwrap_or(u8::MAX));
         Ok(Recorded::New { state, answered, waiting, assemble })
+    }
+
+    /// Gives a place of an open job to another node, unless its node has answered.
+    pub async fn reassign(&self, deal: &Digest32, new: &NewSeat, now: u64) -> Result<Reassigned> {
+        let mut tx = self.write().await?;
+        let seat = sqlx::query(
+            "SELECT a.node, a.assignment, a.state, j.expiry, j.ended_at FROM assignments a JOIN jobs j ON j.deal = a.deal
+             WHERE a.deal = $1 AND a.idx = $2",
+        )
+        .bind(deal.0.as_slice())
+        .bind(i64::from(new.index))
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(seat) = seat else { return Ok(Reassigned::Unknown) };
+        if seat.try_get::<Vec<u8>, _>("assignment")? == new.assignment {
+            return Ok(Reassigned::Same);
+        }
+        let over = unsigned(seat.try_get("expiry")?)? < now;
+        if over || seat.try_get::<Option<i64>, _>("ended_at")?.is_some() {
+            return Ok(Reassigned::Ended);
+        }
+        if SeatState::from_code(seat.try_get("state")?)? == SeatState::Answered {
+            return Ok(Reassigned::Answered);
+        }
+        let holds = sqlx::query("SELECT idx FROM holders WHERE deal = $1 AND node = $2")
+            .bind(deal.0.as_slice())
+            .bind(new.node.0.as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(row) = holds {
+            return Ok(Reassigned::HasPlace(small(&row, "idx")?));
+        }
+        sqlx::query(
+            "UPDATE assignments SET node = $3, assignment = $4, envelope = $5, envelope_bytes = $6, state = $7,
+                    answer = NULL, contradiction = NULL, refusal = NULL, answered_at = NULL
+             WHERE deal = $1 AND idx = $2",
+        )
+        .bind(deal.0.as_slice())
+        .bind(i64::from(new.index))
+        .bind(new.node.0.as_slice())
+        .bind(new.assignment.as_slice())
+        .bind(new.envelope.as_slice())
+        .bind(signed(new.envelope.len() as u64))
+        .bind(SeatState::Waiting as i64)
+        .execute(&mut *tx)
+        .await?;
+        hold(&mut tx, deal, new).await?;
+        sqlx::query("UPDATE jobs SET version = version + 1 WHERE deal = $1")
+            .bind(deal.0.as_slice())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Reassigned::Done(IdentityKey(digest(&seat, "node")?.0)))
+    }
+
+    /// Whether this node's word about a place is still wanted.
+    pub async fn is_wanted(&self, deal: &Digest32, index: u8, node: &IdentityKey) -> Result<bool> {
+        let row = sqlx::query(
+            "SELECT 1 FROM assignments a JOIN jobs j ON j.deal = a.deal
+             WHERE a.deal = $1 AND a.idx = $2 AND a.node = $3 AND a.state = 0 AND j.ended_at IS NULL",
+        )
+        .bind(deal.0.as_slice())
+        .bind(i64::from(index))
+        .bind(node.0.as_slice())
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.is_some())
+    }
+
+    /// Ends a job of which its client needs nothing more: done if it had enough answers, else failed with `gave_up` (JSON). Returns
+    /// whether it had not ended.
+    pub async fn cancel(&self, deal: &Digest32, gave_up: &str, now: u64) -> Result<bool> {
+        let mut tx = self.write().await?;
+        let row = sqlx::query("SELECT state, assembler FROM jobs WHERE deal = $1 AND ended_at IS NULL")
+            .bind(deal.0.as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { return Ok(false) };
+        // What this coordinator assembles is done with its proof alone.
+        let ready =
+            JobState::from_code(row.try_get("state")?)? == JobState::Ready && small(&row, "assembler")? == 0;
+        let (state, failure) = if ready { (JobState::Done, None) } else { (JobState::Failed, Some(gave_up)) };
+        set_state(&mut tx, deal, state, failure, None, now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Ends a job with a proof or a failure (JSON both), unless it has ended; returns whether it did.
@@ -640,6 +750,17 @@ impl Store {
     }
 }
 
+/// Notes that a node has, or had, a place.
+async fn hold(tx: &mut Transaction<'static, Sqlite>, deal: &Digest32, seat: &NewSeat) -> Result<()> {
+    sqlx::query("INSERT INTO holders (deal, node, idx) VALUES ($1, $2, $3)")
+        .bind(deal.0.as_slice())
+        .bind(seat.node.0.as_slice())
+        .bind(i64::from(seat.index))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 async fn tally(tx: &mut Transaction<'static, Sqlite>, deal: &Digest32) -> Result<Tally> {
     let rows = sqlx::query("SELECT idx, state FROM assignments WHERE deal = $1")
         .bind(deal.0.as_slice())
@@ -694,6 +815,11 @@ fn circuit_row(row: &SqliteRow) -> Result<CircuitRow> {
     };
     Ok(CircuitRow {
         id: digest(row, "id")?,
+        kind: match small(row, "kind")? {
+            0 => CircuitKind::Circuit,
+            1 => CircuitKind::Bases,
+            _ => return Err(StoreError::Damaged("a circuit's kind")),
+        },
         curve: small(row, "curve")?,
         n_wires: unsigned(row.try_get("n_wires")?)?,
         n_public: unsigned(row.try_get("n_public")?)?,

@@ -15,7 +15,7 @@ use tacit_sharing::{SharingError, interpolate};
 use thiserror::Error;
 
 use crate::blame::{self, Culprit};
-use crate::dials::Dials;
+use crate::dials::{Dials, Handover};
 use crate::header::DealHeader;
 use crate::response::Answer;
 
@@ -92,9 +92,7 @@ pub enum AssembleError {
     #[error(
         "the nodes' answers contradict one another and none of the {tried} subsets tried gives a proof: \
          some of nodes {} answered wrongly. {}",
-        blame::list(.answered),
-        if .silent.is_empty() { "Deal afresh, to a disjoint committee".to_owned() }
-        else { format!("Wait for nodes {}, or deal afresh to a disjoint committee", blame::list(.silent)) }
+        blame::list(.answered), way_out(.silent)
     )]
     Contradiction {
         /// Nodes that answered.
@@ -104,9 +102,36 @@ pub enum AssembleError {
         /// Subsets tried.
         tried: usize,
     },
+    /// The deal's answers are of another kind.
+    #[error("answers with the handover `{handover}` are not assembled so: they give {}", if matches!(.handover, Handover::Msm) { "a sum, not a proof" } else { "a proof, not a sum" })]
+    Handover {
+        /// The deal's handover.
+        handover: Handover,
+    },
+    /// With the handover `msm`: no sufficient subset of the answers agrees with the MAC that was dealt with the vector.
+    #[error(
+        "no {needed} of the {} answers give a sum that agrees with its MAC: at least {} of nodes {} answered wrongly. {}",
+        .answered.len(), (.answered.len() + 1).saturating_sub(*.needed), blame::list(.answered), way_out(.silent)
+    )]
+    NoAuthenticSum {
+        /// Answers that suffice.
+        needed: usize,
+        /// Nodes that answered.
+        answered: Vec<u8>,
+        /// Nodes that did not.
+        silent: Vec<u8>,
+    },
     /// The field is too small for this committee.
     #[error(transparent)]
     Sharing(#[from] SharingError),
+}
+
+fn way_out(silent: &[u8]) -> String {
+    if silent.is_empty() {
+        "Deal afresh, to a disjoint committee".to_owned()
+    } else {
+        format!("Wait for nodes {}, or deal afresh to a disjoint committee", blame::list(silent))
+    }
 }
 
 impl AssembleError {
@@ -115,8 +140,10 @@ impl AssembleError {
         match self {
             Self::TooFew { silent, .. } => silent.iter().map(|place| Culprit::Node(*place)).collect(),
             Self::Place { .. } | Self::Duplicate { .. } => vec![Culprit::Coordinator],
-            Self::PublicInputs { .. } | Self::Sharing(_) => vec![Culprit::Nobody],
-            Self::Invalid { .. } | Self::Contradiction { .. } => vec![Culprit::Unknown],
+            Self::PublicInputs { .. } | Self::Handover { .. } | Self::Sharing(_) => vec![Culprit::Nobody],
+            Self::Invalid { .. } | Self::Contradiction { .. } | Self::NoAuthenticSum { .. } => {
+                vec![Culprit::Unknown]
+            }
         }
     }
 }
@@ -132,9 +159,12 @@ pub fn assemble<G: Groups>(
     answers: &[Answer<G>],
 ) -> Result<Assembled<G>, AssembleError> {
     let dials = header.terms.dials;
+    if let handover @ Handover::Msm = dials.handover() {
+        return Err(AssembleError::Handover { handover });
+    }
     let groups = by_group(dials, answers)?;
     let deal = header.deal_id().0;
-    let order = subsets::Order::new(&deal, answers);
+    let order = subsets::Order::new(&deal, answers.iter().map(|a| (a.place, a.response.encode())));
     match &groups[..] {
         [only] => of_one_group(vk, header, only, order),
         several => of_groups(vk, header, several, &order),
@@ -437,30 +467,28 @@ impl<G: Groups> Candidate<G> {
     }
 }
 
-mod subsets {
+pub(crate) mod subsets {
     //! In which order subsets of the answers are tried.
 
-    use tacit_algebra::Groups;
-
     use crate::labels;
-    use crate::response::Answer;
 
     /// Follows from the answers' digest, so that liars cannot put themselves where most of the search is spent.
-    pub(super) struct Order(blake3::Hasher);
+    pub(crate) struct Order(blake3::Hasher);
 
     impl Order {
-        pub(super) fn new<G: Groups>(deal: &[u8; 32], answers: &[Answer<G>]) -> Self {
+        /// Of answers given by place and encoding.
+        pub(crate) fn new(deal: &[u8; 32], answers: impl Iterator<Item = (u8, Vec<u8>)>) -> Self {
             let mut hasher = blake3::Hasher::new_derive_key(labels::SUBSET_ORDER);
             hasher.update(deal);
-            for answer in answers {
-                hasher.update(&[answer.place]);
-                hasher.update(&answer.response.encode());
+            for (place, response) in answers {
+                hasher.update(&[place]);
+                hasher.update(&response);
             }
             Self(hasher)
         }
 
         /// All subsets of `size` of a group's `m <= 16` answers, as bits: the first answers first, then the others.
-        pub(super) fn subsets(&self, group: u8, m: usize, size: usize) -> Vec<u32> {
+        pub(crate) fn subsets(&self, group: u8, m: usize, size: usize) -> Vec<u32> {
             let first = (1u32 << size) - 1;
             if m == size {
                 return vec![first];

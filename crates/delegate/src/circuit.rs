@@ -6,6 +6,7 @@ use tacit_algebra::{Groups, Point};
 use tacit_groth16::{CircuitId, ProvingKey};
 
 use crate::dials::Handover;
+use crate::package::WhichGroup;
 
 /// A circuit's name and the numbers of its wires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +49,35 @@ pub(crate) struct Slice {
     pub(crate) times_r: Range<usize>,
 }
 
-/// What a base of the first group costs a node, and one of the second: measured, and part of the protocol, because client and
-/// nodes cut the key by it.
-const PRICE: [u64; 2] = [3, 7];
+/// How many shares of what a package of one group holds: what decoding one needs to know of the circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShareCounts {
+    /// What is handed over.
+    pub handover: Handover,
+    pub(crate) group: WhichGroup,
+    /// Private wires.
+    pub wires: usize,
+    /// Values of the quotient.
+    pub quotient: usize,
+    /// Products with the blinder `s`.
+    pub times_s: usize,
+    /// Products with the blinder `r`.
+    pub times_r: usize,
+}
+
+impl ShareCounts {
+    /// Shares of all kinds that are not single.
+    pub const fn in_vectors(&self) -> usize {
+        self.wires + self.quotient + self.times_s + self.times_r
+    }
+}
+
+/// What a base costs a node in the sum that goes into `C`, in that of `A` and in that of `B`: measured, and part of the protocol, because
+/// client and nodes cut the key by it. The sum in `C` is by far the longest, so that a base of it costs less than one of
+/// `A`'s, which is in the same group.
+/// Who changes them, or the rule of the cut, raises the version of prepared slices in `tacit-groth16` too: one that was cut otherwise must not
+/// be taken for one that fits.
+const PRICE: [u64; 3] = [3, 4, 12];
 
 impl Layout {
     /// For the handover `witness`, which needs no proving key.
@@ -65,11 +92,18 @@ impl Layout {
         Self { circuit, handover: Handover::Quotient, quotient, times_s: in_a, times_r: in_b }
     }
 
+    /// For the handover `msm` over so many bases: a vector may be shorter.
+    pub fn msm(bases: CircuitShape) -> Self {
+        Self { handover: Handover::Msm, ..Self::witness(bases) }
+    }
+
     /// For a proving key and a handover.
     pub fn of<G: Groups>(key: &ProvingKey<G>, handover: Handover) -> Self {
         let circuit = CircuitShape::of(key);
         match handover {
             Handover::Witness => Self::witness(circuit),
+            // No proof is made with it: `deal` refuses.
+            Handover::Msm => Self::msm(circuit),
             Handover::Quotient => {
                 let in_a = finite(&key.a_query, key.n_public);
                 let in_b = finite(&key.b_g1_query, key.n_public);
@@ -89,19 +123,19 @@ impl Layout {
     }
 
     /// The slices of so many groups: the private wires and then the quotient's values, cut where the cost is the same on either
-    /// side. A wire costs its base in the L-query, twice that in the A-query, and those in both B-queries; a value of the
-    /// quotient its base in the H-query.
+    /// side. A wire costs its base in the L-query, with one in the A-query those of its product with `s` and of itself there, with one in the
+    /// B-queries those of its product with `r` and of itself there; a value of the quotient its base in the H-query.
     pub(crate) fn slices(&self, groups: u8) -> Vec<Slice> {
-        let [in_g1, in_g2] = PRICE;
-        let mut prices = vec![in_g1; self.circuit.n_private];
-        for (wires, price) in [(&self.times_s, 2 * in_g1), (&self.times_r, in_g1 + in_g2)] {
+        let [in_c, in_a, in_b] = PRICE;
+        let mut prices = vec![in_c; self.circuit.n_private];
+        for (wires, price) in [(&self.times_s, in_c + in_a), (&self.times_r, in_c + in_b)] {
             for wire in wires {
                 if let Some(slot) = prices.get_mut(*wire as usize) {
                     *slot += price;
                 }
             }
         }
-        prices.resize(self.circuit.n_private + self.quotient, in_g1);
+        prices.resize(self.circuit.n_private + self.quotient, in_c);
         let total = prices.iter().sum::<u64>().max(1);
         let mut counts = vec![0usize; usize::from(groups)];
         let mut before = 0;
@@ -135,6 +169,39 @@ impl Layout {
             self.times_s.get(slice.times_s.clone()).unwrap_or_default(),
             self.times_r.get(slice.times_r.clone()).unwrap_or_default(),
         ]
+    }
+
+    /// How many shares a package of one of so many groups holds.
+    pub fn share_counts(&self, group: u8, groups: u8) -> ShareCounts {
+        let slice = match self.handover {
+            // Of a sum: the most that there can be.
+            Handover::Witness | Handover::Msm => {
+                Slice { wires: 0..self.circuit.n_private, ..Slice::default() }
+            }
+            Handover::Quotient => self.slice(group, groups),
+        };
+        self.counts_of(&slice, WhichGroup { number: group, of: groups })
+    }
+
+    /// How many shares a package of each of so many groups holds.
+    pub fn share_counts_of_all(&self, groups: u8) -> Vec<ShareCounts> {
+        if self.handover != Handover::Quotient {
+            return (0..groups).map(|group| self.share_counts(group, groups)).collect();
+        }
+        let numbered = (0..groups).zip(self.slices(groups));
+        numbered.map(|(number, slice)| self.counts_of(&slice, WhichGroup { number, of: groups })).collect()
+    }
+
+    /// How many shares of a slice of this layout a group is dealt.
+    pub(crate) fn counts_of(&self, slice: &Slice, group: WhichGroup) -> ShareCounts {
+        ShareCounts {
+            handover: self.handover,
+            group,
+            wires: slice.wires.len(),
+            quotient: slice.quotient.len(),
+            times_s: slice.times_s.len(),
+            times_r: slice.times_r.len(),
+        }
     }
 
     /// One group's slice.

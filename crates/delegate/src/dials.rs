@@ -14,11 +14,18 @@ pub enum Handover {
     /// Every private wire, its products with the blinders, and the quotient, which the client computes. `t <= n-1`, any
     /// `t+1` answers suffice.
     Quotient,
+    /// A vector and the same times a secret, for its multi-scalar multiplication over registered bases ([`crate::msm`]); no proof.
+    /// `t <= n-1`, any `t+1` answers suffice.
+    Msm,
 }
 
 /// Names and codes of all handovers, those that this version does not have among them: their place is kept.
-const CODES: [(u8, &str, Option<Handover>); 3] =
-    [(1, "witness", Some(Handover::Witness)), (2, "quotient", Some(Handover::Quotient)), (3, "inputs", None)];
+const CODES: [(u8, &str, Option<Handover>); 4] = [
+    (1, "witness", Some(Handover::Witness)),
+    (2, "quotient", Some(Handover::Quotient)),
+    (3, "inputs", None),
+    (4, "msm", Some(Handover::Msm)),
+];
 
 impl Handover {
     /// The byte that stands for it.
@@ -26,6 +33,7 @@ impl Handover {
         match self {
             Self::Witness => 1,
             Self::Quotient => 2,
+            Self::Msm => 4,
         }
     }
 
@@ -34,6 +42,7 @@ impl Handover {
         match self {
             Self::Witness => "witness",
             Self::Quotient => "quotient",
+            Self::Msm => "msm",
         }
     }
 
@@ -53,7 +62,7 @@ impl Handover {
     pub const fn largest_threshold(self, n: u8) -> u8 {
         match self {
             Self::Witness => n.saturating_sub(1) / 2,
-            Self::Quotient => n.saturating_sub(1),
+            Self::Quotient | Self::Msm => n.saturating_sub(1),
         }
     }
 
@@ -61,7 +70,7 @@ impl Handover {
     pub const fn smallest_committee(self) -> u8 {
         match self {
             Self::Witness => 3,
-            Self::Quotient => 2,
+            Self::Quotient | Self::Msm => 2,
         }
     }
 }
@@ -107,7 +116,7 @@ pub enum DialsError {
         handover: &'static str,
     },
     /// No such handover.
-    #[error("there is no handover {handover}; there are witness, quotient and inputs")]
+    #[error("there is no handover {handover}; there are witness, quotient, inputs and msm")]
     UnknownHandover {
         /// What was asked for.
         handover: String,
@@ -143,6 +152,7 @@ pub enum DialsError {
     #[error(
         "with the handover `{handover}` {groups} groups of {n} nodes are not possible: {}",
         if matches!(handover, Handover::Quotient) { format!("take between 1 and {}", MAX_SEATS / (*n).max(1)) }
+        else if matches!(handover, Handover::Msm) { "there is one".to_owned() }
         else { "there is one; for more use the handover `quotient`".to_owned() }
     )]
     Groups {
@@ -192,7 +202,7 @@ impl Dials {
     pub fn with_groups(self, groups: u8) -> Result<Self, DialsError> {
         let Self { handover, n, .. } = self;
         let possible = match handover {
-            Handover::Witness => groups == 1,
+            Handover::Witness | Handover::Msm => groups == 1,
             Handover::Quotient => groups >= 1 && u16::from(groups) * u16::from(n) <= u16::from(MAX_SEATS),
         };
         if possible { Ok(Self { groups, ..self }) } else { Err(DialsError::Groups { handover, n, groups }) }
@@ -236,15 +246,15 @@ impl Dials {
         self.groups
     }
 
-    /// Degree of the answers' third element and, with the handover `witness`, of its mask.
+    /// Degree of the answers' third element and, with the handover `witness`, of its mask; with `msm`, of all that is answered.
     pub const fn product_degree(self) -> u8 {
         match self.handover {
             Handover::Witness => 2 * self.t,
-            Handover::Quotient => self.t,
+            Handover::Quotient | Handover::Msm => self.t,
         }
     }
 
-    /// Any so many answers of each group give the proof.
+    /// Any so many answers of each group give the proof, or the sum.
     pub const fn answers_needed(self) -> u8 {
         self.product_degree() + 1
     }

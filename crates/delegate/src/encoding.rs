@@ -7,7 +7,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 2 | version of the protocol: 1 |
-//! | 1 | message: 1 header, 2 package, 3 assignment, 4 acknowledgement, 5 response, 6 record |
+//! | 1 | message: 1 header, 2 package, 3 assignment, 4 acknowledgement, 5 response, 6 record, 7 response with the handover `msm` |
 //!
 //! A value has one encoding and decoders accept no other: they check every length against the bytes at hand before they
 //! allocate, refuse elements that are not below the modulus and points off the curve or outside the subgroup, and
@@ -39,6 +39,8 @@ pub enum Message {
     Response,
     /// What a node keeps about a deal.
     Record,
+    /// Two elements of the first group.
+    MsmResponse,
 }
 
 impl Message {
@@ -51,6 +53,7 @@ impl Message {
             Self::Acknowledgement => 4,
             Self::Response => 5,
             Self::Record => 6,
+            Self::MsmResponse => 7,
         }
     }
 }
@@ -64,6 +67,7 @@ impl fmt::Display for Message {
             Self::Acknowledgement => "acknowledgement",
             Self::Response => "response",
             Self::Record => "record",
+            Self::MsmResponse => "response with the handover `msm`",
         })
     }
 }
@@ -87,9 +91,11 @@ impl EncodingError {
         vec![match self.message {
             Message::Package => Culprit::Client,
             Message::Record => Culprit::Nobody,
-            Message::Header | Message::Assignment | Message::Acknowledgement | Message::Response => {
-                Culprit::Unknown
-            }
+            Message::Header
+            | Message::Assignment
+            | Message::Acknowledgement
+            | Message::Response
+            | Message::MsmResponse => Culprit::Unknown,
         }]
     }
 }
@@ -269,7 +275,7 @@ impl<'a> Reader<'a> {
         Ok(out)
     }
 
-    /// The same into a vector, which grows once, and only after the bytes are known to be there.
+    /// The same into a vector; see [`Reader::counted_into`].
     pub(crate) fn elements_into<F: PrimeField>(
         &mut self,
         field: &'static str,
@@ -282,6 +288,16 @@ impl<'a> Reader<'a> {
             let reason = Malformed::Length { field, expected: expected as u64, got: u64::from(count) };
             return Err(self.error_at(offset, reason));
         }
+        self.counted_into(field, count, out)
+    }
+
+    /// So many elements into a vector, which grows once, and only after the bytes are known to be there.
+    pub(crate) fn counted_into<F: PrimeField>(
+        &mut self,
+        field: &'static str,
+        count: u32,
+        out: &mut Vec<F>,
+    ) -> Result<(), EncodingError> {
         let needed = u64::from(count) * field::byte_len::<F>() as u64;
         if needed > self.left() as u64 {
             return Err(self.error(Malformed::Truncated { field, needed, left: self.left() }));

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | 3 | version, message code ([`crate::encoding`]) |
 //! | 1 | curve: 1 BN254, 2 BLS12-381 |
-//! | 32 | circuit id |
-//! | 1 | handover: 1 `witness`, 2 `quotient`; 3 is reserved |
+//! | 32 | circuit id; with the handover `msm` the id of the bases |
+//! | 1 | handover: 1 `witness`, 2 `quotient`, 4 `msm`; 3 is reserved |
 //! | 1 | `n` |
 //! | 1 | `t` |
 //! | 1 | groups |
@@ -54,7 +54,7 @@ impl fmt::Debug for DealId {
 pub struct DealTerms<F> {
     /// The curve.
     pub curve: CurveId,
-    /// The circuit.
+    /// The circuit; with the handover `msm`, the [bases](crate::msm::BasesId).
     pub circuit: CircuitId,
     /// Handover, nodes, threshold.
     pub dials: Dials,

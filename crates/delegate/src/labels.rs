@@ -24,7 +24,13 @@ pub const ASSIGNMENT: &[u8] = b"tacit v1 assignment";
 pub const ACKNOWLEDGEMENT: &[u8] = b"tacit v1 acknowledgement";
 /// Signature of a node over a response.
 pub const RESPONSE: &[u8] = b"tacit v1 response";
-/// Digest: a set of answers to the order in which subsets of them are tried.
+/// Signature of the client that a job is over.
+pub const CANCELLATION: &[u8] = b"tacit v1 cancellation";
+/// Digest: a package that the client dealt, for its own comparison.
+pub const CUSTODY: &str = "tacit v1 package in custody";
+/// Digest: a file of bases, as a whole, to their identifier.
+pub const BASES: &str = "tacit v1 bases";
+/// Digest: a set of answers, or a MAC key, to the order in which subsets of answers are tried.
 pub const SUBSET_ORDER: &str = "tacit v1 order of subsets";
 
 /// `length of the label (1 byte), label, message`: what is signed, and what is authenticated beside a ciphertext.

@@ -12,14 +12,16 @@
 //! | check the offer before opening it | node | [`mod@accept`] |
 //! | record before answering, answer identically ever after | node | [`record`] |
 //! | acknowledge what was opened | node | [`acknowledgement`] |
-//! | compute on the shares | node | [`mod@respond`], [`response`] |
+//! | compute on the shares, with the key or a slice of it | node | [`mod@respond`], [`node_key`], [`response`] |
 //! | interpolate, check, release | assembler | [`mod@assemble`] |
 //! | say whom an error points at | everyone | [`blame`] |
+//! | re-send a package, judge an answer, open a share | client | [`custody`] |
+//! | the same for a multi-scalar multiplication instead of a proof | | [`msm`] |
 //!
 //! Every message's canonical encoding is defined here, in a table in its module ([`encoding`] has what they share), and
 //! so is every string that is signed or hashed ([`labels`]). Sealing, signing and framing are `tacit-wire`'s.
 //!
-//! Version 1 has the handovers `witness` and `quotient`; `inputs` has its code and is refused with an error of its own
+//! Version 1 has the handovers `witness`, `quotient` and `msm`; `inputs` has its code and is refused with an error of its own
 //! ([`dials::DialsError::NotSupported`]).
 
 pub mod accept;
@@ -28,11 +30,14 @@ pub mod assemble;
 pub mod assignment;
 pub mod blame;
 pub mod circuit;
+pub mod custody;
 pub mod deal;
 pub mod dials;
 pub mod encoding;
 pub mod header;
 pub mod labels;
+pub mod msm;
+pub mod node_key;
 pub mod package;
 pub mod record;
 pub mod respond;
@@ -46,16 +51,19 @@ pub use acknowledgement::{Acknowledgement, AcknowledgementError};
 pub use assemble::{AssembleError, Assembled, assemble};
 pub use assignment::{Assignment, Seat, ciphertext_digest};
 pub use blame::Culprit;
-pub use circuit::{CircuitShape, Layout};
+pub use circuit::{CircuitShape, Layout, ShareCounts};
+pub use custody::{Custody, CustodyError, Judgement, Opened, OpeningError, WrongAnswer};
 pub use deal::{Deal, DealError, Secrets, deal};
 pub use dials::{Dials, DialsError, Handover};
 pub use encoding::EncodingError;
 pub use header::{DealHeader, DealId, DealTerms};
+pub use msm::{Bases, BasesId, assemble_msm, deal_msm, respond_msm};
+pub use node_key::{KeyPart, NodeKey, key_slice};
 pub use package::{Body, Package};
 pub use record::{Decision, Record, Refusal, Request, decide};
 pub use respond::{RespondError, respond};
 pub use response::{Answer, AnswerError, Response};
-pub use tacit_groth16::CircuitId;
+pub use tacit_groth16::{CircuitId, KeySlice};
 pub use tacit_sharing::Seed;
 
 /// The version of the protocol that this crate speaks. It is in every encoding and in every label.

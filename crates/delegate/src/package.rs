@@ -6,7 +6,7 @@
 //! | 32 | deal id |
 //! | 1 | place: with one group the index, else see [`Dials::place`](crate::Dials::place) |
 //! | 32 | salt, so that the acknowledged digest of a package tells nothing about it |
-//! | 1 | body: 1 a seed; shares written out, 2 for the handover `witness`; for `quotient` 3 in the only group, 4 in the first of several, 5 in another |
+//! | 1 | body: 1 a seed; shares written out, 2 for the handover `witness`; for `quotient` 3 in the only group, 4 in the first of several, 5 in another; for `msm` 6 a seed, 7 shares ([`crate::msm`]) |
 //!
 //! then for a seed
 //!
@@ -38,6 +38,7 @@
 //! The envelope's associated data already binds it to deal and index; that both are inside as well lets a node tell an
 //! envelope that a client sealed wrongly from one that someone tampered with.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use ark_ff::PrimeField;
@@ -46,11 +47,12 @@ use tacit_sharing::expand::{SEED_LEN, Stream};
 use tacit_sharing::{Expander, Seed};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::circuit::{Layout, Slice};
+use crate::circuit::{Layout, ShareCounts};
 use crate::dials::{Dials, Handover};
 use crate::encoding::{self, EncodingError, Malformed, Message, Reader};
 use crate::header::DealId;
 use crate::labels;
+use crate::msm::MsmBody;
 
 /// One node's shares with the handover `witness`.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -131,12 +133,13 @@ impl<F: PrimeField> QuotientShares<F> {
     }
 
     /// Room for all that a slice has; zeros for the single shares that its group has.
-    pub(crate) fn with_capacity(slice: &Slice, group: WhichGroup) -> Self {
+    pub(crate) fn with_capacity(counts: &ShareCounts) -> Self {
+        let group = counts.group;
         let mut shares = Self::empty();
-        shares.wires.reserve_exact(slice.wires.len());
-        shares.quotient.reserve_exact(slice.quotient.len());
-        shares.times_s.reserve_exact(slice.times_s.len());
-        shares.times_r.reserve_exact(slice.times_r.len());
+        shares.wires.reserve_exact(counts.wires);
+        shares.quotient.reserve_exact(counts.quotient);
+        shares.times_s.reserve_exact(counts.times_s);
+        shares.times_r.reserve_exact(counts.times_r);
         shares.blinders = group.has_blinders().then_some([F::ZERO; 3]);
         shares.masks = group.has_masks().then_some([F::ZERO; 3]);
         shares
@@ -168,6 +171,8 @@ pub enum Body<F: PrimeField> {
     Explicit(Shares<F>),
     /// For nodes `t+1..=n`, with the handover `quotient`.
     ExplicitQuotient(QuotientShares<F>),
+    /// With the handover `msm`, for any node.
+    Msm(MsmBody<F>),
 }
 
 impl<F: PrimeField> fmt::Debug for Body<F> {
@@ -176,6 +181,7 @@ impl<F: PrimeField> fmt::Debug for Body<F> {
             Self::Seed(_) => f.write_str("Seed(..)"),
             Self::Explicit(_) => f.write_str("Explicit(..)"),
             Self::ExplicitQuotient(_) => f.write_str("ExplicitQuotient(..)"),
+            Self::Msm(body) => body.fmt(f),
         }
     }
 }
@@ -206,6 +212,7 @@ impl<F: PrimeField> Zeroize for Package<F> {
             Body::Seed(seed) => seed.zeroize(),
             Body::Explicit(shares) => shares.zeroize(),
             Body::ExplicitQuotient(shares) => shares.zeroize(),
+            Body::Msm(body) => body.zeroize(),
         }
     }
 }
@@ -244,6 +251,10 @@ pub(crate) enum Vector {
     MaskB = 10,
     /// A group's mask of `C`.
     MaskC = 11,
+    /// The vector of a multi-scalar multiplication.
+    Scalars = 12,
+    /// The same times the MAC key.
+    Macs = 13,
 }
 
 /// The single shares of the first group.
@@ -258,62 +269,66 @@ pub(crate) fn expander<F: PrimeField>(deal: &DealId, seed: &Seed, slice: u8, vec
 }
 
 impl<F: PrimeField> Package<F> {
-    /// The shares with the handover `witness`, expanded if need be; `None` if the package has others. That a seed is due at this
-    /// index, and that shares written out are as many as they must be, is the caller's to check.
-    pub(crate) fn shares(&self, n_private: usize) -> Option<Shares<F>> {
+    /// The shares with the handover `witness`: the package's own, or expanded from its seed; `None` if it has others. That a seed
+    /// is due at this index, and that shares written out are as many as they must be, is the caller's to check.
+    pub(crate) fn shares(&self, n_private: usize) -> Option<Cow<'_, Shares<F>>> {
         match &self.body {
-            Body::Explicit(shares) => Some(shares.clone()),
+            Body::Explicit(shares) => Some(Cow::Borrowed(shares)),
             Body::Seed(seed) => {
                 let start = |vector| expander::<F>(&self.deal, seed, 0, vector);
-                Some(Shares {
+                Some(Cow::Owned(Shares {
                     wires: start(Vector::Wires).take_elements(n_private),
                     r: start(Vector::BlinderR).next_element(),
                     s: start(Vector::BlinderS).next_element(),
                     mask: start(Vector::Mask).next_element(),
-                })
+                }))
             }
-            Body::ExplicitQuotient(_) => None,
+            Body::ExplicitQuotient(_) | Body::Msm(_) => None,
         }
     }
 
-    /// [`Package::shares`] with the handover `quotient`, for a group and its slice.
-    pub(crate) fn quotient_shares(&self, slice: &Slice, group: WhichGroup) -> Option<QuotientShares<F>> {
+    /// [`Package::shares`] with the handover `quotient`.
+    pub(crate) fn quotient_shares(&self, counts: &ShareCounts) -> Option<Cow<'_, QuotientShares<F>>> {
+        let group = counts.group;
         match &self.body {
-            Body::ExplicitQuotient(shares) => Some(shares.clone()),
+            Body::ExplicitQuotient(shares) => Some(Cow::Borrowed(shares)),
             Body::Seed(seed) => {
                 let start = |vector| expander::<F>(&self.deal, seed, group.number, vector);
                 let first = |vectors: [Vector; 3]| vectors.map(|vector| start(vector).next_element());
-                Some(QuotientShares {
-                    wires: start(Vector::Wires).take_elements(slice.wires.len()),
-                    quotient: start(Vector::Quotient).take_elements(slice.quotient.len()),
-                    times_s: start(Vector::TimesS).take_elements(slice.times_s.len()),
-                    times_r: start(Vector::TimesR).take_elements(slice.times_r.len()),
+                Some(Cow::Owned(QuotientShares {
+                    wires: start(Vector::Wires).take_elements(counts.wires),
+                    quotient: start(Vector::Quotient).take_elements(counts.quotient),
+                    times_s: start(Vector::TimesS).take_elements(counts.times_s),
+                    times_r: start(Vector::TimesR).take_elements(counts.times_r),
                     blinders: group.has_blinders().then(|| first(BLINDERS)),
                     masks: group.has_masks().then(|| first(MASKS)),
-                })
+                }))
             }
-            Body::Explicit(_) => None,
+            Body::Explicit(_) | Body::Msm(_) => None,
         }
+    }
+
+    /// Bytes of the packages of places `1..`, in order, that are dealt by this layout with these dials.
+    pub fn sizes(layout: &Layout, dials: Dials) -> Vec<usize> {
+        let element = field::byte_len::<F>();
+        let head = 3 + 32 + 1 + 32 + 1;
+        let sizes = layout.share_counts_of_all(dials.groups()).into_iter().flat_map(|slice| {
+            let group = slice.group;
+            let single = 3 * (usize::from(group.has_blinders()) + usize::from(group.has_masks()));
+            let written_out = match layout.handover {
+                Handover::Witness => 4 + (slice.wires + 3) * element,
+                Handover::Quotient => 4 * 4 + (slice.in_vectors() + single) * element,
+                Handover::Msm => 4 + 2 * slice.wires * element,
+            };
+            (1..=dials.nodes())
+                .map(move |index| head + if dials.is_seeded(index) { SEED_LEN } else { written_out })
+        });
+        sizes.collect()
     }
 
     /// Bytes of the largest package that is dealt by this layout with these dials.
     pub fn largest(layout: &Layout, dials: Dials) -> usize {
-        let element = field::byte_len::<F>();
-        let largest_slice = match layout.handover {
-            Handover::Witness => 4 + (layout.circuit.n_private + 3) * element,
-            Handover::Quotient => {
-                let single = if dials.groups() > 1 { 6 } else { 3 };
-                let elements = |slice: &Slice| {
-                    slice.wires.len()
-                        + slice.quotient.len()
-                        + slice.times_s.len()
-                        + slice.times_r.len()
-                        + single
-                };
-                4 * 4 + layout.slices(dials.groups()).iter().map(elements).max().unwrap_or(0) * element
-            }
-        };
-        3 + 32 + 1 + 32 + 1 + largest_slice
+        Self::sizes(layout, dials).into_iter().max().unwrap_or_default()
     }
 
     /// The canonical encoding: what is sealed.
@@ -326,6 +341,7 @@ impl<F: PrimeField> Package<F> {
                 let vectors: usize = shares.vectors().iter().map(|vector| 4 + vector.len() * element).sum();
                 vectors + shares.single().count() * element
             }
+            Body::Msm(body) => body.encoded_len(),
         };
         // Reserved in one piece: a vector that grows leaves copies of secrets behind.
         let mut out = Zeroizing::new(Vec::with_capacity(3 + 32 + 1 + 32 + 1 + body_len));
@@ -355,44 +371,60 @@ impl<F: PrimeField> Package<F> {
                 shares.vectors().iter().for_each(|vector| encoding::write_elements(vector, &mut out));
                 shares.single().for_each(|share| field::write_le(share, &mut out));
             }
+            Body::Msm(body) => body.write(&mut out),
         }
         out
     }
 
     /// Decodes with all checks, for one of the places of a deal with these dials; shares written out must be as many as the
-    /// layout has.
+    /// layout has (at most so many with the handover `msm`).
     ///
     /// # Errors
     /// [`EncodingError`].
     pub fn decode(bytes: &[u8], layout: &Layout, dials: Dials) -> Result<Self, EncodingError> {
+        Self::decode_with(bytes, dials, |group| Some(layout.share_counts(group, dials.groups())))
+    }
+
+    /// [`Package::decode`] for a place of one group, by a node that knows what its group is dealt. A place of another group is
+    /// out of range.
+    ///
+    /// # Errors
+    /// [`EncodingError`].
+    pub fn decode_for(bytes: &[u8], counts: &ShareCounts, dials: Dials) -> Result<Self, EncodingError> {
+        Self::decode_with(bytes, dials, |group| (group == counts.group.number).then_some(*counts))
+    }
+
+    fn decode_with(
+        bytes: &[u8],
+        dials: Dials,
+        counts_of: impl FnOnce(u8) -> Option<ShareCounts>,
+    ) -> Result<Self, EncodingError> {
         let mut reader = Reader::start(Message::Package, bytes)?;
         let deal = DealId(reader.array("deal id")?);
         let place = reader.u8("place")?;
-        let Some((number, _)) = dials.seat_at(place) else {
+        let Some(counts) = dials.seat_at(place).and_then(|(group, _)| counts_of(group)) else {
             return Err(reader.error(Malformed::Range { field: "place", got: place.into() }));
         };
-        let group = WhichGroup { number, of: dials.groups() };
+        let group = counts.group;
         let salt = reader.array("salt")?;
         // Filled step by step, so that what was read is zeroised if what follows is malformed.
-        let body = match (reader.u8("body")?, layout.handover) {
-            (1, _) => Body::Seed(Seed(reader.array("seed")?)),
+        let body = match (reader.u8("body")?, counts.handover) {
+            (1, Handover::Witness | Handover::Quotient) => Body::Seed(Seed(reader.array("seed")?)),
             (2, Handover::Witness) => {
                 let mut shares = Shares::with_capacity(0);
-                let wires = Some(layout.circuit.n_private);
-                reader.elements_into("shares of the private wires", wires, &mut shares.wires)?;
+                reader.elements_into("shares of the private wires", Some(counts.wires), &mut shares.wires)?;
                 shares.r = reader.element("share of r")?;
                 shares.s = reader.element("share of s")?;
                 shares.mask = reader.element("share of the mask")?;
                 Body::Explicit(shares)
             }
             (code, Handover::Quotient) if code == group.body_code() => {
-                let slice = layout.slice(group.number, group.of);
                 let mut shares = QuotientShares::empty();
                 for (field, count, to) in [
-                    ("shares of the private wires", slice.wires.len(), &mut shares.wires),
-                    ("shares of the quotient", slice.quotient.len(), &mut shares.quotient),
-                    ("shares of the products with s", slice.times_s.len(), &mut shares.times_s),
-                    ("shares of the products with r", slice.times_r.len(), &mut shares.times_r),
+                    ("shares of the private wires", counts.wires, &mut shares.wires),
+                    ("shares of the quotient", counts.quotient, &mut shares.quotient),
+                    ("shares of the products with s", counts.times_s, &mut shares.times_s),
+                    ("shares of the products with r", counts.times_r, &mut shares.times_r),
                 ] {
                     reader.elements_into(field, Some(count), to)?;
                 }
@@ -409,6 +441,7 @@ impl<F: PrimeField> Package<F> {
                 }
                 Body::ExplicitQuotient(shares)
             }
+            (code, Handover::Msm) => MsmBody::read(code, &mut reader, counts.wires).map(Body::Msm)?,
             (got, _) => return Err(reader.error(Malformed::Code { field: "body", got })),
         };
         let package = Self { deal, place, salt, body };

@@ -18,23 +18,25 @@
 //! ```
 //!
 //! of which each of several groups computes the part of its slice, the first with all that has no slice, plus its share of a mask that
-//! vanishes in the sum of all groups. With one group there is no mask: everything is a share of degree `t`, and `(rs)_i*delta` randomises `C_i` as `r_i*delta` does `A_i`.
+//! vanishes in the sum of all groups. A node needs the slice of its group alone ([`KeySlice`]). With one group there is no mask: everything is a share of degree `t`, and `(rs)_i*delta` randomises `C_i` as `r_i*delta` does `A_i`.
 //!
 //! The result depends on the package and the header only: a node that computes it again
 //! after a crash gets the same three points.
 
-use ark_ff::{AdditiveGroup, PrimeField};
+use ark_ff::PrimeField;
 use tacit_algebra::{Domain, DomainError, Group, Groups};
 use tacit_groth16::prove::points;
-use tacit_groth16::{CircuitId, ProvingKey};
+use tacit_groth16::{CircuitId, KeyError, KeySlice, ProvingKey};
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::blame::Culprit;
-use crate::circuit::{Layout, Slice};
+use crate::circuit::ShareCounts;
 use crate::dials::Handover;
 use crate::header::{DealHeader, DealId};
-use crate::package::{Body, Package, QuotientShares, Shares, WhichGroup};
+use crate::msm::BasesId;
+use crate::node_key::{KeyPart, NodeKey, key_slice};
+use crate::package::{Body, Package, QuotientShares, Shares};
 use crate::response::Response;
 
 /// Why a node does not answer.
@@ -56,6 +58,30 @@ pub enum RespondError {
         deal: CircuitId,
         /// The key's circuit.
         key: CircuitId,
+    },
+    /// A slice of the proving key where the seat needs another one, or the whole key.
+    #[error("the seat needs {needed}, at hand is {held}")]
+    Part {
+        /// What the seat needs.
+        needed: KeyPart,
+        /// What is there.
+        held: KeyPart,
+    },
+    /// The bases are others.
+    #[error("the deal is for bases {deal}, these are bases {held}")]
+    Bases {
+        /// The deal's bases.
+        deal: CircuitId,
+        /// The bases at hand.
+        held: BasesId,
+    },
+    /// More scalars than bases.
+    #[error("the package has shares of {scalars} scalars, there are {bases} bases")]
+    TooManyScalars {
+        /// Scalars.
+        scalars: usize,
+        /// Bases.
+        bases: usize,
     },
     /// Another number of public inputs than the circuit has.
     #[error("the deal has {got} public inputs, the circuit {expected}")]
@@ -100,6 +126,9 @@ pub enum RespondError {
     /// The key's domain does not exist in this field.
     #[error("the proving key is unusable: {0}")]
     Domain(#[from] DomainError),
+    /// The key cannot be cut.
+    #[error("the proving key is unusable: {0}")]
+    Key(#[from] KeyError),
 }
 
 impl RespondError {
@@ -111,71 +140,97 @@ impl RespondError {
             | Self::Place { .. }
             | Self::Body { .. }
             | Self::Handover { .. }
+            | Self::TooManyScalars { .. }
             | Self::Shares { .. } => vec![Culprit::Client],
             Self::PublicInputs { .. } => vec![Culprit::Client],
-            Self::Circuit { .. } | Self::Domain(_) => vec![Culprit::Nobody],
+            Self::Circuit { .. }
+            | Self::Bases { .. }
+            | Self::Part { .. }
+            | Self::Domain(_)
+            | Self::Key(_) => vec![Culprit::Nobody],
         }
     }
 }
 
-/// Computes a node's response. Call it only after [`crate::decide`] said so and its record is on disk.
+/// Computes a node's response from the whole proving key or from its group's slice: see [`NodeKey`]. The package's shares are
+/// borrowed, so that they are in memory once. Call it only after [`crate::decide`] said so and its record is on disk.
 ///
 /// # Errors
 /// [`RespondError`].
-pub fn respond<G: Groups>(
-    key: &ProvingKey<G>,
+pub fn respond<'k, G: Groups>(
+    key: impl Into<NodeKey<'k, G>>,
     header: &DealHeader<G::Scalar>,
     package: &Package<G::Scalar>,
 ) -> Result<Response<G>, RespondError> {
+    let key: NodeKey<'k, G> = key.into();
     let terms = &header.terms;
     let id = header.deal_id();
     if package.deal != id {
         return Err(RespondError::WrongDeal { package: package.deal, header: id });
     }
-    if terms.circuit != key.circuit_id {
-        return Err(RespondError::Circuit { deal: terms.circuit, key: key.circuit_id });
+    let circuit = key.circuit();
+    if terms.circuit != circuit.id {
+        return Err(RespondError::Circuit { deal: terms.circuit, key: circuit.id });
     }
-    if terms.public.len() != key.n_public {
-        return Err(RespondError::PublicInputs { expected: key.n_public, got: terms.public.len() });
+    if terms.public.len() != circuit.n_public {
+        return Err(RespondError::PublicInputs { expected: circuit.n_public, got: terms.public.len() });
     }
     let dials = terms.dials;
-    let Some((group, index)) = dials.seat_at(package.place) else {
-        return Err(RespondError::Place { place: package.place, seats: dials.seats() });
-    };
+    let wrong_place = RespondError::Place { place: package.place, seats: dials.seats() };
+    let Some((group, index)) = dials.seat_at(package.place) else { return Err(wrong_place) };
+    let Some(needed) = KeyPart::of(dials, group) else { return Err(wrong_place) };
     let seeded = dials.is_seeded(index);
     if seeded != matches!(package.body, Body::Seed(_)) {
         return Err(RespondError::Body { place: package.place, seeded });
     }
-    let handover = dials.handover();
-    let wrong_handover = RespondError::Handover { handover };
-    match handover {
-        Handover::Witness => {
+    let wrong_handover = RespondError::Handover { handover: dials.handover() };
+    match (needed, key) {
+        // Answered by `respond_msm`.
+        (KeyPart::Bases, _) => Err(wrong_handover),
+        (KeyPart::Whole, NodeKey::Whole(key)) => {
             let shares = package.shares(key.n_private()).ok_or(wrong_handover)?;
             check_len("private wires", key.n_private(), &shares.wires)?;
             Ok(on_shares(key, &key.domain()?, &terms.public, &shares))
         }
-        Handover::Quotient => {
-            let layout = Layout::of(key, handover);
-            let slice = layout.slice(group, dials.groups());
-            let group = WhichGroup { number: group, of: dials.groups() };
-            let shares = package.quotient_shares(&slice, group).ok_or(wrong_handover)?;
-            check_len("private wires", slice.wires.len(), &shares.wires)?;
-            check_len("quotient", slice.quotient.len(), &shares.quotient)?;
-            check_len("products with s", slice.times_s.len(), &shares.times_s)?;
-            check_len("products with r", slice.times_r.len(), &shares.times_r)?;
-            let single = |shares: &Option<[G::Scalar; 3]>| shares.iter().flatten().count();
-            for (of, due, got) in [
-                ("blinders", group.has_blinders(), single(&shares.blinders)),
-                ("masks", group.has_masks(), single(&shares.masks)),
-            ] {
-                let expected = if due { 3 } else { 0 };
-                if got != expected {
-                    return Err(RespondError::Shares { of, expected, got });
-                }
-            }
-            Ok(on_quotient_shares(key, &layout, &slice, &terms.public, &shares))
+        (KeyPart::Slice { group, groups }, NodeKey::Whole(key)) => {
+            from_slice(&key_slice(key, group, groups)?, &terms.public, package, wrong_handover)
+        }
+        (KeyPart::Slice { group, groups }, NodeKey::Slice(slice))
+            if (group, groups) == (slice.group, slice.groups) =>
+        {
+            from_slice(slice, &terms.public, package, wrong_handover)
+        }
+        (needed, NodeKey::Slice(slice)) => {
+            let held = KeyPart::Slice { group: slice.group, groups: slice.groups };
+            Err(RespondError::Part { needed, held })
         }
     }
+}
+
+/// With the handover `quotient`.
+fn from_slice<G: Groups>(
+    slice: &KeySlice<G>,
+    public: &[G::Scalar],
+    package: &Package<G::Scalar>,
+    wrong_handover: RespondError,
+) -> Result<Response<G>, RespondError> {
+    let counts = ShareCounts::of_slice(slice);
+    let shares = package.quotient_shares(&counts).ok_or(wrong_handover)?;
+    check_len("private wires", counts.wires, &shares.wires)?;
+    check_len("quotient", counts.quotient, &shares.quotient)?;
+    check_len("products with s", counts.times_s, &shares.times_s)?;
+    check_len("products with r", counts.times_r, &shares.times_r)?;
+    let single = |shares: &Option<[G::Scalar; 3]>| shares.iter().flatten().count();
+    for (of, due, got) in [
+        ("blinders", counts.group.has_blinders(), single(&shares.blinders)),
+        ("masks", counts.group.has_masks(), single(&shares.masks)),
+    ] {
+        let expected = if due { 3 } else { 0 };
+        if got != expected {
+            return Err(RespondError::Shares { of, expected, got });
+        }
+    }
+    Ok(on_slice(slice, public, &shares))
 }
 
 fn check_len<F>(of: &'static str, expected: usize, shares: &[F]) -> Result<(), RespondError> {
@@ -209,64 +264,52 @@ pub(crate) fn on_shares<G: Groups>(
     Response { a: points.a.to_affine(), b: points.b.to_affine(), c: c.to_affine() }
 }
 
+/// Shares of these of the slice's wires, in order.
+fn of_wires<F: PrimeField>(shares: &[F], wires: &[u32]) -> Zeroizing<Vec<F>> {
+    let mut chosen = Zeroizing::new(Vec::with_capacity(wires.len()));
+    chosen.extend(wires.iter().filter_map(|wire| shares.get(*wire as usize)));
+    chosen
+}
+
 /// The formulas for the handover `quotient`, of one slice. What there is once (constants, public wires, blinders) is the first
 /// group's part.
-pub(crate) fn on_quotient_shares<G: Groups>(
-    key: &ProvingKey<G>,
-    layout: &Layout,
-    slice: &Slice,
+pub(crate) fn on_slice<G: Groups>(
+    slice: &KeySlice<G>,
     public: &[G::Scalar],
     shares: &QuotientShares<G::Scalar>,
 ) -> Response<G> {
-    let zero = G::Scalar::ZERO;
-    let [r, s, rs] = shares.blinders.unwrap_or([zero; 3]);
-    let [mask_a, mask_b, mask_c] = shares.masks.unwrap_or([zero; 3]);
-    let once = if shares.blinders.is_some() { G::Scalar::from(1u64) } else { zero };
-    // For each wire a value: a multiple of the public ones, of private ones what is dealt, else zero, which costs nothing.
-    let on_wires = |multiple: G::Scalar, dealt: &mut dyn Iterator<Item = (usize, &G::Scalar)>| {
-        let mut values = Zeroizing::new(Vec::with_capacity(key.n_wires));
-        values.push(multiple);
-        values.extend(public.iter().map(|x| multiple * x));
-        values.resize(key.n_wires, zero);
-        for (wire, value) in dealt {
-            if let Some(slot) = values.get_mut(key.n_public + 1 + wire) {
-                *slot = *value;
-            }
-        }
-        values
-    };
-    let [with_s, with_r] = layout.wires_of_products(slice);
-    let index = |wire: &u32| *wire as usize;
-    let wires = on_wires(once, &mut slice.wires.clone().zip(&shares.wires));
-    let times_s = on_wires(s, &mut with_s.iter().map(index).zip(&shares.times_s));
-    let times_r = on_wires(r, &mut with_r.iter().map(index).zip(&shares.times_r));
-    let l_query = key.l_query.get(slice.wires.clone()).unwrap_or_default();
-    let h_query = key.h_query.get(slice.quotient.clone()).unwrap_or_default();
-    let ((mut a, mut b), (mut l_and_h, mut blinded)) = rayon::join(
-        || rayon::join(|| G::G1::msm(&key.a_query, &wires), || G::G2::msm(&key.b_g2_query, &wires)),
+    let in_a = of_wires(&shares.wires, &slice.wires_in_a);
+    let in_b = of_wires(&shares.wires, &slice.wires_in_b);
+    let ((mut a, mut b), mut c) = rayon::join(
+        || rayon::join(|| G::G1::msm(&slice.a_query, &in_a), || G::G2::msm(&slice.b_g2_query, &in_b)),
         || {
-            rayon::join(
-                || G::G1::msm_of_two([(l_query, &shares.wires), (h_query, &shares.quotient)]),
-                || G::G1::msm_of_two([(&key.a_query, &times_s), (&key.b_g1_query, &times_r)]),
-            )
+            G::G1::msm_of([
+                (&slice.l_query, &shares.wires),
+                (&slice.h_query, &shares.quotient),
+                (&slice.a_query, &shares.times_s),
+                (&slice.b_g1_query, &shares.times_r),
+            ])
         },
     );
-    let mut c = l_and_h + blinded;
-    if shares.blinders.is_some() {
-        let (alpha, delta) = (G::G1::from_affine(&key.vk.alpha_g1), G::G1::from_affine(&key.delta_g1));
-        a += alpha + delta.scale(&r);
-        b += G::G2::from_affine(&key.vk.beta_g2) + G::G2::from_affine(&key.vk.delta_g2).scale(&s);
-        c += alpha.scale(&s) + G::G1::from_affine(&key.beta_g1).scale(&r) + delta.scale(&rs);
+    if let (Some(once), Some([r, s, rs])) = (&slice.once, &shares.blinders) {
+        // alpha + <x,A>, beta + <x,B1>, beta + <x,B2>: the same for every node, so nothing here is secret yet.
+        let x = all_wires(public, &[]);
+        let of_a = G::G1::from_affine(&once.alpha_g1) + G::G1::msm(&once.a_query, &x);
+        let of_b1 = G::G1::from_affine(&once.beta_g1) + G::G1::msm(&once.b_g1_query, &x);
+        let of_b2 = G::G2::from_affine(&once.beta_g2) + G::G2::msm(&once.b_g2_query, &x);
+        let delta = G::G1::from_affine(&once.delta_g1);
+        a += of_a + delta.scale(r);
+        b += of_b2 + G::G2::from_affine(&once.delta_g2).scale(s);
+        c += of_a.scale(s) + of_b1.scale(r) + delta.scale(rs);
     }
-    if shares.masks.is_some() {
-        a += G::G1::generator().scale(&mask_a);
-        b += G::G2::generator().scale(&mask_b);
-        c += G::G1::generator().scale(&mask_c);
+    if let Some([mask_a, mask_b, mask_c]) = &shares.masks {
+        a += G::G1::generator().scale(mask_a);
+        b += G::G2::generator().scale(mask_b);
+        c += G::G1::generator().scale(mask_c);
     }
     let response = Response { a: a.to_affine(), b: b.to_affine(), c: c.to_affine() };
-    for sum in [&mut a, &mut c, &mut l_and_h, &mut blinded] {
-        sum.zeroize();
-    }
+    a.zeroize();
     b.zeroize();
+    c.zeroize();
     response
 }

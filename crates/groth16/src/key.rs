@@ -55,6 +55,22 @@ pub enum KeyError {
         /// `A` or `B`.
         matrix: &'static str,
     },
+    /// No slice of a key is so: its group is none of those there are, or it has what another group's slice has.
+    #[error("the key slice of group {group} of {groups} is malformed: the slice is damaged")]
+    Slice {
+        /// Its group, counted from 0.
+        group: u8,
+        /// Groups that it claims there are.
+        groups: u8,
+    },
+    /// A slice names a wire that it does not have, or names its wires out of order.
+    #[error("the wires of the key slice's {query} are not ascending within {n_wires}: the slice is damaged")]
+    Wires {
+        /// Which query.
+        query: &'static str,
+        /// Private wires of the slice.
+        n_wires: usize,
+    },
     /// An element that must not be the neutral one is: proofs made with this key would not hide the witness, or
     /// anyone could forge them.
     #[error("the key's {element} is the neutral element: the key is worthless or malicious, do not use it")]
@@ -373,6 +389,23 @@ impl<G: Groups> ProvingKey<G> {
     /// When the field has no such domain.
     pub fn domain(&self) -> Result<Domain<G::Scalar>, DomainError> {
         Domain::new(self.log_domain)
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn bytes_in_memory(&self) -> usize {
+        let matrix = |m: &SparseMatrix<G::Scalar>| {
+            size_of_val(m.row_starts.as_slice())
+                + size_of_val(m.wires.as_slice())
+                + size_of_val(m.values.as_slice())
+        };
+        size_of::<Self>()
+            + matrix(&self.a)
+            + matrix(&self.b)
+            + [&self.vk.ic, &self.a_query, &self.b_g1_query, &self.l_query, &self.h_query]
+                .iter()
+                .map(|query| size_of_val(query.as_slice()))
+                .sum::<usize>()
+            + size_of_val(self.b_g2_query.as_slice())
     }
 
     /// Private wires: those that are shared when proving is delegated.

@@ -10,32 +10,36 @@
 //!      values); queries A, B in G1, L, H, B in G2
 //! ```
 //!
+//! A [slice](crate::KeySlice) of a key has a form of its own with the same beginning.
+//!
 //! Integers are little-endian; points and values stand in Montgomery form as in a `.zkey`. The points were checked when
 //! the zkey was imported; the digest shows that the file is still what was written then, and the directory, which must
 //! be the user's own and closed to other writers, that nobody else could have written it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use rayon::prelude::*;
 use tacit_algebra::field::{Montgomery, byte_len};
-use tacit_algebra::{Check, Curve, CurveId, DecodeError, G1Affine, G2Affine, Point};
+use tacit_algebra::{Curve, CurveId, DecodeError, G1Affine, G2Affine, Point};
 use tacit_circom::VerificationKey;
 use thiserror::Error;
 
 use crate::key::{CircuitId, KeyError, ProvingKey, SparseMatrix};
 
-/// The version of the form that this program writes and reads.
+mod file;
+mod slice;
+
+use file::{Form, Head, Rest, put_points, put_u32s};
+pub use slice::{SliceHeader, inspect_slice, open_slice, write_slice};
+
+/// The version of the form of a whole key that this program writes and reads.
 pub const VERSION: u32 = 1;
-const MAGIC: &[u8; 8] = b"TACITKEY";
-const HEADER: usize = 136;
-const DIGEST_AT: std::ops::Range<usize> = 48..80;
-/// Bytes that are read at a time.
-const PIECE: usize = 1 << 20;
-const DIGEST_CONTEXT: &str = "tacit prepared groth16 key, version 1";
+
+const FORM: Form<7> = Form {
+    name: "a prepared key",
+    magic: b"TACITKEY",
+    version: VERSION,
+    digest_context: "tacit prepared groth16 key, version 1",
+};
 
 /// Why a prepared key cannot be written or used.
 #[derive(Debug, Error)]
@@ -75,17 +79,23 @@ pub enum PreparedError {
         /// The path.
         path: PathBuf,
     },
-    /// Not a prepared key at all.
-    #[error("{} is not a prepared key: import the zkey again", path.display())]
+    /// Another kind of file.
+    #[error("{} is not {form}: import the zkey again", path.display())]
     Magic {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        form: &'static str,
     },
     /// Written by another version of this program.
-    #[error("{} has version {got} of the prepared form, this program reads version {VERSION}: import the zkey again", path.display())]
+    #[error("{} is {form} of version {got}, this program reads version {reads}: import the zkey again", path.display())]
     Version {
         /// The file.
         path: PathBuf,
+        /// What it is.
+        form: &'static str,
+        /// The version that is read.
+        reads: u32,
         /// Its version.
         got: u32,
     },
@@ -176,34 +186,30 @@ impl MatrixSize {
 /// When the directory is not safe, the key's sizes contradict each other, or the file cannot be written.
 pub fn write<C: Curve>(path: &Path, key: &ProvingKey<C>) -> Result<[u8; 32], PreparedError> {
     key.check_shape().map_err(|why| PreparedError::Key { path: path.to_owned(), why })?;
-    let directory = directory_of(path);
-    refuse_unsafe(directory, &fs::metadata(directory).map_err(|e| PreparedError::io(directory, e))?)?;
-
-    let mut bytes = header(key);
-    body(key, &mut bytes);
-    let digest = digest(&bytes);
-    if let Some(slot) = bytes.get_mut(DIGEST_AT) {
-        slot.copy_from_slice(&digest);
+    let (a, b) = (MatrixSize::of(&key.a), MatrixSize::of(&key.b));
+    let sizes = [
+        key.n_wires as u64,
+        key.n_public as u64,
+        u64::from(key.log_domain),
+        a.starts,
+        a.entries,
+        b.starts,
+        b.entries,
+    ];
+    let mut bytes = FORM.start(C::ID, &key.circuit_id, sizes);
+    put_points(&mut bytes, &[key.vk.alpha_g1, key.beta_g1, key.delta_g1]);
+    put_points(&mut bytes, &[key.vk.beta_g2, key.vk.gamma_g2, key.vk.delta_g2]);
+    put_points(&mut bytes, &key.vk.ic);
+    for matrix in [&key.a, &key.b] {
+        put_u32s(&mut bytes, &matrix.row_starts);
+        put_u32s(&mut bytes, &matrix.wires);
+        matrix.values.iter().for_each(|value| value.write_montgomery_le(&mut bytes));
     }
-
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary = directory.join(name);
-    let failed = |e| PreparedError::io(&temporary, e);
-    // A leftover of a process that died is ours: nobody else writes here.
-    let _ = fs::remove_file(&temporary);
-    let written = (|| {
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&temporary)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(directory)?.sync_all()
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+    for query in [&key.a_query, &key.b_g1_query, &key.l_query, &key.h_query] {
+        put_points(&mut bytes, query);
     }
-    written.map_err(failed)?;
-    Ok(digest)
+    put_points(&mut bytes, &key.b_g2_query);
+    FORM.write(path, bytes)
 }
 
 /// Reads the header of a prepared key: which curve, which circuit. The content is not checked.
@@ -211,25 +217,7 @@ pub fn write<C: Curve>(path: &Path, key: &ProvingKey<C>) -> Result<[u8; 32], Pre
 /// # Errors
 /// When the file or its directory is not safe, or the header is not that of a prepared key of this version.
 pub fn inspect(path: &Path) -> Result<Header, PreparedError> {
-    read_header(path, &mut open_checked(path)?.0)
-}
-
-fn read_header(path: &Path, file: &mut File) -> Result<Header, PreparedError> {
-    let mut bytes = Vec::with_capacity(HEADER);
-    file.take(HEADER as u64).read_to_end(&mut bytes).map_err(|e| PreparedError::io(path, e))?;
-    parse_header(path, &bytes)
-}
-
-/// Whether the file can be a key over this curve.
-fn check_header<C: Curve>(path: &Path, header: &Header, len: u64) -> Result<(), PreparedError> {
-    if header.curve != C::ID {
-        let got = Some(header.curve);
-        return Err(PreparedError::Curve { path: path.to_owned(), expected: C::ID, got });
-    }
-    if expected_len::<C>(header) != Some(len) {
-        return Err(PreparedError::damaged(path, "its size is not the one that its header asks for"));
-    }
-    Ok(())
+    Header::of(path, &FORM.inspect(path)?)
 }
 
 /// Reads a prepared key, checks its digest and builds the key from it, without checking points again.
@@ -237,34 +225,16 @@ fn check_header<C: Curve>(path: &Path, header: &Header, len: u64) -> Result<(), 
 /// # Errors
 /// See [`PreparedError`].
 pub fn open<C: Curve>(path: &Path) -> Result<ProvingKey<C>, PreparedError> {
-    let (mut file, len) = open_checked(path)?;
-    // What cannot be used is not brought into memory.
-    check_header::<C>(path, &read_header(path, &mut file)?, len)?;
-    // Pieces are read side by side: most of the time goes into making room for them.
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-    bytes
-        .par_chunks_mut(PIECE)
-        .enumerate()
-        .try_for_each(|(k, piece)| file.read_exact_at(piece, (k * PIECE) as u64))
-        .map_err(|e| PreparedError::io(path, e))?;
-    read(path, &bytes)
-}
-
-/// As [`open`], for bytes that are at hand.
-fn read<C: Curve>(path: &Path, bytes: &[u8]) -> Result<ProvingKey<C>, PreparedError> {
-    let header = parse_header(path, bytes)?;
-    check_header::<C>(path, &header, bytes.len() as u64)?;
-    if digest(bytes) != header.digest {
-        return Err(PreparedError::damaged(path, "its digest is wrong"));
-    }
-
-    let mut rest = Rest { path, bytes: bytes.get(HEADER..).unwrap_or_default() };
+    let len = |head: &Head<7>| Header::of(path, head).ok()?.expected_len::<C>();
+    let (head, bytes) = FORM.read::<C>(path, len)?;
+    let header = Header::of(path, &head)?;
+    let mut rest = FORM.body(path, &bytes);
     let (n_wires, n_public) = (header.n_wires as usize, header.n_public as usize);
     let [alpha_g1, beta_g1, delta_g1] = rest.points_array::<G1Affine<C>, 3>()?;
     let [beta_g2, gamma_g2, delta_g2] = rest.points_array::<G2Affine<C>, 3>()?;
     let ic = rest.points(n_public + 1)?;
-    let a = rest.matrix(header.a)?;
-    let b = rest.matrix(header.b)?;
+    let a = matrix(&mut rest, header.a)?;
+    let b = matrix(&mut rest, header.b)?;
     let key = ProvingKey {
         circuit_id: header.circuit_id,
         n_wires,
@@ -285,192 +255,39 @@ fn read<C: Curve>(path: &Path, bytes: &[u8]) -> Result<ProvingKey<C>, PreparedEr
     Ok(key)
 }
 
-fn header<C: Curve>(key: &ProvingKey<C>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER);
-    out.extend(MAGIC);
-    out.extend(VERSION.to_le_bytes());
-    out.extend(u32::from(C::ID.code()).to_le_bytes());
-    out.extend(key.circuit_id.0);
-    out.extend([0; 32]);
-    let (a, b) = (MatrixSize::of(&key.a), MatrixSize::of(&key.b));
-    for size in [
-        key.n_wires as u64,
-        key.n_public as u64,
-        u64::from(key.log_domain),
-        a.starts,
-        a.entries,
-        b.starts,
-        b.entries,
-    ] {
-        out.extend(size.to_le_bytes());
-    }
-    out
-}
-
-fn parse_header(path: &Path, bytes: &[u8]) -> Result<Header, PreparedError> {
-    let Some((header, _)) = bytes.split_first_chunk::<HEADER>().filter(|(h, _)| h.starts_with(MAGIC)) else {
-        return Err(PreparedError::Magic { path: path.to_owned() });
-    };
-    let u32_at = |at: usize| {
-        header.get(at..).and_then(|b| b.first_chunk()).copied().map(u32::from_le_bytes).unwrap_or_default()
-    };
-    let u64_at = |at: usize| {
-        header.get(at..).and_then(|b| b.first_chunk()).copied().map(u64::from_le_bytes).unwrap_or_default()
-    };
-    let id_at = |at: usize| header.get(at..).and_then(|b| b.first_chunk::<32>()).copied().unwrap_or_default();
-    let version = u32_at(8);
-    if version != VERSION {
-        return Err(PreparedError::Version { path: path.to_owned(), got: version });
-    }
-    let Some(curve) = u8::try_from(u32_at(12)).ok().and_then(CurveId::from_code) else {
-        return Err(PreparedError::damaged(path, "it names an unknown curve"));
-    };
-    let header = Header {
-        curve,
-        circuit_id: CircuitId(id_at(16)),
-        digest: id_at(DIGEST_AT.start),
-        n_wires: u64_at(80),
-        n_public: u64_at(88),
-        log_domain: u64_at(96),
-        a: MatrixSize { starts: u64_at(104), entries: u64_at(112) },
-        b: MatrixSize { starts: u64_at(120), entries: u64_at(128) },
-    };
-    if header.n_public >= header.n_wires || header.log_domain > 62 {
-        return Err(PreparedError::damaged(path, "its sizes contradict each other"));
-    }
-    Ok(header)
-}
-
-/// The file's length that follows from its header; `None` for sizes beyond all measure.
-fn expected_len<C: Curve>(header: &Header) -> Option<u64> {
-    let value_len = byte_len::<C::Scalar>() as u64;
-    let in_g1 = header
-        .n_wires
-        .checked_mul(3)?
-        .checked_add(3)?
-        .checked_add(1u64.checked_shl(u32::try_from(header.log_domain).ok()?)?)?;
-    let in_g2 = header.n_wires.checked_add(3)?;
-    (HEADER as u64)
-        .checked_add(in_g1.checked_mul(G1Affine::<C>::LEN as u64)?)?
-        .checked_add(in_g2.checked_mul(G2Affine::<C>::LEN as u64)?)?
-        .checked_add(header.a.bytes(value_len)?)?
-        .checked_add(header.b.bytes(value_len)?)
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key(DIGEST_CONTEXT);
-    hasher.update(bytes.get(..DIGEST_AT.start).unwrap_or_default());
-    hasher.update_rayon(bytes.get(DIGEST_AT.end..).unwrap_or_default());
-    hasher.finalize().into()
-}
-
-fn body<C: Curve>(key: &ProvingKey<C>, out: &mut Vec<u8>) {
-    put_points(out, &[key.vk.alpha_g1, key.beta_g1, key.delta_g1]);
-    put_points(out, &[key.vk.beta_g2, key.vk.gamma_g2, key.vk.delta_g2]);
-    put_points(out, &key.vk.ic);
-    for matrix in [&key.a, &key.b] {
-        matrix.row_starts.iter().chain(&matrix.wires).for_each(|x| out.extend(x.to_le_bytes()));
-        matrix.values.iter().for_each(|value| value.write_montgomery_le(out));
-    }
-    for query in [&key.a_query, &key.b_g1_query, &key.l_query, &key.h_query] {
-        put_points(out, query);
-    }
-    put_points(out, &key.b_g2_query);
-}
-
-fn put_points<P: Point>(out: &mut Vec<u8>, points: &[P]) {
-    out.reserve(points.len() * P::LEN);
-    points.iter().for_each(|point| point.write_montgomery_le(out));
-}
-
-/// What is left of the body.
-struct Rest<'a> {
-    path: &'a Path,
-    bytes: &'a [u8],
-}
-
-impl<'a> Rest<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], PreparedError> {
-        let short = || PreparedError::damaged(self.path, "it ends too early");
-        let (taken, rest) = self.bytes.split_at_checked(len).ok_or_else(short)?;
-        self.bytes = rest;
-        Ok(taken)
-    }
-
-    /// `count` values of `len` bytes; `neutral` fills the places of those that cannot be read until all have been tried.
-    fn many<T: Copy + Send + Sync>(
-        &mut self,
-        count: usize,
-        len: usize,
-        neutral: T,
-        read: impl Fn(&[u8]) -> Result<T, DecodeError> + Sync + Send,
-    ) -> Result<Vec<T>, PreparedError> {
-        let bytes = self.take(count.saturating_mul(len))?;
-        let failure = OnceLock::new();
-        let or_neutral = |why| {
-            let _ = failure.set(why);
-            neutral
-        };
-        // Collecting results instead would copy everything once more.
-        let all = bytes
-            .par_chunks_exact(len)
-            .with_min_len(1 << 10)
-            .map(|bytes| read(bytes).unwrap_or_else(or_neutral))
-            .collect();
-        match failure.into_inner() {
-            Some(why) => Err(PreparedError::Decode { path: self.path.to_owned(), why }),
-            None => Ok(all),
+impl Header {
+    fn of(path: &Path, head: &Head<7>) -> Result<Self, PreparedError> {
+        let Head { curve, circuit_id, digest, sizes } = *head;
+        let [n_wires, n_public, log_domain, a_starts, a_entries, b_starts, b_entries] = sizes;
+        if n_public >= n_wires || log_domain > 62 {
+            return Err(PreparedError::damaged(path, "its sizes contradict each other"));
         }
+        let a = MatrixSize { starts: a_starts, entries: a_entries };
+        let b = MatrixSize { starts: b_starts, entries: b_entries };
+        Ok(Self { curve, circuit_id, digest, n_wires, n_public, log_domain, a, b })
     }
 
-    fn points<P: Point>(&mut self, count: usize) -> Result<Vec<P>, PreparedError> {
-        self.many(count, P::LEN, P::identity(), |bytes| P::read_montgomery_le(bytes, Check::Trusted))
-    }
-
-    fn points_array<P: Point, const N: usize>(&mut self) -> Result<[P; N], PreparedError> {
-        let points = self.points(N)?;
-        <[P; N]>::try_from(points).map_err(|_| PreparedError::damaged(self.path, "it ends too early"))
-    }
-
-    fn u32s(&mut self, count: u64) -> Result<Vec<u32>, PreparedError> {
-        let bytes = self.take((count as usize).saturating_mul(4))?;
-        Ok(bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect())
-    }
-
-    fn matrix<F: Montgomery>(&mut self, size: MatrixSize) -> Result<SparseMatrix<F>, PreparedError> {
-        Ok(SparseMatrix {
-            row_starts: self.u32s(size.starts)?,
-            wires: self.u32s(size.entries)?,
-            values: self.many(size.entries as usize, byte_len::<F>(), F::ZERO, F::read_montgomery_le)?,
-        })
+    /// The file's length that follows; `None` for sizes beyond all measure.
+    fn expected_len<C: Curve>(&self) -> Option<u64> {
+        let value_len = byte_len::<C::Scalar>() as u64;
+        let in_g1 = self
+            .n_wires
+            .checked_mul(3)?
+            .checked_add(3)?
+            .checked_add(1u64.checked_shl(u32::try_from(self.log_domain).ok()?)?)?;
+        let in_g2 = self.n_wires.checked_add(3)?;
+        (Form::<7>::HEADER as u64)
+            .checked_add(in_g1.checked_mul(G1Affine::<C>::LEN as u64)?)?
+            .checked_add(in_g2.checked_mul(G2Affine::<C>::LEN as u64)?)?
+            .checked_add(self.a.bytes(value_len)?)?
+            .checked_add(self.b.bytes(value_len)?)
     }
 }
 
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Opens a file for reading, after checking that it and its directory are this user's and closed to other writers.
-fn open_checked(path: &Path) -> Result<(File, u64), PreparedError> {
-    let directory = directory_of(path);
-    refuse_unsafe(directory, &fs::metadata(directory).map_err(|e| PreparedError::io(directory, e))?)?;
-    let file = File::open(path).map_err(|e| PreparedError::io(path, e))?;
-    let metadata = file.metadata().map_err(|e| PreparedError::io(path, e))?;
-    if !metadata.is_file() {
-        return Err(PreparedError::NotAFile { path: path.to_owned() });
-    }
-    refuse_unsafe(path, &metadata)?;
-    Ok((file, metadata.len()))
-}
-
-fn refuse_unsafe(path: &Path, metadata: &fs::Metadata) -> Result<(), PreparedError> {
-    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
-    if owner != user {
-        return Err(PreparedError::NotOwned { path: path.to_owned(), owner, user });
-    }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o022 != 0 {
-        return Err(PreparedError::Writable { path: path.to_owned(), mode, directory: metadata.is_dir() });
-    }
-    Ok(())
+fn matrix<F: Montgomery>(rest: &mut Rest<'_>, size: MatrixSize) -> Result<SparseMatrix<F>, PreparedError> {
+    Ok(SparseMatrix {
+        row_starts: rest.u32s(size.starts)?,
+        wires: rest.u32s(size.entries)?,
+        values: rest.many(size.entries as usize, byte_len::<F>(), F::ZERO, F::read_montgomery_le)?,
+    })
 }

@@ -105,7 +105,7 @@ pub fn points<G: Groups>(
                 || G::G2::msm(&key.b_g2_query, wires),
                 || {
                     let h = Zeroizing::new(qap::quotient(key, domain, wires));
-                    G::G1::msm_of_two([(&key.l_query, private), (&key.h_query, &h)])
+                    G::G1::msm_of([(&key.l_query, private), (&key.h_query, &h)])
                 },
             )
         },

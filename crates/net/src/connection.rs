@@ -234,6 +234,14 @@ impl Stream {
         }
     }
 
+    /// Returns when the peer says that it wants nothing more on this stream; not when the connection is lost, which says nothing of
+    /// that.
+    pub async fn unwanted(&self) {
+        if !matches!(self.send.stopped().await, Ok(Some(_))) {
+            std::future::pending().await
+        }
+    }
+
     /// The next message: at most `limit` bytes of body (and never more than its type allows), complete within
     /// `timeout`. `None` when the peer has ended its half between two messages.
     pub async fn receive(&mut self, limit: usize, timeout: Duration) -> Result<Option<Message>, NetError> {
@@ -330,4 +338,5 @@ macro_rules! try_from_message {
 
 try_from_message! {
     Hello, Welcome, Offer, Answer, Refusal, CircuitRequest, CircuitChunk, Ping, Pong, Bye, SubmitJob, JobAnswers,
+    Reassign, Cancel,
 }

@@ -29,8 +29,10 @@ pub struct Limits {
     /// Offers worked on at a time; more are refused as busy. Each computation uses all cores, so that more of them only
     /// take turns.
     pub offers: u16,
-    /// Proving keys kept in memory.
+    /// Proving keys kept in memory; a slice of one counts like one.
     pub resident_circuits: usize,
+    /// Slices of proving keys kept on disk; the oldest make room for new ones.
+    pub kept_slices: usize,
     /// Bytes of a proving key that is fetched from the coordinator.
     pub zkey_bytes: u64,
     /// Bytes of an offer, its envelope included.
@@ -49,6 +51,7 @@ impl Default for Limits {
         Self {
             offers: 4,
             resident_circuits: 2,
+            kept_slices: 64,
             zkey_bytes: 4 << 30,
             offer_bytes: 265 << 20,
             sealing_key_seconds: 7 * 24 * 3600,

@@ -6,12 +6,13 @@
 //! | `session` | the connection to the coordinator: dial, greet, serve, dial again |
 //! | `offer` | one offer, from its bytes to an answer or a refusal |
 //! | [`ledger`] | what was promised, durably: one envelope and one answer for each deal |
-//! | `circuits` | proving keys: fetched, checked and prepared once |
+//! | `circuits`, `bases` | proving keys, slices of them, and bases: fetched, checked, prepared and cut once |
 //!
 //! The node dials out, so it needs no open port. Whatever reaches it is answered or refused with a reason; nothing that a
 //! peer sends stops it. Shares live in memory for as long as their response takes and are wiped then; they are never
 //! written in the clear. Whoever runs it should disable core dumps (the `tacit` binary does).
 
+mod bases;
 mod circuits;
 pub mod config;
 mod error;
@@ -99,7 +100,7 @@ impl Node {
             ledger,
             circuits: Arc::new(circuits),
             places: Semaphore::new(usize::from(config.limits.offers)),
-            computing: Semaphore::new(1),
+            computing: Arc::new(Semaphore::new(1)),
             at_work: Mutex::default(),
         });
         desk.maintain(config.limits.sealing_key_seconds).await?;
@@ -124,7 +125,8 @@ impl Node {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
         let Self { config, desk, _dir } = self;
         tracing::info!(name = config.name, identity = %desk.identity.key(), "node starts");
-        let sessions = Sessions { config, desk, shutdown, rotated: tokio::sync::Notify::new() };
+        let (news, bases_per_second) = Default::default();
+        let sessions = Sessions { config, desk, shutdown, news, bases_per_second };
         sessions.run().await;
         sessions.desk.ledger.close().await;
         tracing::info!("node stopped");

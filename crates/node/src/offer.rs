@@ -1,7 +1,7 @@
 //! One offer, from its bytes to an answer or a refusal.
 //!
 //! ```text
-//! decode header -> client's signature -> expiry, addressee, sealing key -> proving key -> accept
+//! decode header -> client's signature -> expiry, addressee, sealing key -> proving key, slice or bases -> accept
 //!   -> RECORD -> open, decode, acknowledge, respond, seal -> RECORD -> answer
 //! ```
 //!
@@ -9,14 +9,15 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use tacit_algebra::calibration::Calibration;
 use tacit_algebra::{Bls12_381, Bn254, CurveId};
 use tacit_delegate::encoding::Malformed;
 use tacit_delegate::{
-    AcceptError, Acknowledgement, CircuitShape, Culprit, DealHeader, DialsError, EncodingError, Holder,
-    Layout, Package, accept, header, respond,
+    AcceptError, Acknowledgement, Culprit, DealHeader, DialsError, EncodingError, Holder, KeyPart, Package,
+    accept, header,
 };
-use tacit_groth16::ProvingKey;
 use tacit_net::Connection;
 use tacit_vault::{Clock, HeldKey, KeyRing, identity};
 use tacit_wire::codec::Writer;
@@ -27,8 +28,9 @@ use tacit_wire::{
     Blame, Digest32, Identity, IdentityKey, PeerMisbehaved, SealingPublicKey, SignedAcknowledgement,
 };
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use crate::circuits::{Circuits, Kept};
+use crate::circuits::{Circuits, Kept, Resident};
 use crate::ledger::{Ledger, LedgerError, Standing};
 
 /// What an offer is worked on with.
@@ -42,12 +44,12 @@ pub struct Desk {
     pub keys: Mutex<KeyRing>,
     /// Its records.
     pub ledger: Ledger,
-    /// Its proving keys.
+    /// Its proving keys, and slices of them.
     pub circuits: Arc<Circuits>,
     /// Offers that are being worked on, whatever connection they came on.
     pub places: Semaphore,
     /// Computations take turns: each of them uses all cores.
-    pub computing: Semaphore,
+    pub computing: Arc<Semaphore>,
     /// Deals that are being worked on.
     pub at_work: Mutex<HashSet<Digest32>>,
 }
@@ -66,17 +68,27 @@ impl Drop for AtWork<'_> {
 
 impl Desk {
     /// Answers an offer, or says why not.
-    pub async fn handle(&self, offer: Offer, connection: &Connection) -> Result<Answer, Refusal> {
+    pub async fn handle(
+        &self,
+        offer: Offer,
+        connection: &Connection,
+        unwanted: &CancellationToken,
+    ) -> Result<Answer, Refusal> {
         let _place = self.places.try_acquire().map_err(|_| {
             Refusal::new(RefusalCode::Busy, Blame::Nobody, "as many offers as fit are being worked on")
         })?;
         match header::curve_of(&offer.header).map_err(|e| bad_header(&e))? {
-            CurveId::Bn254 => self.handle_over::<Bn254>(offer, connection).await,
-            CurveId::Bls12_381 => self.handle_over::<Bls12_381>(offer, connection).await,
+            CurveId::Bn254 => self.handle_over::<Bn254>(offer, connection, unwanted).await,
+            CurveId::Bls12_381 => self.handle_over::<Bls12_381>(offer, connection, unwanted).await,
         }
     }
 
-    async fn handle_over<C: Kept>(&self, offer: Offer, connection: &Connection) -> Result<Answer, Refusal> {
+    async fn handle_over<C: Kept>(
+        &self,
+        offer: Offer,
+        connection: &Connection,
+        unwanted: &CancellationToken,
+    ) -> Result<Answer, Refusal> {
         let header = DealHeader::<C::Scalar>::decode(&offer.header).map_err(|e| bad_header(&e))?;
         let deal = Digest32(header.deal_id().0);
         let client = IdentityKey(header.terms.client_key);
@@ -103,7 +115,12 @@ impl Desk {
         })?;
         let _at_work = self.take(deal)?;
 
-        let key = self.circuits.get::<C>(Digest32(header.terms.circuit.0), connection).await?;
+        let seat = &offer.assignment.assignment.seat;
+        let Some(part) = KeyPart::of(header.terms.dials, seat.group) else {
+            let (group, slice, index) = (seat.group, seat.slice, seat.index);
+            return Err(not_accepted(&AcceptError::NoSuchSeat { group, slice, index }));
+        };
+        let key = self.circuits.get::<C>(Digest32(header.terms.circuit.0), part, connection).await?;
         let holder = Holder {
             node: self.identity.key().0,
             sealing_key: held.pair.id().0,
@@ -114,7 +131,7 @@ impl Desk {
             &offer.assignment.assignment,
             &offer.envelope,
             &holder,
-            &CircuitShape::of(&key),
+            &key.shape(),
             self.clock.now(),
         )
         .map_err(|e| not_accepted(&e))?;
@@ -122,7 +139,7 @@ impl Desk {
             Standing::Open => {}
             standing => return settled(standing),
         }
-        let answer = self.compute(header, offer, held, assembler, key).await?;
+        let answer = self.compute(header, offer, held, assembler, key, unwanted).await?;
         let mut body = Writer::new();
         answer.write(&mut body);
         settled(self.ledger.answer(&request, body.finish()).await.map_err(|e| unrecorded(&e))?)
@@ -154,20 +171,42 @@ impl Desk {
         Ok(AtWork { desk: self, deal })
     }
 
+    /// How many bases of BN254's first group this machine adds up in a second, measured when no offer computes; `None` if that
+    /// was cut off.
+    pub async fn bases_per_second(&self) -> Option<u64> {
+        let _turn = self.computing.acquire().await.ok()?;
+        let measuring = || {
+            let calibration = Calibration::<Bn254>::new(&mut rand::rng());
+            let began = Instant::now();
+            calibration.bases_per_second(|| began.elapsed())
+        };
+        tokio::task::spawn_blocking(measuring).await.ok()
+    }
+
     async fn compute<C: Kept>(
         &self,
         header: DealHeader<C::Scalar>,
         offer: Offer,
         held: HeldKey,
         assembler: SealingPublicKey,
-        key: Arc<ProvingKey<C>>,
+        key: Resident<C>,
+        unwanted: &CancellationToken,
     ) -> Result<Answer, Refusal> {
         let cut_off = || Refusal::new(RefusalCode::Internal, Blame::Node, "the computation was cut off");
-        let _turn = self.computing.acquire().await.map_err(|_| cut_off())?;
+        let turn = tokio::select! {
+            turn = Arc::clone(&self.computing).acquire_owned() => turn.map_err(|_| cut_off())?,
+            () = unwanted.cancelled() => {
+                return Err(Refusal::new(RefusalCode::Expired, Blame::Nobody, "nobody waits for an answer any more"));
+            }
+        };
         let node = self.identity.clone();
-        tokio::task::spawn_blocking(move || answer(&node, &header, &offer, &held, &assembler, &key))
-            .await
-            .map_err(|_| cut_off())?
+        tokio::task::spawn_blocking(move || {
+            // Over when the computation is, even if nobody waits for it any more.
+            let _turn = turn;
+            answer(&node, &header, offer, &held, &assembler, &key)
+        })
+        .await
+        .map_err(|_| cut_off())?
     }
 }
 
@@ -175,35 +214,41 @@ impl Desk {
 fn answer<C: Kept>(
     node: &Identity,
     header: &DealHeader<C::Scalar>,
-    offer: &Offer,
+    offer: Offer,
     held: &HeldKey,
     assembler: &SealingPublicKey,
-    key: &ProvingKey<C>,
+    key: &Resident<C>,
 ) -> Result<Answer, Refusal> {
+    let Offer { assignment: signed, envelope, .. } = offer;
     let recipient = Recipient { node: node.key(), key: &held.pair, epoch: held.certificate.epoch };
     let client = IdentityKey(header.terms.client_key);
-    let bytes =
-        envelope::open_package(&offer.assignment, &client, &header.deal_id().0, recipient, &offer.envelope)
-            .map_err(|e| misbehaved(RefusalCode::BadEnvelope, &e))?;
+    let bytes = envelope::open_package(&signed, &client, &header.deal_id().0, recipient, &envelope)
+        .map_err(|e| misbehaved(RefusalCode::BadEnvelope, &e))?;
+    // Of what is as large as the package only what is still needed stays in memory.
+    drop(envelope);
     let bad_package = |e: &dyn std::fmt::Display, culprits: Vec<Culprit>| {
         Refusal::new(RefusalCode::BadPackage, blame(&culprits), e)
     };
     let dials = header.terms.dials;
-    let layout = Layout::of(key, dials.handover());
-    let package =
-        Package::<C::Scalar>::decode(&bytes, &layout, dials).map_err(|e| bad_package(&e, e.culprits()))?;
-    let seat = &offer.assignment.assignment.seat;
-    if offer.assignment.place(dials) != Some(package.place) {
+    let assignment = &signed.assignment;
+    let seat = &assignment.seat;
+    let counts = key.share_counts(dials, seat.group).ok_or_else(|| {
+        tracing::error!(group = seat.group, "another part of the proving key was loaded than the seat needs");
+        Refusal::new(RefusalCode::Internal, Blame::Node, "the wrong part of the proving key was loaded")
+    })?;
+    let package = Package::<C::Scalar>::decode_for(&bytes, &counts, dials)
+        .map_err(|e| bad_package(&e, e.culprits()))?;
+    if signed.place(dials) != Some(package.place) {
         let text = format!(
             "the package is for place {}, the assignment for index {} of group {}",
             package.place, seat.index, seat.group
         );
         return Err(bad_package(&text, vec![Culprit::Client]));
     }
-    let assignment = &offer.assignment.assignment;
     let acknowledgement = SignedAcknowledgement::sign(node, Acknowledgement::new(assignment, &bytes));
-    let response = respond(key, header, &package).map_err(|e| bad_package(&e, e.culprits()))?;
-    drop((package, bytes));
+    drop(bytes);
+    let response = key.respond(header, &package).map_err(|e| bad_package(&e, e.culprits()))?;
+    drop(package);
     let internal = |e: &dyn std::fmt::Display| {
         tracing::error!(error = %e, "a response cannot be sealed");
         Refusal::new(RefusalCode::Internal, Blame::Node, "the response cannot be sealed")
@@ -213,7 +258,7 @@ fn answer<C: Kept>(
         node,
         assignment,
         &acknowledgement.acknowledgement,
-        &response.encode(),
+        &response,
         assembler,
         &mut rng,
     )

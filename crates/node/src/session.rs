@@ -1,5 +1,7 @@
 //! The connection to the coordinator: dialled, greeted, served, dialled again.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const GOOD: Duration = Duration::from_secs(10);
 /// How often, at least, keys are maintained and expired records retired.
 const MAINTENANCE: Duration = Duration::from_secs(60);
+/// How often the node's speed is measured: at the start, and then rarely. It serves for advice only.
+const CALIBRATION: Duration = Duration::from_secs(24 * 3600);
 /// How long offers in progress may take to end when the node shuts down.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -32,8 +36,10 @@ pub struct Sessions {
     pub config: Config,
     pub desk: Arc<Desk>,
     pub shutdown: CancellationToken,
-    /// There is a new sealing key, which the coordinator should be told.
-    pub rotated: Notify,
+    /// There is a new sealing key or another speed, which the coordinator should be told.
+    pub news: Notify,
+    /// Bases that this machine adds up in a second; 0 before it was measured.
+    pub bases_per_second: AtomicU64,
 }
 
 impl Sessions {
@@ -45,8 +51,9 @@ impl Sessions {
     pub async fn run(&self) {
         tokio::select! {
             () = self.serve() => {}
-            // Never ends.
+            // Neither ever ends.
             () = self.keep_keys() => {}
+            () = self.calibrate() => {}
         }
     }
 
@@ -58,10 +65,24 @@ impl Sessions {
         loop {
             sleep(period).await;
             match self.desk.maintain(lifetime).await {
-                Ok(true) => self.rotated.notify_one(),
+                Ok(true) => self.news.notify_one(),
                 Ok(false) => {}
                 Err(error) => tracing::error!(%error, "sealing keys cannot be maintained"),
             }
+        }
+    }
+
+    /// Measures how fast this machine is, so that clients can estimate what it would take. Nobody waits for it: until it is
+    /// known, the node says that it is not.
+    async fn calibrate(&self) {
+        loop {
+            if let Some(speed) = self.desk.bases_per_second().await {
+                tracing::info!(bases_per_second = speed, "speed measured");
+                if self.bases_per_second.swap(speed, Ordering::Relaxed) != speed {
+                    self.news.notify_one();
+                }
+            }
+            sleep(CALIBRATION).await;
         }
     }
 
@@ -124,7 +145,9 @@ impl Sessions {
             software: SOFTWARE.to_owned(),
             certificate: current.certificate.clone(),
             circuits: self.desk.circuits.prepared(),
+            slices: self.desk.circuits.slices(),
             capacity: self.config.limits.offers,
+            bases_per_second: self.bases_per_second.load(Ordering::Relaxed),
         })
     }
 
@@ -146,7 +169,8 @@ impl Sessions {
     }
 
     async fn converse(&self, connection: &Connection, work: &mut JoinSet<()>) -> Result<(), NodeError> {
-        let mut known = self.desk.circuits.prepared();
+        let ready = || (self.desk.circuits.prepared(), self.desk.circuits.slices());
+        let mut known = ready();
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => {
@@ -154,14 +178,14 @@ impl Sessions {
                     return Ok(());
                 }
                 Some(_) = work.join_next(), if !work.is_empty() => {
-                    // A circuit that an offer brought in is worth telling.
-                    let now = self.desk.circuits.prepared();
+                    // A circuit that an offer brought in, or a slice that it had cut, is worth telling.
+                    let now = ready();
                     if now != known {
                         known = now;
                         self.greet(connection).await?;
                     }
                 }
-                () = self.rotated.notified() => self.greet(connection).await?,
+                () = self.news.notified() => self.greet(connection).await?,
                 stream = connection.accept() => {
                     let stream = stream?;
                     let (desk, connection) = (Arc::clone(&self.desk), connection.clone());
@@ -213,7 +237,20 @@ async fn reply(
         Some(Message::Offer(offer)) => {
             let seat = offer.assignment.assignment.seat;
             let (job, group, index) = (offer.assignment.deal(), seat.group, seat.index);
-            match desk.handle(offer, connection).await {
+            let unwanted = CancellationToken::new();
+            let mut handling = pin!(desk.handle(offer, connection, &unwanted));
+            let handled = tokio::select! {
+                handled = &mut handling => handled,
+                // What has begun is not cut off, because it holds what keeps others from beginning; a computation that waits for
+                // its turn does not begin. What is recorded stays: the same offer is answered later, another one never.
+                () = stream.unwanted() => {
+                    tracing::info!(%job, group, index, "the coordinator needs no answer any more");
+                    unwanted.cancel();
+                    let _ = handling.await;
+                    return Ok(());
+                }
+            };
+            match handled {
                 Ok(answer) => {
                     tracing::info!(%job, group, index, "answered");
                     stream.send(&answer, patience).await?;

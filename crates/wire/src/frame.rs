@@ -75,8 +75,12 @@ message_types! {
     Bye = 0x010a, 4 * KIB;
     /// Client to coordinator: a deal, sealed.
     SubmitJob = 0x0201, 1024 * MIB;
-    /// Coordinator to client: what the nodes said.
-    JobAnswers = 0x0202, 4 * MIB;
+    /// Coordinator to client: what the nodes said. As many of the longest answers as a deal has seats fit.
+    JobAnswers = 0x0202, 8 * MIB;
+    /// Client to coordinator: another node takes a place of a deal.
+    Reassign = 0x0203, MAX_ENVELOPE_BYTES + 4 * KIB;
+    /// Client to coordinator: nothing more is needed of a deal.
+    Cancel = 0x0204, 96;
 }
 
 /// A frame's header.
@@ -236,6 +240,8 @@ impl MessageType {
             Self::Bye => "bye",
             Self::SubmitJob => "submit job",
             Self::JobAnswers => "job answers",
+            Self::Reassign => "reassignment",
+            Self::Cancel => "cancellation",
         }
     }
 }

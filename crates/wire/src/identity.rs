@@ -22,6 +22,8 @@ use crate::digest::{HexError, parse_hex};
 pub enum Label {
     /// A client assigns one index of a deal to a node.
     Assignment,
+    /// A client needs nothing more of a deal.
+    Cancellation,
     /// A node says which package it opened.
     Acknowledgement,
     /// A node answers, for the package that it acknowledged.
@@ -43,6 +45,7 @@ impl Label {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Assignment => ascii(labels::ASSIGNMENT),
+            Self::Cancellation => ascii(labels::CANCELLATION),
             Self::Acknowledgement => ascii(labels::ACKNOWLEDGEMENT),
             Self::Response => ascii(labels::RESPONSE),
             Self::Certificate => "tacit v1 sealing key certificate",

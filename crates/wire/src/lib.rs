@@ -11,6 +11,7 @@
 //! | [`seal`] | HPKE with X-Wing: sealing to one recipient |
 //! | [`certificate`] | sealing keys signed by the identity that owns them |
 //! | [`envelope`] | packages sealed to nodes, signed assignments, acknowledgements, sealed responses |
+//! | [`evidence`] | what a client can show about a node, and what an arbiter makes of it |
 //! | [`frame`] | the eight bytes before every message, versions and size limits |
 //! | [`messages`] | the messages themselves, a file per conversation |
 //! | [`status`] | JSON bodies of the HTTP API |
@@ -21,6 +22,7 @@ pub mod certificate;
 pub mod codec;
 pub mod digest;
 pub mod envelope;
+pub mod evidence;
 pub mod frame;
 pub mod identity;
 pub mod messages;
@@ -32,6 +34,7 @@ pub use certificate::{CertificateError, Purpose, SealingKeyCertificate};
 pub use codec::{DecodeError, DecodeReason};
 pub use digest::Digest32;
 pub use envelope::{SignedAcknowledgement, SignedAssignment, SignedResponse, Slot};
+pub use evidence::{AuditError, Evidence, NoEvidence, Verdict};
 pub use frame::{Body, FrameError, FrameHeader, MessageType, PROTOCOL_VERSION, SUPPORTED_VERSIONS};
 pub use identity::{ClientIdentity, Identity, IdentityKey, NodeIdentity, Signature};
 pub use messages::Message;

@@ -226,6 +226,15 @@ pub enum PeerMisbehaved {
         /// The node.
         node: IdentityKey,
     },
+    /// Two different signed acknowledgements under one assignment: guilt by itself.
+    #[error("node {node} signed for two different packages under one assignment")]
+    ContradictoryAcknowledgements {
+        /// The node.
+        node: IdentityKey,
+    },
+    /// The cancellation does not carry the signature of the deal's client.
+    #[error("cancellation: {0}")]
+    ForgedCancellation(SignatureError),
     /// Another client job under the name of one that exists.
     #[error("deal {deal} exists with other contents")]
     ConflictingJob {
@@ -259,6 +268,7 @@ impl PeerMisbehaved {
             Self::UnopenableEnvelope(_)
             | Self::MalformedPackage(_)
             | Self::MalformedHeader(_)
+            | Self::ForgedCancellation(_)
             | Self::ConflictingJob { .. } => &[Blame::Client],
             // Signed by the node, or checkable by the coordinator that relayed it.
             Self::ForgedAcknowledgement(_) | Self::UnopenableResponse { .. } | Self::ForgedResponse(_) => {
@@ -268,7 +278,9 @@ impl PeerMisbehaved {
             Self::MalformedResponse { .. } => &[Blame::Node, Blame::Coordinator],
             // The node signed it, but perhaps for another deal, and the coordinator brought it here.
             Self::AcknowledgedAnotherAssignment { .. } => &[Blame::Node, Blame::Coordinator],
-            Self::AcknowledgedAnotherPackage { .. } | Self::ContradictoryResponses { .. } => &[Blame::Node],
+            Self::AcknowledgedAnotherPackage { .. }
+            | Self::ContradictoryResponses { .. }
+            | Self::ContradictoryAcknowledgements { .. } => &[Blame::Node],
         }
     }
 
@@ -301,11 +313,14 @@ impl PeerMisbehaved {
             // A signature that does not verify was made by nobody in particular.
             | Self::ForgedAcknowledgement(_)
             | Self::ForgedResponse(_)
+            | Self::ForgedCancellation(_)
             | Self::UnopenableResponse { .. }
             | Self::MalformedResponse { .. }
             // An honest node's acknowledgement of another deal, put here by somebody else, looks the same.
             | Self::AcknowledgedAnotherAssignment { .. } => None,
-            Self::AcknowledgedAnotherPackage { node } | Self::ContradictoryResponses { node } => Some(*node),
+            Self::AcknowledgedAnotherPackage { node }
+            | Self::ContradictoryResponses { node }
+            | Self::ContradictoryAcknowledgements { node } => Some(*node),
         }
     }
 }

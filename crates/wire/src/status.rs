@@ -8,7 +8,7 @@ use crate::{
     codec::DecodeError,
     digest::{Digest32, HexError},
     identity::IdentityKey,
-    messages::{Assembler, RefusalCode},
+    messages::{Assembler, HeldSlice, RefusalCode},
     peer::Blame,
 };
 
@@ -75,22 +75,44 @@ pub struct NodeInfo {
     pub software: String,
     /// Circuits whose proving keys it has ready.
     pub circuits: Vec<Digest32>,
+    /// Slices of proving keys that it has ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<HeldSlice>,
+    /// How fast it says it is, as in its hello: bases of BN254's first group added up in a second, 0 if it has not said. A
+    /// claim that nobody has checked, for advice only.
+    #[serde(default)]
+    pub bases_per_second: u64,
 }
 
-/// A registered circuit.
+/// What is registered under a circuit id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CircuitKind {
+    /// A proving key: proofs of a circuit.
+    #[default]
+    Circuit,
+    /// Bases of multi-scalar multiplications: the handover `msm`.
+    Bases,
+}
+
+/// A registered circuit, or registered bases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CircuitInfo {
-    /// The circuit id: a hash over the proving key's canonical sections.
+    /// The circuit id, a hash over the proving key's canonical sections; or the id of the bases.
     pub id: Digest32,
+    /// Which of the two; where it is left out, a circuit.
+    #[serde(default)]
+    pub kind: CircuitKind,
     /// The curve under snarkjs's name: `bn128` or `bls12381`.
     pub curve: String,
-    /// Wires, the constant one included.
+    /// Wires, the constant one included; or the number of bases.
     pub n_wires: u64,
-    /// Public inputs and outputs.
+    /// Public inputs and outputs; 0 for bases.
     pub n_public: u64,
-    /// Base-2 logarithm of the domain.
+    /// Base-2 logarithm of the domain; 0 for bases.
     pub log_domain: u32,
-    /// Bytes of the proving key's file.
+    /// Bytes of the proving key's file, or of the file of bases.
     pub bytes: u64,
     /// Whether the constraints are registered too, so that a wrong witness can be named.
     pub has_r1cs: bool,
@@ -147,11 +169,13 @@ pub enum DeliveryState {
 /// The dials of a deal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DialsInfo {
-    /// Nodes of all groups.
+    /// Nodes of a group.
     pub n: u8,
-    /// Threshold: any `t` nodes learn nothing.
+    /// Threshold: any `t` nodes of each group learn nothing.
     pub t: u8,
-    /// `witness` or `quotient`, later also `inputs`.
+    /// Groups, each with a slice of the proving key.
+    pub groups: u8,
+    /// `witness`, `quotient` or `msm`, later also `inputs`.
     pub handover: String,
 }
 

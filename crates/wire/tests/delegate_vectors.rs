@@ -1,4 +1,4 @@
-//! Vectors of the delegation protocol's own encodings: header, deal id, packages, response.
+//! Vectors of the delegation protocol's own encodings: header, deal id, packages, responses, bases.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId, Group, Groups, Point, field};
 use tacit_delegate::{
     Body, CircuitId, CircuitShape, DealHeader, DealTerms, Dials, Handover, Layout, Package, Response, Seed,
+    msm::{Bases, MsmBody, MsmResponse, MsmShares, bases},
     package::{QuotientShares, Shares},
 };
 use tacit_wire::{Acknowledgement, DealId, Seat, ciphertext_digest, identity::Label};
@@ -38,6 +39,7 @@ fn layout(handover: Handover) -> Layout {
     let circuit = CircuitShape { id: CircuitId(counting(0x60)), n_public: 2, n_private: 3 };
     match handover {
         Handover::Quotient => Layout::quotient(circuit, 2, vec![0, 2], vec![1]),
+        Handover::Msm => Layout::msm(circuit),
         _ => Layout::witness(circuit),
     }
 }
@@ -116,6 +118,37 @@ fn vector<C: Curve>() -> Value {
         );
     }
 
+    // Two scalars over three bases.
+    let msm_seed_package = Package::<F<C>> {
+        deal,
+        place: 1,
+        salt: counting(0xc1),
+        body: Body::Msm(MsmBody::Seed { count: 2, seed: Seed(counting(0x31)) }),
+    };
+    let msm_shares = MsmShares::<F<C>> {
+        scalars: vec![F::<C>::from(89u64), -F::<C>::from(5u64)],
+        macs: vec![F::<C>::from(97u64), F::<C>::from(101u64)],
+    };
+    let msm_package = Package::<F<C>> {
+        deal,
+        place: 2,
+        salt: counting(0xe1),
+        body: Body::Msm(MsmBody::Explicit(msm_shares.clone())),
+    };
+    let msm_dials = Dials::new(Handover::Msm, 2, 1).unwrap();
+    for package in [&msm_seed_package, &msm_package] {
+        let decoded = Package::<F<C>>::decode(&package.encode(), &layout(Handover::Msm), msm_dials);
+        assert_eq!(&decoded.unwrap(), package);
+    }
+    let multiple = |k: u64| C::G1::generator().scale(&F::<C>::from(k)).to_affine();
+    let bases = Bases::<C>::new(vec![multiple(1), multiple(7), Point::identity()]).unwrap();
+    assert_eq!(Bases::<C>::read(&bases.encode()).unwrap().points(), bases.points());
+    let mut msm_response = 1u16.to_le_bytes().to_vec();
+    msm_response.push(7);
+    let msm_points = [point(&multiple(2)), point(&multiple(5))];
+    msm_points.iter().for_each(|point| msm_response.extend(unhex(point)));
+    assert_eq!(MsmResponse::<C>::decode(&msm_response).unwrap().encode(), msm_response);
+
     let envelope = b"an envelope".to_vec();
     let seat = Seat {
         deal,
@@ -185,6 +218,21 @@ fn vector<C: Curve>() -> Value {
             "masks": elements(sharded_shares.masks.as_slice().as_flattened()),
             "encoding": h(&*sharded_package.encode()),
         },
+        "msm_seed_package": {
+            "index": 1, "salt": h(msm_seed_package.salt), "scalars": 2, "seed": h(counting::<32>(0x31)),
+            "encoding": h(&*msm_seed_package.encode()),
+        },
+        "msm_package": {
+            "index": 2, "salt": h(msm_package.salt),
+            "scalars": elements(&msm_shares.scalars), "macs": elements(&msm_shares.macs),
+            "encoding": h(&*msm_package.encode()),
+        },
+        "msm_response": { "x": msm_points[0], "y": msm_points[1], "encoding": h(&msm_response) },
+        "bases": {
+            "points": bases.points().iter().map(point).collect::<Vec<_>>(),
+            "file": h(bases.encode()),
+            "id": h(bases.id().0),
+        },
         "assignment": {
             "group": 0, "slice": 0, "index": 2,
             "node": h(seat.node), "sealing_key": h(seat.sealing_key), "epoch": 7,
@@ -222,6 +270,7 @@ fn deals() {
                 "ciphertext": tacit_delegate::labels::CIPHERTEXT,
                 "assignment": tacit_delegate::labels::ASSIGNMENT_DIGEST,
                 "package": tacit_delegate::labels::PACKAGE,
+                "bases": tacit_delegate::labels::BASES,
             },
             "vectors": [vector::<Bn254>(), vector::<Bls12_381>()],
         }),
@@ -239,6 +288,8 @@ fn committed_deals_decode_to_themselves() {
             ("seed_package", Handover::Witness),
             ("explicit_package", Handover::Witness),
             ("quotient_package", Handover::Quotient),
+            ("msm_seed_package", Handover::Msm),
+            ("msm_package", Handover::Msm),
         ] {
             let encoding = unhex(&vector[package]["encoding"]);
             assert_eq!(
@@ -250,6 +301,15 @@ fn committed_deals_decode_to_themselves() {
         }
         let encoding = unhex(&vector["response"]["encoding"]);
         assert_eq!(Response::<C>::decode(&encoding).unwrap().encode(), encoding);
+        let encoding = unhex(&vector["msm_response"]["encoding"]);
+        assert_eq!(MsmResponse::<C>::decode(&encoding).unwrap().encode(), encoding);
+        let file = unhex(&vector["bases"]["file"]);
+        assert_eq!(bases::curve_of(&file), Ok(C::ID));
+        let bases = Bases::<C>::read(&file).unwrap();
+        assert_eq!(
+            (bases.encode(), hex::encode(bases.id().0)),
+            (file, vector["bases"]["id"].as_str().unwrap().into())
+        );
     }
     for vector in read_vectors("delegate")["vectors"].as_array().unwrap() {
         match vector["curve"].as_str() {

@@ -18,6 +18,11 @@ fn digest() -> impl Strategy<Value = Digest32> {
     any::<[u8; 32]>().prop_map(Digest32)
 }
 
+fn held_slice() -> impl Strategy<Value = HeldSlice> {
+    let group = (1u8..=32).prop_flat_map(|groups| (0..groups, Just(groups)));
+    (digest(), group).prop_map(|(circuit, (group, groups))| HeldSlice { circuit, group, groups })
+}
+
 fn signature() -> impl Strategy<Value = Signature> {
     any::<[u8; 64]>().prop_map(Signature)
 }
@@ -64,11 +69,25 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
-        (vec(any::<u16>(), 0..5), "[a-z/0-9.]{0,20}", vec(digest(), 0..5), any::<u16>()).prop_map(
-            |(versions, software, circuits, capacity)| {
-                Hello { versions, software, certificate: certificate(), circuits, capacity }.into()
-            }
-        ),
+        (
+            vec(any::<u16>(), 0..5),
+            "[a-z/0-9.]{0,20}",
+            vec(digest(), 0..5),
+            vec(held_slice(), 0..5),
+            any::<(u16, u64)>()
+        )
+            .prop_map(|(versions, software, circuits, slices, (capacity, bases_per_second))| {
+                Hello {
+                    versions,
+                    software,
+                    certificate: certificate(),
+                    circuits,
+                    slices,
+                    capacity,
+                    bases_per_second,
+                }
+                .into()
+            }),
         (any::<u16>(), "[a-z/0-9.]{0,20}")
             .prop_map(|(version, software)| Welcome { version, software }.into()),
         (bytes(200), assignment(), bytes(300)).prop_map(|(header, assignment, envelope)| Offer {
@@ -110,6 +129,14 @@ proptest! {
     fn every_message_survives_its_frame(message in message()) {
         let frame = message.to_frame();
         prop_assert_eq!(Message::from_frame(&frame, ANY), Ok(message));
+    }
+
+    #[test]
+    fn a_jobs_bytes_are_known_beforehand(message in message()) {
+        if let Message::SubmitJob(job) = &message {
+            let envelopes = job.deliveries.iter().map(|delivery| delivery.envelope.len());
+            prop_assert_eq!(SubmitJob::frame_bytes(job.header.len(), envelopes), message.to_frame().len());
+        }
     }
 
     #[test]
@@ -233,13 +260,13 @@ fn every_type_has_a_limit_and_the_receiver_may_lower_it() {
     }
 }
 
-/// Sixteen envelopes of 256 MiB each, in a body of a few bytes.
+/// Sixty-four envelopes of 256 MiB each, in a body of a few bytes.
 #[test]
 fn claimed_sizes_are_compared_with_what_is_there() {
     let mut body = Vec::new();
     body.extend_from_slice(&0u32.to_le_bytes());
     body.push(1);
-    body.extend_from_slice(&16u16.to_le_bytes());
+    body.extend_from_slice(&64u16.to_le_bytes());
     let assignment = SignedAssignment {
         assignment: Assignment {
             seat: Seat {
@@ -260,10 +287,10 @@ fn claimed_sizes_are_compared_with_what_is_there() {
     let error = SubmitJob::from_body(&body).unwrap_err();
     assert!(matches!(error.reason, DecodeReason::Truncated { field: "envelope", left: 0, .. }), "{error}");
 
-    body[5..7].copy_from_slice(&17u16.to_le_bytes());
+    body[5..7].copy_from_slice(&65u16.to_le_bytes());
     let error = SubmitJob::from_body(&body).unwrap_err();
     assert!(
-        matches!(error.reason, DecodeReason::TooLarge { field: "deliveries", got: 17, limit: 16 }),
+        matches!(error.reason, DecodeReason::TooLarge { field: "deliveries", got: 65, limit: 64 }),
         "{error}"
     );
     assert_eq!(error.offset, 5);
@@ -289,5 +316,83 @@ fn answers_come_in_ascending_order() {
     for indices in [[1, 1], [2, 1]] {
         let answers = JobAnswers { deal: [0; 32].into(), answers: indices.map(answer).to_vec() };
         assert!(JobAnswers::from_frame(&answers.to_frame(), ANY).is_err());
+    }
+}
+
+/// Four groups of sixteen nodes, every one with the longest answer that a node may give: a job of all seats goes both ways.
+#[test]
+fn jobs_of_as_many_seats_as_a_deal_has_fit() {
+    use tacit_delegate::{Dials, Handover};
+    let seats = Dials::new(Handover::Quotient, 16, 1).unwrap().with_groups(4).unwrap().seats();
+    assert_eq!(usize::from(seats), MAX_NODES);
+    let assignment = |index: u8| SignedAssignment {
+        assignment: Assignment {
+            seat: Seat {
+                deal: DealId([0; 32]),
+                group: (index - 1) / 16,
+                slice: (index - 1) / 16,
+                index: (index - 1) % 16 + 1,
+                node: [index; 32],
+                sealing_key: [0; 32],
+                epoch: 0,
+            },
+            ciphertext_digest: [0; 32],
+        },
+        signature: Signature([0; 64]),
+    };
+    let deliveries = (1..=seats)
+        .map(|index| Delivery { assignment: assignment(index), envelope: vec![index; 10] })
+        .collect();
+    let job = SubmitJob { header: vec![1; 10], assembler: Assembler::Client, deliveries };
+    assert_eq!(SubmitJob::from_frame(&job.to_frame(), ANY), Ok(job.clone()));
+    let answer = |index| {
+        let acknowledgement = Acknowledgement { assignment: [index; 32], package: [0; 32] };
+        let signed = SignedAcknowledgement { acknowledgement, signature: Signature([0; 64]) };
+        let response = vec![0; tacit_wire::messages::node::MAX_SEALED_RESPONSE_BYTES];
+        NodeAnswer { index, outcome: Outcome::Answered(Answer { acknowledgement: signed, response }) }
+    };
+    let answers = JobAnswers { deal: [0; 32].into(), answers: (1..=seats).map(answer).collect() };
+    assert_eq!(JobAnswers::from_frame(&answers.to_frame(), ANY), Ok(answers.clone()));
+
+    let mut job = job;
+    job.deliveries.push(job.deliveries[0].clone());
+    let Err(FrameError::Body(error)) = SubmitJob::from_frame(&job.to_frame(), ANY) else { panic!("taken") };
+    assert!(matches!(error.reason, DecodeReason::TooLarge { field: "deliveries", got: 65, limit: 64 }));
+    let mut answers = answers;
+    answers.answers.push(NodeAnswer { index: seats + 1, outcome: Outcome::Lost });
+    let Err(FrameError::Body(error)) = JobAnswers::from_frame(&answers.to_frame(), ANY) else {
+        panic!("taken")
+    };
+    assert!(matches!(error.reason, DecodeReason::TooLarge { field: "answers", got: 65, limit: 64 }));
+}
+
+/// Slices that no deal can have are refused, and so are more than a node may announce; what it may announce fits.
+#[test]
+fn announced_slices_are_possible_and_bounded() {
+    use tacit_wire::messages::node::{MAX_CIRCUITS, MAX_SLICES};
+    let slice = |group, groups| HeldSlice { circuit: Digest32([6; 32]), group, groups };
+    let hello = |circuits, slices| Hello {
+        versions: vec![PROTOCOL_VERSION; 16],
+        software: "x".repeat(64),
+        certificate: certificate(),
+        circuits: vec![Digest32([5; 32]); circuits],
+        slices,
+        capacity: 1,
+        bases_per_second: 0,
+    };
+    let most = hello(MAX_CIRCUITS, vec![slice(31, 32); MAX_SLICES]);
+    assert_eq!(Hello::from_frame(&most.to_frame(), ANY), Ok(most));
+    let refused = |slices| match Hello::from_frame(&hello(0, slices).to_frame(), ANY) {
+        Err(FrameError::Body(error)) => error.reason,
+        other => panic!("{other:?}"),
+    };
+    let too_many = refused(vec![slice(0, 1); MAX_SLICES + 1]);
+    assert!(matches!(too_many, DecodeReason::TooLarge { field: "slices", .. }));
+    for (group, groups) in [(0, 0), (1, 1), (4, 4), (200, 4), (0, 33)] {
+        let reason = refused(vec![slice(0, 1), slice(group, groups)]);
+        assert!(
+            matches!(&reason, DecodeReason::Invalid { problem, .. } if problem.contains("no group")),
+            "{reason}"
+        );
     }
 }

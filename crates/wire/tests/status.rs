@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tacit_wire::{
     Blame, Digest32, PROTOCOL_VERSION, Purpose,
-    messages::{Assembler, Refusal, RefusalCode},
+    messages::{Assembler, HeldSlice, Refusal, RefusalCode},
     status::*,
 };
 
@@ -32,7 +32,7 @@ fn job() -> JobStatus {
         id: Digest32(counting(0xa0)),
         state: JobState::Failed,
         circuit: Digest32(counting(0x60)),
-        dials: DialsInfo { n: 4, t: 1, handover: "witness".into() },
+        dials: DialsInfo { n: 4, t: 1, groups: 1, handover: "witness".into() },
         created: NOT_BEFORE,
         expires: NOT_BEFORE + 600,
         nodes: vec![
@@ -62,6 +62,8 @@ fn network() -> NetworkInfo {
             connected: true,
             software: "tacit/0.1.0".into(),
             circuits: vec![Digest32(counting(0x60))],
+            slices: vec![HeldSlice { circuit: Digest32(counting(0x60)), group: 1, groups: 4 }],
+            bases_per_second: 1_048_576,
         }],
     }
 }
@@ -70,12 +72,23 @@ fn network() -> NetworkInfo {
 fn bodies() {
     let circuit = CircuitInfo {
         id: Digest32(counting(0x60)),
+        kind: CircuitKind::Circuit,
         curve: "bn128".into(),
         n_wires: 1_000,
         n_public: 3,
         log_domain: 10,
         bytes: 600_000,
         has_r1cs: true,
+    };
+    let bases = CircuitInfo {
+        id: Digest32(counting(0x68)),
+        kind: CircuitKind::Bases,
+        n_wires: 4_096,
+        n_public: 0,
+        log_domain: 0,
+        bytes: 262_168,
+        has_r1cs: false,
+        ..circuit.clone()
     };
     let proof = JobProof { id: Digest32(counting(0xa0)), proof: json!({ "pi_a": [] }), public: json!(["1"]) };
     check_vectors(
@@ -85,6 +98,7 @@ fn bodies() {
             "vectors": [
                 body("network", &network()),
                 body("circuit", &circuit),
+                body("bases", &bases),
                 body("job", &job()),
                 body("proof", &proof),
             ],
@@ -100,6 +114,17 @@ fn unknown_fields_are_ignored_and_wrong_ones_are_not() {
     json["id"] = json!("not hexadecimal");
     let error = serde_json::from_value::<JobStatus>(json).unwrap_err();
     assert!(error.to_string().contains("64 hexadecimal digits"), "{error}");
+}
+
+#[test]
+fn what_has_no_kind_is_a_circuit() {
+    let json = json!({
+        "id": Digest32(counting(0x60)), "curve": "bn128", "n_wires": 4, "n_public": 1, "log_domain": 2, "bytes": 9, "has_r1cs": false,
+    });
+    assert_eq!(serde_json::from_value::<CircuitInfo>(json.clone()).unwrap().kind, CircuitKind::Circuit);
+    let mut other = json;
+    other["kind"] = json!("lattice");
+    assert!(serde_json::from_value::<CircuitInfo>(other).is_err());
 }
 
 #[test]

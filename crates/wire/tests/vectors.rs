@@ -243,14 +243,17 @@ fn frames() {
         frame(
             json!({
                 "versions": [1], "software": "tacit/0.1.0", "certificate": h(certificate().encode()),
-                "circuits": [h(circuit.0)], "capacity": 2,
+                "circuits": [h(circuit.0)], "slices": [{ "circuit": h(circuit.0), "group": 1, "groups": 4 }],
+                "capacity": 2, "bases_per_second": 1_048_576,
             }),
             Hello {
                 versions: vec![PROTOCOL_VERSION],
                 software: "tacit/0.1.0".into(),
                 certificate: certificate(),
                 circuits: vec![circuit],
+                slices: vec![HeldSlice { circuit, group: 1, groups: 4 }],
                 capacity: 2,
+                bases_per_second: 1_048_576,
             },
         ),
         frame(

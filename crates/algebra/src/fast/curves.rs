@@ -6,14 +6,14 @@ use ark_ec::short_weierstrass::{Affine, Projective};
 use super::backend::with_backend;
 use super::batch::OneByOne;
 use super::glv;
-use super::msm::{self, Part};
+use super::msm::{self, Parts};
 use super::subgroup;
 
 /// A curve with fast paths.
 pub trait FastCurve: GLVConfig {
-    /// `sum scalars[i] * bases[i]` over both pairs of bases and scalars, which lie in the prime-order subgroup; the
+    /// `sum scalars[i] * bases[i]` over all pairs of bases and scalars, which lie in the prime-order subgroup; the
     /// shorter slice decides. Not constant-time.
-    fn multi_scalar(parts: [Part<'_, Self>; 2]) -> Projective<Self>;
+    fn multi_scalar(parts: Parts<'_, Self>) -> Projective<Self>;
 
     /// `scalar * point` for a point of the prime-order subgroup. Not constant-time.
     fn scale(point: &Projective<Self>, scalar: &Self::ScalarField) -> Projective<Self> {
@@ -48,7 +48,7 @@ macro_rules! with_adder {
 macro_rules! fast {
     ($($config:ty: $way:ident $(, in $lanes:ty)?);* $(;)?) => {$(
         impl FastCurve for $config {
-            fn multi_scalar(parts: [Part<'_, Self>; 2]) -> Projective<Self> {
+            fn multi_scalar(parts: Parts<'_, Self>) -> Projective<Self> {
                 with_adder!(A, $($lanes)? => msm::msm::<Self, A>(parts))
             }
 

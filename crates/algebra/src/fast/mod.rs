@@ -32,4 +32,5 @@ mod tests;
 
 pub use arithmetic::{Arithmetic, ScalarField};
 pub use curves::FastCurve;
-pub use msm::Part;
+pub(crate) use msm::PARTS;
+pub use msm::{Part, Parts};

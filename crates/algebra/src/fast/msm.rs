@@ -31,8 +31,10 @@ const LANES: usize = 512;
 const MAX_BITS: u32 = 15;
 /// What a bucket costs beside the points in it, where an addition costs 6.
 const BUCKET_COST: usize = 20;
-/// Terms of either part that indices can name, with a bit for a sign.
-const MAX_TERMS: usize = 1 << 30;
+/// Lists of bases that are added up at once, at most.
+pub(crate) const PARTS: usize = 4;
+/// Terms of each part that indices can name, with a bit for a sign.
+const MAX_TERMS: usize = 1 << 29;
 
 /// The scalars that count, cut.
 struct Digits {
@@ -97,12 +99,17 @@ impl Windows {
 
 /// Bases and their scalars; the shorter slice decides.
 pub type Part<'a, P> = (&'a [Affine<P>], &'a [<P as CurveConfig>::ScalarField]);
+/// As many as are added up at once; those that are not needed are empty.
+pub type Parts<'a, P> = [Part<'a, P>; PARTS];
 
-/// `sum scalars[i] * bases[i]` over both parts. The bases lie in the prime-order subgroup.
-pub(crate) fn msm<P: GLVConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Projective<P> {
+/// `sum scalars[i] * bases[i]` over all parts. The bases lie in the prime-order subgroup.
+pub(crate) fn msm<P: GLVConfig, A: Adder<P>>(parts: Parts<'_, P>) -> Projective<P> {
     if parts.iter().any(|(bases, _)| bases.len() > MAX_TERMS) {
         let pieces = parts.into_iter().flat_map(|(bases, scalars)| {
-            bases.chunks(MAX_TERMS).zip(scalars.chunks(MAX_TERMS)).map(|piece| [piece, (&[], &[])])
+            bases
+                .chunks(MAX_TERMS)
+                .zip(scalars.chunks(MAX_TERMS))
+                .map(|piece| [piece, (&[], &[]), (&[], &[]), (&[], &[])])
         });
         return pieces.map(|parts| msm_with::<P, A>(parts, Windows::for_terms)).sum();
     }
@@ -112,7 +119,7 @@ pub(crate) fn msm<P: GLVConfig, A: Adder<P>>(parts: [Part<'_, P>; 2]) -> Project
 /// [`msm`] of at most [`MAX_TERMS`] terms in each part, with windows as given by the number of terms that count and the bits
 /// of a half.
 pub(crate) fn msm_with<P: GLVConfig, A: Adder<P>>(
-    parts: [Part<'_, P>; 2],
+    parts: Parts<'_, P>,
     windows: impl Fn(usize, u32) -> Windows,
 ) -> Projective<P> {
     let parts = parts.map(|(bases, scalars)| {
@@ -161,7 +168,7 @@ pub(crate) fn msm_with<P: GLVConfig, A: Adder<P>>(
 }
 
 /// Cuts the scalars of the terms that count: neither point nor scalar is neutral. `None` if there are none.
-fn digits<P: GLVConfig>(parts: [Part<'_, P>; 2], windows: impl Fn(usize, u32) -> Windows) -> Option<Digits> {
+fn digits<P: GLVConfig>(parts: Parts<'_, P>, windows: impl Fn(usize, u32) -> Windows) -> Option<Digits> {
     let all = || parts.into_iter().flat_map(|(bases, scalars)| bases.iter().zip(scalars)).zip(0u32..);
     let counts =
         |((base, scalar), _): &((&Affine<P>, &P::ScalarField), u32)| !base.is_zero() && !scalar.is_zero();
@@ -192,7 +199,7 @@ fn digits<P: GLVConfig>(parts: [Part<'_, P>; 2], windows: impl Fn(usize, u32) ->
 
 /// `sum digits[i] * bases[i]` for digits whose magnitude is at most `buckets`, a power of two.
 pub(crate) fn small_msm<P: SWCurveConfig, A: Adder<P>>(
-    bases: [&[Affine<P>]; 2],
+    bases: [&[Affine<P>]; PARTS],
     digits: impl Iterator<Item = (i32, u32)> + Clone,
     n_buckets: usize,
 ) -> Projective<P> {
@@ -201,15 +208,20 @@ pub(crate) fn small_msm<P: SWCurveConfig, A: Adder<P>>(
 
 /// The sums of the bases of each digit's magnitude, those of negative digits negated; `None` if all digits are zero.
 fn buckets<P: SWCurveConfig, A: Adder<P>>(
-    bases: [&[Affine<P>]; 2],
+    bases: [&[Affine<P>]; PARTS],
     digits: impl Iterator<Item = (i32, u32)> + Clone,
     n_buckets: usize,
 ) -> Option<Zeroizing<Vec<A::Point>>> {
     let Sorted { entries, ends } = sort(digits, n_buckets)?;
-    let [first, second] = bases;
     let base = |entry: u32| {
-        let i = (entry & (u32::MAX >> 1)) as usize;
-        first.get(i).or_else(|| second.get(i.wrapping_sub(first.len())))
+        let mut i = (entry & (u32::MAX >> 1)) as usize;
+        for part in bases {
+            if let Some(base) = part.get(i) {
+                return Some(base);
+            }
+            i -= part.len();
+        }
+        None
     };
     let gather = |entries: &[u32], later: &[u32], points: &mut Vec<A::Point>| {
         // Bases lie all over the key: each is asked for some time before it is needed.

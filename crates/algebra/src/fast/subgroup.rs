@@ -59,7 +59,7 @@ where
             .zip(0u32..)
             .filter(|((_, point), _)| !point.is_zero())
             .map(|((coefficient, _), i)| (i32::from(*coefficient), i));
-        let sum = msm::small_msm::<P, A>([points, &[]], digits, 1 << (bits - 1));
+        let sum = msm::small_msm::<P, A>([points, &[], &[], &[]], digits, 1 << (bits - 1));
         Affine::from(sum).is_in_correct_subgroup_assuming_on_curve()
     })
 }

@@ -19,7 +19,7 @@ use super::glv::Glv;
 use super::lanes::{self, Lanes};
 use super::msm::{self, Windows};
 use super::subgroup;
-use crate::Point;
+use crate::{Group, Point};
 
 fn edges<F: Field>() -> Vec<F> {
     vec![F::ZERO, F::ONE, -F::ONE, F::ONE.double(), -F::ONE.double()]
@@ -325,13 +325,19 @@ fn halves_of_scalars_make_up_the_scalars() {
     halves::<ark_bls12_381::g2::Config>();
 }
 
+/// One part and no others.
+fn alone<'a, P: FastCurve>(bases: &'a [Affine<P>], scalars: &'a [P::ScalarField]) -> msm::Parts<'a, P> {
+    [(bases, scalars), (&[], &[]), (&[], &[]), (&[], &[])]
+}
+
 fn sum<P: FastCurve>(bases: &[Affine<P>], scalars: &[P::ScalarField]) -> Projective<P> {
-    P::multi_scalar([(bases, scalars), (&[], &[])])
+    P::multi_scalar(alone(bases, scalars))
 }
 
 fn sums<P: FastCurve>()
 where
     P::BaseField: Arithmetic,
+    Affine<P>: Point,
 {
     let mut rng = ark_std::test_rng();
     let special = special::<P::ScalarField>();
@@ -345,11 +351,20 @@ where
             let expected = Projective::<P>::msm_unchecked(&bases, &scalars);
             assert_eq!(sum::<P>(&bases, &scalars), expected, "{n}");
             with_backend!(B => {
-                assert_eq!(msm::msm::<P, OneByOne<B>>([(&bases, &scalars), (&[], &[])]), expected, "{n}");
+                assert_eq!(msm::msm::<P, OneByOne<B>>(alone(&bases, &scalars)), expected, "{n}");
             });
-            assert_eq!(msm::msm::<P, OneByOne<Portable>>([(&bases, &scalars), (&[], &[])]), expected, "{n}");
+            assert_eq!(msm::msm::<P, OneByOne<Portable>>(alone(&bases, &scalars)), expected, "{n}");
             let (left, right) = (bases.split_at(n / 3), scalars.split_at(n / 3));
-            assert_eq!(P::multi_scalar([(left.0, right.0), (left.1, right.1)]), expected, "{n}");
+            let halves = [(left.0, right.0), (&[][..], &[][..]), (left.1, right.1), (&[], &[])];
+            assert_eq!(P::multi_scalar(halves), expected, "{n}");
+            // Any number of parts, equal or not, longer or shorter than their scalars.
+            let parts: [_; 7] = std::array::from_fn(|k| {
+                let part = n * k / 7..n * (k + 1) / 7;
+                (&bases[part.clone()], &scalars[part])
+            });
+            assert_eq!(<Projective<P> as Group<P::ScalarField>>::msm_of(parts), expected, "{n}");
+            let parts = [(&bases[..n / 2], &scalars[..]), (&bases[n / 2..], &scalars[n / 2..])];
+            assert_eq!(<Projective<P> as Group<P::ScalarField>>::msm_of(parts), expected, "{n}");
         }
     }
     // The shorter slice decides.
@@ -382,7 +397,7 @@ fn every_window_gives_the_sum() {
         let expected = Projective::<P>::msm_unchecked(&bases, &scalars);
         for bits in 4..=15 {
             let windows = |_, half_bits| Windows::of_bits(bits, half_bits);
-            assert_eq!(msm::msm_with::<P, A>([(&bases, &scalars), (&[], &[])], windows), expected, "{bits}");
+            assert_eq!(msm::msm_with::<P, A>(alone(&bases, &scalars), windows), expected, "{bits}");
         }
     }
     with_backend!(B => with::<ark_bls12_381::g1::Config, OneByOne<B>>());
@@ -420,12 +435,18 @@ fn many_buckets_are_weighed_by_their_index() {
         let buckets = 1 << log_buckets;
         #[cfg(target_arch = "x86_64")]
         if lanes::are_available() {
-            assert_eq!(msm::small_msm::<P, Lanes<1>>([&bases, &[]], digits.clone(), buckets), expected);
+            assert_eq!(
+                msm::small_msm::<P, Lanes<1>>([&bases, &[], &[], &[]], digits.clone(), buckets),
+                expected
+            );
         }
         with_backend!(B => {
-            assert_eq!(msm::small_msm::<P, OneByOne<B>>([&bases, &[]], digits.clone(), buckets), expected);
+            assert_eq!(msm::small_msm::<P, OneByOne<B>>([&bases, &[], &[], &[]], digits.clone(), buckets), expected);
         });
-        assert_eq!(msm::small_msm::<P, OneByOne<Portable>>([&bases, &[]], digits, buckets), expected);
+        assert_eq!(
+            msm::small_msm::<P, OneByOne<Portable>>([&bases, &[], &[], &[]], digits, buckets),
+            expected
+        );
     }
 }
 

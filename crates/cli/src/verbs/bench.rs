@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tacit_algebra::{Curve, Groups};
 use tacit_circom::wtns::Wtns;
-use tacit_delegate::{DealTerms, Handover, Layout, Secrets, deal, respond};
+use tacit_delegate::{
+    DealTerms, Dials, Handover, KeyPart, Layout, NodeKey, Secrets, deal, key_slice, respond,
+};
 use tacit_groth16::prove::prove;
 use tacit_groth16::{ProvingKey, qap};
 use tacit_wire::SealingKeyPair;
@@ -25,8 +27,9 @@ use crate::ui::{self, Ui};
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub enum Args {
-    /// Local proving, one node's response and the client's dealing: CPU time, wall time, peak memory, bytes to each
-    /// node. Each is measured in a process of its own, with the key resident
+    /// Local proving, the client's dealing and one response of each group: CPU time, wall time, peak memory, bytes of the
+    /// key in memory and to each node. Each is measured in a process of its own, with the key, or the group's slice of
+    /// it, resident
     Prove(ProveArgs),
 }
 
@@ -47,6 +50,9 @@ pub struct ProveArgs {
     /// Measure this one in this process, and print it as JSON
     #[arg(long, hide = true)]
     only: Option<Work>,
+    /// The group whose response is measured
+    #[arg(long, hide = true, requires = "only", default_value_t = 0)]
+    group: u8,
 }
 
 /// A piece of work.
@@ -65,8 +71,19 @@ pub enum Work {
 #[derive(Debug, Serialize, Deserialize)]
 struct Row {
     work: Work,
+    /// For a response: the group whose node it is of, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<u8>,
     #[serde(flatten)]
     cost: Cost,
+    /// Bytes in memory of what the work needs of the proving key.
+    key_bytes: u64,
+    /// CPU time as a multiple of the local proof's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cpu_ratio: Option<f64>,
+    /// `key_bytes` as a multiple of the whole key's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_ratio: Option<f64>,
     /// For the deal: bytes of each node's envelope, in the order of the indices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     envelope_bytes: Vec<usize>,
@@ -75,6 +92,7 @@ struct Row {
 /// Runs it.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let Args::Prove(args) = args;
+    args.dials.dials()?;
     match args.only {
         Some(work) => {
             let zkey = ZkeyFile::read(&args.zkey)?;
@@ -93,25 +111,45 @@ fn compare(args: &ProveArgs, ui: &Ui) -> Outcome {
         (key.n_wires, key.log_domain)
     });
     drop(zkey);
-    let mut rows = Vec::new();
-    for work in [Work::LocalProof, Work::Deal, Work::NodeResponse] {
+    let dials = args.dials.dials()?;
+    let mut rows: Vec<Row> = Vec::new();
+    let responses = (0..dials.groups()).map(|group| (Work::NodeResponse, group));
+    for (work, group) in [(Work::LocalProof, 0), (Work::Deal, 0)].into_iter().chain(responses) {
         let phase = ui.phase(work.name());
-        let row = in_child(work, args)?;
+        let mut row = in_child(work, group, args)?;
         phase.done(format!("{:.0} ms of CPU", row.cost.cpu_ms));
+        // The first row is the local proof, with the whole key.
+        let (cpu, key) = rows
+            .first()
+            .map_or((row.cost.cpu_ms, row.key_bytes), |local| (local.cost.cpu_ms, local.key_bytes));
+        row.cpu_ratio = Some(row.cost.cpu_ms / cpu);
+        row.key_ratio = Some(row.key_bytes as f64 / key as f64);
         rows.push(row);
     }
     let envelopes: Vec<usize> = rows.iter().flat_map(|r| r.envelope_bytes.iter().copied()).collect();
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["WORK", "CPU", "WALL", "PEAK MEMORY ABOVE THE KEY"]);
+    table.load_style(presets::NOTHING).set_header([
+        "WORK",
+        "CPU",
+        "OF A LOCAL PROOF",
+        "WALL",
+        "KEY IN MEMORY",
+        "OF THE KEY",
+        "PEAK MEMORY ABOVE IT",
+    ]);
+    let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
     for row in &rows {
         table.add_row([
-            row.work.name().to_owned(),
+            row.name(dials),
             format!("{:.1} ms", row.cost.cpu_ms),
+            ratio(row.cpu_ratio),
             format!("{:.1} ms", row.cost.wall_ms),
+            ui::bytes(row.key_bytes),
+            ratio(row.key_ratio),
             row.cost.peak_bytes.map_or_else(|| "not known".to_owned(), ui::bytes),
         ]);
     }
-    for column in [1, 2, 3] {
+    for column in 1..=6 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -121,7 +159,6 @@ fn compare(args: &ProveArgs, ui: &Ui) -> Outcome {
         .enumerate()
         .map(|(i, b)| format!("  node {}: {}", i + 1, ui::bytes(*b as u64)))
         .collect();
-    let dials = args.dials.dials()?;
     let text = format!(
         "{}: {n_wires} wires, domain 2^{log_domain}; median of {} runs by CPU time\n\n{}\n\nBytes sent to each node \
          (n = {}, t = {}, groups = {}, handover {}):\n{}",
@@ -143,11 +180,12 @@ fn compare(args: &ProveArgs, ui: &Ui) -> Outcome {
 }
 
 /// Measures one piece of work in a process of its own, so that its peak memory is its own.
-fn in_child(work: Work, args: &ProveArgs) -> Outcome<Row> {
+fn in_child(work: Work, group: u8, args: &ProveArgs) -> Outcome<Row> {
     let exe =
         std::env::current_exe().map_err(|e| Failure::new(format!("cannot find this program itself: {e}")))?;
     let mut command = Command::new(exe);
     command.args(["bench", "prove", "--json", "--only", &work.argument(), "--runs", &args.runs.to_string()]);
+    command.args(["--group", &group.to_string()]);
     args.dials.pass_on(&mut command);
     if args.key.no_cache {
         command.arg("--no-cache");
@@ -166,6 +204,18 @@ fn in_child(work: Work, args: &ProveArgs) -> Outcome<Row> {
     }
     serde_json::from_slice(&output.stdout)
         .map_err(|e| Failure::new(format!("the measuring process said something unexpected: {e}")))
+}
+
+impl Row {
+    /// The work, and of which group where there are several.
+    fn name(&self, dials: Dials) -> String {
+        match self.group {
+            Some(group) if dials.groups() > 1 => {
+                format!("{}, slice {group} of {}", self.work.name(), dials.groups())
+            }
+            _ => self.work.name().to_owned(),
+        }
+    }
 }
 
 impl Work {
@@ -188,6 +238,7 @@ fn work_here<C: Curve>(work: Work, zkey: ZkeyFile, args: &ProveArgs, ui: &Ui) ->
     let witness = keys::witness::<C::Scalar>(&args.wtns)?;
     let mut costs = Vec::new();
     let mut envelope_bytes = Vec::new();
+    let mut key_bytes = key.bytes_in_memory();
     match work {
         Work::LocalProof => {
             for _ in 0..args.runs {
@@ -205,19 +256,40 @@ fn work_here<C: Curve>(work: Work, zkey: ZkeyFile, args: &ProveArgs, ui: &Ui) ->
         }
         Work::NodeResponse => {
             // A node that got explicit shares: the dearer of the two packages to receive, the cheaper to expand; the
-            // response itself costs the same for all.
-            let dealt = dealt(&key, &witness, &args.dials, &args.wtns)?;
-            let package = dealt.packages.last().ok_or_else(|| Failure::new("the deal has no packages"))?;
-            for _ in 0..args.runs {
-                let (response, cost) = measure(|| respond(&key, &dealt.header, package));
-                response?;
-                costs.push(cost);
+            // response itself costs the same for all of its group.
+            let mut dealt = dealt(&key, &witness, &args.dials, &args.wtns)?;
+            drop(witness);
+            let dials = dealt.header.terms.dials;
+            let no_group = || Failure::new(format!("the deal has no group {}", args.group));
+            let part = KeyPart::of(dials, args.group).ok_or_else(no_group)?;
+            let place = dials.place(args.group, dials.nodes());
+            dealt.packages.retain(|package| package.place == place);
+            let package = dealt.packages.first().ok_or_else(no_group)?;
+            let mut run = |key: NodeKey<'_, C>| -> Outcome {
+                for _ in 0..args.runs {
+                    let (response, cost) = measure(|| respond(key, &dealt.header, package));
+                    response?;
+                    costs.push(cost);
+                }
+                Ok(())
+            };
+            match part {
+                KeyPart::Bases => return Err(no_group()),
+                KeyPart::Whole => run(NodeKey::Whole(&key))?,
+                KeyPart::Slice { group, groups } => {
+                    let slice = key_slice(&key, group, groups)?;
+                    // The rest of the key stays: a response that fills the room that it leaves would seem to take none.
+                    key_bytes = slice.bytes_in_memory();
+                    run(NodeKey::Slice(&slice))?;
+                }
             }
         }
     }
     costs.sort_by(|a, b| a.cpu_ms.total_cmp(&b.cpu_ms));
     let cost = costs.get(costs.len() / 2).copied().ok_or_else(|| Failure::new("nothing was measured"))?;
-    Ok(Row { work, cost, envelope_bytes })
+    let group = matches!(work, Work::NodeResponse).then_some(args.group);
+    let key_bytes = key_bytes as u64;
+    Ok(Row { work, group, cost, key_bytes, cpu_ratio: None, key_ratio: None, envelope_bytes })
 }
 
 /// The client's work: a deal, and every package sealed to a node's key.

@@ -6,22 +6,25 @@ use clap::Subcommand;
 use comfy_table::{Table, presets};
 use serde_json::json;
 use tacit_client::{Api, Artefact, Network};
+use tacit_delegate::msm::bases::{self, Bases};
 use tacit_groth16::CircuitId;
-use tacit_wire::status::CircuitInfo;
+use tacit_wire::status::{CircuitInfo, CircuitKind};
 
 use crate::cache::RegisteredR1cs;
 use crate::curves::with_curve;
 use crate::failure::{Failure, InFile, Outcome};
+use crate::files;
 use crate::keys::{KeyOptions, ZkeyFile};
 use crate::ui::{self, Phase, Ui};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Args {
-    /// Register a circuit: its proving key, under the digest of its content
+    /// Register a circuit by its proving key, or bases, under the digest of the content
     Add {
-        /// Proving key
-        zkey: PathBuf,
+        /// Proving key, or a file of bases
+        #[arg(value_name = "ZKEY")]
+        file: PathBuf,
         /// The network's pins
         #[arg(long)]
         network: PathBuf,
@@ -31,15 +34,15 @@ pub enum Args {
         #[command(flatten)]
         key: KeyOptions,
     },
-    /// List the circuits that a network knows
+    /// List the circuits and bases that a network knows
     List {
         /// The network's pins
         #[arg(long)]
         network: PathBuf,
     },
-    /// Show one circuit, by its id or by its proving key
+    /// Show one circuit, by its id or by its proving key; or bases, by their id or their file
     Info {
-        /// The circuit id, or a file with its proving key
+        /// The id, or a file with the proving key or the bases
         circuit: String,
         /// The network's pins; without them only the file is looked at
         #[arg(long)]
@@ -50,7 +53,7 @@ pub enum Args {
 /// Runs it.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
     match args {
-        Args::Add { zkey, network, r1cs, key } => add(zkey, network, r1cs.as_deref(), key, ui),
+        Args::Add { file, network, r1cs, key } => add(file, network, r1cs.as_deref(), key, ui),
         Args::List { network } => list(network, ui),
         Args::Info { circuit, network } => info(circuit, network.as_deref(), ui),
     }
@@ -82,6 +85,17 @@ pub fn register(
 
 fn add(zkey: &Path, network: &Path, r1cs: Option<&Path>, options: &KeyOptions, ui: &Ui) -> Outcome {
     let network = Network::load(network)?;
+    let first = files::read_start(zkey, 64)?;
+    if bases::is_bases(&first) {
+        if let Some(r1cs) = r1cs {
+            return Err(Failure::new(format!(
+                "{}: this is a file of bases, no constraint system ({}) belongs to it",
+                zkey.display(),
+                r1cs.display()
+            )));
+        }
+        return add_bases(zkey, &network, ui);
+    }
     let file = ZkeyFile::read(zkey)?;
     let (id, n_wires) = with_curve!(file.curve, C => {
         let key = file.proving_key::<C>(options, ui)?;
@@ -103,6 +117,39 @@ fn add(zkey: &Path, network: &Path, r1cs: Option<&Path>, options: &KeyOptions, u
     Ok(())
 }
 
+fn add_bases(path: &Path, network: &Network, ui: &Ui) -> Outcome {
+    let found = bases_info(path)?;
+    let (runtime, api) = (crate::runtime::new()?, Api::new(network)?);
+    let phase = ui.phase("registering the bases");
+    let new = register(&api, &runtime, CircuitId(found.id.0), &Artefact::from(path), None, &phase)?;
+    phase.done(if new { ui::bytes(found.bytes) } else { "known already".to_owned() });
+    ui.result(
+        &json!({ "ok": true, "bases": found.id.to_string(), "curve": found.curve, "points": found.n_wires, "bytes": found.bytes, "new": new }),
+        format!("bases {}", found.id),
+    );
+    Ok(())
+}
+
+/// What a file of bases is, every point of it checked.
+fn bases_info(path: &Path) -> Outcome<CircuitInfo> {
+    let bytes = files::read(path)?;
+    let curve = bases::curve_of(&bytes).in_file(path)?;
+    let (id, points) = with_curve!(curve, C => {
+        let bases = Bases::<C>::read(&bytes).in_file(path)?;
+        (bases.id(), bases.points().len())
+    });
+    Ok(CircuitInfo {
+        id: tacit_wire::Digest32(id.0),
+        kind: CircuitKind::Bases,
+        curve: curve.snarkjs_name().to_owned(),
+        n_wires: points as u64,
+        n_public: 0,
+        log_domain: 0,
+        bytes: bytes.len() as u64,
+        has_r1cs: false,
+    })
+}
+
 fn list(network: &Path, ui: &Ui) -> Outcome {
     let api = Api::new(&Network::load(network)?)?;
     let circuits = crate::runtime::new()?.block_on(api.circuits())?;
@@ -111,14 +158,15 @@ fn list(network: &Path, ui: &Ui) -> Outcome {
         .load_style(presets::NOTHING)
         .set_header(["CIRCUIT", "CURVE", "WIRES", "PUBLIC", "DOMAIN", "KEY", "R1CS"]);
     for c in &circuits {
+        let of_circuit = |text: String| if c.kind == CircuitKind::Bases { "-".to_owned() } else { text };
         table.add_row([
             c.id.to_string(),
             c.curve.clone(),
-            c.n_wires.to_string(),
-            c.n_public.to_string(),
-            format!("2^{}", c.log_domain),
+            if c.kind == CircuitKind::Bases { format!("{} bases", c.n_wires) } else { c.n_wires.to_string() },
+            of_circuit(c.n_public.to_string()),
+            of_circuit(format!("2^{}", c.log_domain)),
             ui::bytes(c.bytes),
-            if c.has_r1cs { "yes" } else { "no" }.to_owned(),
+            of_circuit(if c.has_r1cs { "yes" } else { "no" }.to_owned()),
         ]);
     }
     let text = if circuits.is_empty() {
@@ -134,6 +182,13 @@ fn info(circuit: &str, network: Option<&Path>, ui: &Ui) -> Outcome {
     let path = Path::new(circuit);
     let id = match parse_id(circuit) {
         Some(id) => id,
+        None if bases::is_bases(&files::read_start(path, 64)?) => {
+            let found = bases_info(path)?;
+            if network.is_none() {
+                return show(&found, ui);
+            }
+            CircuitId(found.id.0)
+        }
         None => {
             let file = ZkeyFile::read(path)?;
             with_curve!(file.curve, C => {
@@ -141,6 +196,7 @@ fn info(circuit: &str, network: Option<&Path>, ui: &Ui) -> Outcome {
                 if network.is_none() {
                     let found = CircuitInfo {
                         id: tacit_wire::Digest32(key.circuit_id.0),
+                        kind: CircuitKind::Circuit,
                         curve: file.curve.snarkjs_name().to_owned(),
                         n_wires: key.n_wires as u64,
                         n_public: key.n_public as u64,
@@ -169,6 +225,17 @@ fn info(circuit: &str, network: Option<&Path>, ui: &Ui) -> Outcome {
 }
 
 fn show(c: &CircuitInfo, ui: &Ui) -> Outcome {
+    if c.kind == CircuitKind::Bases {
+        let text = format!(
+            "Bases   {}\nCurve   {}\nPoints  {}\nFile    {}",
+            c.id,
+            c.curve,
+            c.n_wires,
+            ui::bytes(c.bytes)
+        );
+        ui.result(&serde_json::to_value(c).in_file(Path::new("bases"))?, text);
+        return Ok(());
+    }
     let text = format!(
         "Circuit      {}\nCurve        {}\nWires        {}\nPublic       {}\nDomain       2^{}\nProving key  {}",
         c.id,

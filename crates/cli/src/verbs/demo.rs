@@ -1,6 +1,7 @@
 //! `tacit demo`: the whole of private delegated proving on one machine.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,13 +12,15 @@ use tacit_algebra::{Bn254, Groups};
 use tacit_circom::witness::WitnessCalculator;
 use tacit_circom::wtns::Wtns;
 use tacit_circom::{Proof, R1cs, public as signals};
-use tacit_client::{Artefact, Client, Dials, Event, Handover, Options, Prepared, Progress, Proved};
+use tacit_client::{Artefact, Client, Dials, Event, Found, Handover, Options, Prepared, Progress, Proved};
 use tacit_groth16::ProvingKey;
 use tacit_groth16::setup;
 use tacit_groth16::verify::verify;
+use tacit_wire::IdentityKey;
 
 use super::groth16_setup::DEV_WARNING;
 use crate::delegated::{Traffic, Watcher};
+use crate::demo::liar::Liar;
 use crate::demo::spend;
 use crate::failure::{Failure, InFile, Outcome};
 use crate::files::{self, Access};
@@ -54,6 +57,9 @@ enum Scenario {
     Sharded,
     /// Four nodes, one of which is killed when the job has been submitted
     Dropout,
+    /// Five nodes with the handover `quotient`, of which any two learn nothing, and one lies: it is found out, and what shows it is checked as
+    /// anyone would
+    Liar,
 }
 
 impl Scenario {
@@ -65,6 +71,8 @@ impl Scenario {
                 let options = Options::with_dials(Handover::Quotient, 2, 1)?;
                 Options { dials: options.dials.with_groups(2)?, ..options }
             }
+            // Three answers and two spare ones: one liar is told apart. Of two shares that may be known, one may be opened.
+            Self::Liar => Options::with_dials(Handover::Quotient, 5, 2)?,
         })
     }
 
@@ -80,6 +88,9 @@ impl Scenario {
             Self::Dropout => {
                 "A shielded spend, proved by four nodes, one of which is killed (kill -9) when the job has been submitted."
             }
+            Self::Liar => {
+                "A shielded spend, proved by five nodes, one of which answers wrongly. No two nodes see the witness."
+            }
         }
     }
 
@@ -91,12 +102,19 @@ impl Scenario {
             Self::Sharded => " --committee 2 --groups 2 --handover quotient",
             // One of the four is gone.
             Self::Dropout => " --committee 3",
+            // The fifth was only in this process.
+            Self::Liar => "",
         }
     }
 
     /// The node that is killed, counted from 1.
     fn victim(self) -> Option<usize> {
         matches!(self, Self::Dropout).then_some(2)
+    }
+
+    /// The node that lies, counted from 1.
+    fn liar(self) -> Option<usize> {
+        matches!(self, Self::Liar).then_some(3)
     }
 }
 
@@ -146,6 +164,7 @@ impl Place {
 
 /// What the demo leaves in its folder.
 struct Files {
+    evidence: PathBuf,
     zkey: PathBuf,
     vkey: PathBuf,
     wtns: PathBuf,
@@ -159,6 +178,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let place = Place::new(args)?;
     let at = |name: &str| place.path().join(name);
     let files = Files {
+        evidence: at("evidence.json"),
         zkey: at("spend.zkey"),
         vkey: at("verification_key.json"),
         wtns: at("spend.wtns"),
@@ -174,8 +194,13 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let mut network = LocalNetwork::start(place.path(), nodes, lifetime, |line| phase.note(line))?;
     phase.done(format!("{} processes on loopback", network.services.len()));
     // A detached network that failed to do its work is not left behind.
-    let shown = show(args.scenario, &options, &network, &files, ui).inspect_err(|_| network.stop());
-    let (proved, traffic, key) = shown?;
+    let shown = show(args.scenario, &options, &mut network, &files, ui);
+    let Shown { proved, traffic, key, runtime } = shown.inspect_err(|_| network.stop())?;
+    let verdict = match args.scenario.liar() {
+        Some(_) => Some(found_out(&proved, &files, ui).inspect_err(|_| network.stop())?),
+        None => None,
+    };
+    drop(runtime);
     let killed = args.scenario.victim().and_then(|_| network.dead());
 
     let stays = matches!(place, Place::Chosen(_));
@@ -188,19 +213,56 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let took = began.elapsed();
     let mut json = summary(&network, &files, &proved, &traffic, &key, args.keep, took.as_millis());
     json["killed"] = killed.into();
+    json["liar"] = verdict.unwrap_or_default();
     let text = format!("\n{report}\n\n{}", next(args, &network, &files, took));
     ui.result(&json, text);
     Ok(())
+}
+
+/// What was shown.
+struct Shown {
+    proved: Proved<Bn254>,
+    traffic: Traffic,
+    key: Arc<ProvingKey<Bn254>>,
+    /// The liar lives in it.
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Saves what was found out about the liar and has it checked by another process, as anyone would.
+fn found_out(proved: &Proved<Bn254>, files: &Files, ui: &Ui) -> Outcome<Value> {
+    let guilty = proved.findings.iter().find_map(|finding| match &finding.found {
+        Found::Guilty(evidence) => Some((&finding.member, evidence)),
+        _ => None,
+    });
+    let (member, evidence) = guilty.ok_or_else(|| Failure::new("the liar was not found out"))?;
+    files::write(&files.evidence, evidence.to_json().as_bytes(), Access::Private)?;
+    let phase = ui.phase("tacit audit, in a process of its own");
+    let exe =
+        std::env::current_exe().map_err(|e| Failure::new(format!("cannot find this program itself: {e}")))?;
+    let output = Command::new(exe)
+        .args(["--json", "audit"])
+        .arg(&files.evidence)
+        .arg("--zkey")
+        .arg(&files.zkey)
+        .output()
+        .map_err(|e| Failure::new(format!("the audit cannot be started: {e}")))?;
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    if !output.status.success() || said["verdict"] != "guilty" {
+        return Err(Failure::new(format!("the audit did not find the liar guilty: {said}")));
+    }
+    phase.done(format!("{} of {}: guilty", member.name, member.operator));
+    ui.say(format!("     {}", said["because"].as_str().unwrap_or_default()));
+    Ok(json!({ "name": member.name, "operator": member.operator, "index": member.index, "audit": said }))
 }
 
 /// From the circuit to a verified proof.
 fn show(
     scenario: Scenario,
     options: &Options,
-    network: &LocalNetwork,
+    network: &mut LocalNetwork,
     files: &Files,
     ui: &Ui,
-) -> Outcome<(Proved<Bn254>, Traffic, ProvingKey<Bn254>)> {
+) -> Outcome<Shown> {
     let rng = &mut rand::rng();
     let name = Path::new("circuits/spend");
 
@@ -217,7 +279,7 @@ fn show(
     let zkey = setup::dev(&constraints, rng)?;
     files::write(&files.zkey, &zkey.write(), Access::Shared)?;
     files::write(&files.vkey, zkey.vk.to_json().as_bytes(), Access::Shared)?;
-    let key = ProvingKey::<Bn254>::from_zkey(zkey)?;
+    let key = Arc::new(ProvingKey::<Bn254>::from_zkey(zkey)?);
     phase.done(format!("domain 2^{}; not for production", key.log_domain));
 
     let phase = ui.phase("a random note and its witness");
@@ -238,7 +300,21 @@ fn show(
         key.circuit_id.to_string().chars().take(16).collect::<String>()
     ));
 
-    let prepared = Prepared::new(&key, &witness.values, Some(&constraints), options.dials.handover())?;
+    if let Some(liar) = scenario.liar() {
+        let phase = ui.phase("a liar takes a node's place");
+        let (name, folder) = network.vacate(liar)?;
+        let liar = Liar::new(&folder, Arc::clone(&key))?;
+        let coordinator =
+            network.quic().parse().map_err(|e| Failure::new(format!("{}: {e}", network.quic())))?;
+        let identity = IdentityKey(network.network.coordinator.identity);
+        runtime.spawn(runtime.block_on(liar.connect(coordinator, identity))?);
+        network.await_all()?;
+        phase.done(format!("{name} signs answers that are off by a point"));
+    }
+
+    let again = Arc::clone(&key);
+    let prepared = Prepared::new(&key, &witness.values, Some(&constraints), options.dials.handover())?
+        .judging_with(Arc::new(move || Ok(ProvingKey::clone(&again))));
     let watcher = Arc::new(Watcher::of_new_circuit(ui));
     let mut progress: Arc<dyn Progress> = watcher.clone();
     if let Some(victim) = scenario.victim().and_then(|node| network.services.get(node)) {
@@ -257,7 +333,7 @@ fn show(
     let public: Vec<Fr> = signals::from_json(files::read_text(&files.public)?).in_file(&files.public)?;
     verify(&key.vk, &public, &proof)?;
     phase.done("the proof is valid");
-    Ok((proved, traffic, key))
+    Ok(Shown { proved, traffic, key, runtime })
 }
 
 fn report(
@@ -348,11 +424,26 @@ fn why(dials: Dials, key: &ProvingKey<Bn254>) -> String {
         Handover::Quotient => "Nobody multiplies what a node answers, so that a lie cannot test a guess",
         _ => "Answers are masked, so that their products give nothing away",
     };
+    let t = dials.threshold();
+    let (curve, points, hold, more) = match t {
+        1 => (
+            "line".to_owned(),
+            "One point fits every line".to_owned(),
+            "a single node holds".to_owned(),
+            "Two".to_owned(),
+        ),
+        t => (
+            format!("polynomial of degree {t}"),
+            format!("{t} points fit a polynomial"),
+            format!("{t} nodes hold together"),
+            (t + 1).to_string(),
+        ),
+    };
     format!(
-        "  {shared} is the value at 0 of a random line; node i got that line's value at i, and nothing\n  \
-         else. One point fits every line through every secret equally well: whatever a single node holds, or the\n  \
-         coordinator together with it, is distributed the same for every witness. Two nodes that put their\n  \
-         shares together would see it: that is what threshold 1 means, and why the nodes should be run by different\n  \
+        "  {shared} is the value at 0 of a random {curve}; node i got its value at i,\n  \
+         and nothing else. {points} through every secret equally well: whatever {hold},\n  \
+         or the coordinator with that, is distributed the same for every witness. {more} nodes that put their\n  \
+         shares together would see it: that is what threshold {t} means, and why the nodes should be run by different\n  \
          operators. {answers} (docs/src/protocol.md)."
     )
 }

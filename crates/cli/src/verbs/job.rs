@@ -7,7 +7,7 @@ use clap::Subcommand;
 use comfy_table::{Table, presets};
 use tacit_client::{Api, Network, Polled};
 use tacit_wire::Digest32;
-use tacit_wire::status::JobStatus;
+use tacit_wire::status::{DialsInfo, JobStatus};
 
 use crate::failure::{Failure, Outcome};
 use crate::ui::{self, Ui};
@@ -128,13 +128,20 @@ fn list(jobs: &[JobStatus]) -> String {
         table.add_row([
             short(&job.id),
             word(&job.state),
-            format!("{} n={} t={}", job.dials.handover, job.dials.n, job.dials.t),
+            dials(&job.dials),
             word(&job.assembler),
             job.nodes.iter().map(|n| word(&n.state)).collect::<Vec<_>>().join(" "),
             short(&job.circuit),
         ]);
     }
     table.trim_fmt()
+}
+
+fn dials(DialsInfo { n, t, groups, handover }: &DialsInfo) -> String {
+    match groups {
+        1 => format!("{handover} n={n} t={t}"),
+        _ => format!("{handover} n={n} t={t} groups={groups}"),
+    }
 }
 
 fn short(digest: &Digest32) -> String {
@@ -161,13 +168,11 @@ fn show(job: &JobStatus) -> String {
         .as_ref()
         .map_or_else(String::new, |e| format!("\nError      {}", ui::printable(&e.message)));
     format!(
-        "Job        {}\nState      {}\nCircuit    {}\nDials      {} n={} t={}\nAssembler  {}{error}\n\n{}",
+        "Job        {}\nState      {}\nCircuit    {}\nDials      {}\nAssembler  {}{error}\n\n{}",
         job.id,
         word(&job.state),
         job.circuit,
-        job.dials.handover,
-        job.dials.n,
-        job.dials.t,
+        dials(&job.dials),
         word(&job.assembler),
         table.trim_fmt()
     )

@@ -1,5 +1,7 @@
 //! The verbs, one file each. The local ones are snarkjs's: same words, same positional arguments, same exit codes.
 
+pub mod audit;
+mod bases;
 mod bench;
 mod circuit;
 mod coordinator;
@@ -11,6 +13,7 @@ mod groth16_verify;
 mod job;
 mod network;
 pub mod node;
+mod plan;
 mod powersoftau;
 mod r1cs_info;
 mod wtns_calculate;
@@ -46,6 +49,8 @@ pub struct Cli {
 enum Verb {
     /// Run a whole private proof on this machine: a coordinator, nodes, a shielded spend
     Demo(demo::Args),
+    /// Say what each setting of the dials would cost this device with this circuit and network, and recommend one
+    Plan(plan::Args),
     /// Groth16: setup, prove, fullprove, verify
     #[command(subcommand)]
     Groth16(Groth16),
@@ -58,6 +63,9 @@ enum Verb {
     /// Proving keys: contribute, beacon, verify, export
     #[command(subcommand)]
     Zkey(Zkey),
+    /// Bases of delegated multi-scalar multiplications: export
+    #[command(subcommand)]
+    Bases(bases::Args),
     /// Powers of tau for tests
     #[command(subcommand)]
     Powersoftau(powersoftau::Args),
@@ -70,7 +78,10 @@ enum Verb {
     /// The coordinator: run
     #[command(subcommand)]
     Coordinator(coordinator::Args),
-    /// Circuits that a network knows: add, list, info
+    /// Say from an evidence file who is at fault; exit code 0 if the node is guilty, 1 if it is innocent, 2 if the client is at fault, 3 if
+    /// the file shows nothing
+    Audit(audit::Args),
+    /// Circuits and bases that a network knows: add, list, info
     #[command(subcommand)]
     Circuit(circuit::Args),
     /// Jobs at a coordinator: list, show, watch
@@ -120,10 +131,20 @@ enum Zkey {
     Export(zkey_export::Args),
 }
 
+/// The exit code for arguments that are none: clap's 2, except where 2 is a verdict.
+pub fn usage_exit_code(error: &clap::Error) -> u8 {
+    let audit = std::env::args_os().skip(1).find(|argument| !argument.to_string_lossy().starts_with('-'));
+    match u8::try_from(error.exit_code()).unwrap_or(1) {
+        2 if audit.is_some_and(|verb| verb == "audit") => audit::NO_VERDICT,
+        code => code,
+    }
+}
+
 /// Runs the verb.
 pub fn run(cli: Cli, ui: &Ui) -> Outcome {
     match cli.verb {
         Verb::Demo(args) => demo::run(&args, ui),
+        Verb::Plan(args) => plan::run(&args, ui),
         Verb::Groth16(Groth16::Setup(args)) => groth16_setup::run(&args, ui),
         Verb::Groth16(Groth16::Prove(args)) => groth16_prove::run(&args, ui),
         Verb::Groth16(Groth16::Fullprove(args)) => groth16_fullprove::run(&args, ui),
@@ -135,10 +156,12 @@ pub fn run(cli: Cli, ui: &Ui) -> Outcome {
         Verb::Zkey(Zkey::Beacon(args)) => zkey_beacon::run(&args, ui),
         Verb::Zkey(Zkey::Verify(args)) => zkey_verify::run(&args, ui),
         Verb::Zkey(Zkey::Export(args)) => zkey_export::run(&args, ui),
+        Verb::Bases(args) => bases::run(&args, ui),
         Verb::Powersoftau(args) => powersoftau::run(&args, ui),
         Verb::Network(args) => network::run(&args, ui),
         Verb::Node(args) => node::run(&args, ui),
         Verb::Coordinator(args) => coordinator::run(&args, ui),
+        Verb::Audit(args) => audit::run(&args, ui),
         Verb::Circuit(args) => circuit::run(&args, ui),
         Verb::Job(args) => job::run(&args, ui),
         Verb::Bench(args) => bench::run(&args, ui),

@@ -1,7 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::HashMap;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tacit_delegate::{Dials, Handover};
+use tacit_wire::messages::HeldSlice;
 use tacit_wire::status::HexCertificate;
 use tacit_wire::{Identity, SealingKeyPair};
 
@@ -34,7 +38,7 @@ fn good(i: u8) -> HexCertificate {
 }
 
 /// A network of `n` pinned nodes, each with an operator of its own, all connected.
-fn setting(n: u8) -> (Network, NetworkInfo) {
+pub(crate) fn setting(n: u8) -> (Network, NetworkInfo) {
     let network = Network {
         name: "test".into(),
         coordinator: PinnedCoordinator {
@@ -68,10 +72,12 @@ fn listed(i: u8, certificate: HexCertificate) -> NodeInfo {
         connected: true,
         software: String::new(),
         circuits: Vec::new(),
+        slices: Vec::new(),
+        bases_per_second: 0,
     }
 }
 
-fn wanted(n: u8) -> Wanted<'static> {
+pub(crate) fn wanted(n: u8) -> Wanted<'static> {
     Wanted { n, now: NOW, deal_expiry: DEAL_EXPIRY, without: &[] }
 }
 
@@ -102,6 +108,25 @@ fn a_sound_proposal_is_accepted_with_indices_in_order() {
     assert_eq!(members.iter().map(|m| m.index).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!(members[2].name, "node-3");
     assert_eq!(committee.seats()[1].certificate.identity, identity(2).key());
+}
+
+#[test]
+fn who_could_be_seated_is_told_with_the_reasons_of_the_others() {
+    let (mut network, mut info) = setting(5);
+    network.nodes[1].operator = network.nodes[0].operator.to_uppercase();
+    info.nodes[2].connected = false;
+    info.nodes.push(info.nodes[3].clone());
+    info.nodes.push(listed(77, good(77)));
+    let (members, rejected) = Committee::eligible(&network, &info, wanted(0));
+    assert_eq!(members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["node-1", "node-4", "node-5"]);
+    let rules: Vec<&Rule> = rejected.iter().map(|r| &*r.rule).collect();
+    assert!(
+        matches!(
+            rules[..],
+            [Rule::OperatorSeated { .. }, Rule::NotConnected, Rule::ListedTwice, Rule::NotPinned]
+        ),
+        "{rules:?}"
+    );
 }
 
 #[test]
@@ -222,5 +247,107 @@ fn nodes_of_an_earlier_attempt_can_be_left_out() {
             Committee::choose(&network, &info, Wanted { without: &out, ..wanted(4) }, &mut rng(seed))
                 .unwrap();
         assert!(committee.members().iter().all(|m| m.name != "node-1"));
+    }
+}
+
+fn sharded(groups: u8) -> Work {
+    let dials = Dials::new(Handover::Quotient, 2, 1).unwrap().with_groups(groups).unwrap();
+    Work { circuit: Digest32([7; 32]), dials }
+}
+
+fn held(group: u8, groups: u8) -> HeldSlice {
+    HeldSlice { circuit: Digest32([7; 32]), group, groups }
+}
+
+fn names(committee: &Committee) -> Vec<String> {
+    committee.members().into_iter().map(|m| m.name).collect()
+}
+
+/// Nodes 1 to 4 have the slices of groups 0, 0, 1, 1, nodes 5 and 6 the key, nodes 7 to 9 nothing of use.
+fn sharded_setting() -> (Network, NetworkInfo) {
+    let (network, mut info) = setting(9);
+    for (node, group) in [(0, 0), (1, 0), (2, 1), (3, 1)] {
+        info.nodes[node].slices = vec![held(group, 2)];
+    }
+    for node in [4, 5] {
+        info.nodes[node].circuits = vec![Digest32([7; 32])];
+    }
+    // Other slices: of another number of groups, of another circuit, of a group that the deal does not have.
+    info.nodes[6].slices = vec![held(0, 4), held(0, 1)];
+    info.nodes[7].slices = vec![HeldSlice { circuit: Digest32([8; 32]), ..held(0, 2) }];
+    info.nodes[7].circuits = vec![Digest32([8; 32])];
+    info.nodes[8].slices = vec![held(2, 3)];
+    (network, info)
+}
+
+/// What nodes claim to have does not bring them into the committee, only into a group of it.
+#[test]
+fn who_is_seated_is_drawn_whatever_nodes_claim() {
+    let (network, info) = sharded_setting();
+    let mut seated: HashMap<String, u32> = HashMap::new();
+    let mut groups_of_others = HashSet::new();
+    for seed in 0..450 {
+        let names =
+            names(&Committee::choose_for(sharded(2), &network, &info, wanted(4), &mut rng(seed)).unwrap());
+        for (place, name) in names.into_iter().enumerate() {
+            *seated.entry(name.clone()).or_default() += 1;
+            match name.as_str() {
+                "node-1" | "node-2" => assert!(place < 2, "{name} has the slice of the first group"),
+                "node-3" | "node-4" => assert!(place >= 2, "{name} has the slice of the second group"),
+                _ => {
+                    groups_of_others.insert((name, place / 2));
+                }
+            }
+        }
+    }
+    // 200 times each on average; six standard deviations are less than 70.
+    assert_eq!(seated.len(), 9);
+    assert!(seated.values().all(|times| (130..270).contains(times)), "{seated:?}");
+    assert_eq!(groups_of_others.len(), 10, "whoever would do in any group is in each at times");
+}
+
+#[test]
+fn a_node_that_has_several_slices_is_drawn_for_each() {
+    let (network, mut info) = setting(2);
+    info.nodes[0].slices = vec![held(0, 2), held(1, 2)];
+    info.nodes[1].slices = vec![held(0, 2), held(1, 2)];
+    let work = Work { dials: Dials::new(Handover::Quotient, 2, 1).unwrap(), ..sharded(2) };
+    let orders: HashSet<_> = (0..20)
+        .map(|seed| names(&Committee::choose_for(work, &network, &info, wanted(2), &mut rng(seed)).unwrap()))
+        .collect();
+    assert_eq!(orders.len(), 2);
+}
+
+/// Whatever a coordinator says of slices and keys, every rule holds, and there is a committee whenever there would be one.
+#[test]
+fn lies_about_slices_seat_nobody_whom_the_rules_do_not() {
+    let (mut network, mut info) = setting(8);
+    network.nodes[1].operator = "OPERATOR-1".into();
+    network.nodes.remove(7);
+    for (node, group) in [(0, 0), (1, 0), (7, 1), (2, 1)] {
+        info.nodes[node].slices = vec![held(group, 2); 3];
+    }
+    // An identity that is listed twice, each time with another slice; a key that is not the node's.
+    let mut again = info.nodes[2].clone();
+    again.slices = vec![held(0, 2)];
+    info.nodes.push(again);
+    info.nodes[3].slices = vec![held(0, 2)];
+    info.nodes[3].sealing_key_certificate = Some(good(5));
+    for seed in 0..60 {
+        let committee =
+            Committee::choose_for(sharded(2), &network, &info, wanted(4), &mut rng(seed)).unwrap();
+        let members = committee.members();
+        let operators: HashSet<_> = members.iter().map(|m| m.operator.to_lowercase()).collect();
+        let identities: HashSet<_> = members.iter().map(|m| m.identity).collect();
+        assert_eq!((operators.len(), identities.len(), members.len()), (4, 4, 4));
+        assert!(members.iter().all(|m| m.name != "node-8" && m.name != "node-4"), "{members:?}");
+        assert_eq!(members.iter().map(|m| m.index).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    }
+    // Of one operator's nodes one counts, so that three would be too few, with the lies or without.
+    info.nodes.retain(|n| [1, 2, 3].iter().any(|i| n.identity == identity(*i).key()));
+    let told = Committee::choose_for(sharded(2), &network, &info, wanted(4), &mut rng(1)).unwrap_err();
+    let plain = Committee::choose(&network, &info, wanted(4), &mut rng(1)).unwrap_err();
+    for error in [told, plain] {
+        assert!(matches!(error, CommitteeError::NotEnough { wanted: 4, eligible: 2, .. }), "{error}");
     }
 }

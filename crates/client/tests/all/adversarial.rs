@@ -68,6 +68,38 @@ async fn one_bad_answer(bad: impl Fn(&Play) -> Outcome + Send + Sync + 'static) 
     refusal.clone()
 }
 
+/// Whatever a coordinator or its nodes say about speed, and whether or not it takes part in measuring the line.
+#[tokio::test(flavor = "multi_thread")]
+async fn boasts_change_no_advice() {
+    use tacit_client::plan::{Circuit as Planned, Line, Wish, plan, survey};
+    let circuit = Circuit::tiny();
+    let advice = async |list: fn(&mut Vec<tacit_wire::status::NodeInfo>)| {
+        let hostile = Hostile::start(&circuit, Setting { list, ..Setting::new(|_| Vec::new()) }).await;
+        let id = circuit.key.circuit_id;
+        let found = survey(&hostile.client(), id, Duration::from_secs(60), true).await.unwrap();
+        assert_eq!(found.line, None, "this coordinator does not know the request");
+        let device = tacit_client::plan::Device { bases_per_second: 1_000_000, ..Default::default() };
+        let nodes = found.nodes(device.bases_per_second);
+        let plan =
+            plan(&Planned::of(&circuit.key), &device, &nodes, Line::ASSUMED, &Wish::default()).unwrap();
+        assert!(plan.rows.iter().all(|row| row.latency().is_finite()));
+        (found.nodes.len(), plan.recommended.setting.dials)
+    };
+    let honest = advice(|nodes| nodes.iter_mut().for_each(|n| n.bases_per_second = 1_000_000)).await;
+    assert_eq!(honest.0, 4);
+    assert_eq!(advice(|nodes| nodes.iter_mut().for_each(|n| n.bases_per_second = 0)).await, honest);
+    assert_eq!(advice(|nodes| nodes[2].bases_per_second = u64::MAX).await, honest);
+    // A node that says it is fast and is not pinned, or is listed twice, is no node.
+    let stranger = |nodes: &mut Vec<tacit_wire::status::NodeInfo>| {
+        let mut fast = nodes[0].clone();
+        fast.bases_per_second = 1_000_000_000;
+        nodes.push(fast.clone());
+        fast.identity = tacit_wire::IdentityKey([9; 32]);
+        nodes.push(fast);
+    };
+    assert_eq!(advice(stranger).await, honest);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn honest_answers_make_a_proof_of_the_first_three() {
     let stages = |p: &Play| {

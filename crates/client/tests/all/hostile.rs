@@ -16,15 +16,15 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tacit_algebra::Bn254;
 use tacit_client::{Client, Committee, Network, PinnedCoordinator, PinnedNode, Wanted};
-use tacit_delegate::{DealHeader, Handover, Layout, Package, respond};
+use tacit_delegate::{Bases, DealHeader, Layout, Package, respond, respond_msm};
 use tacit_groth16::ProvingKey;
 use tacit_wire::envelope::{Recipient, open_package, seal_response};
 use tacit_wire::messages::{
     Answer, Assembler, JobAnswers, NodeAnswer, Outcome, Refusal, RefusalCode, SubmitJob,
 };
 use tacit_wire::status::{
-    CircuitInfo, DeliveryInfo, DeliveryState, DialsInfo, HexCertificate, JobState, JobStatus, NetworkInfo,
-    NodeInfo,
+    CircuitInfo, CircuitKind, DeliveryInfo, DeliveryState, DialsInfo, HexCertificate, JobState, JobStatus,
+    NetworkInfo, NodeInfo,
 };
 use tacit_wire::{
     Acknowledgement, Assignment, Blame, Body, Digest32, Identity, IdentityKey, MessageType, Purpose,
@@ -72,6 +72,8 @@ impl Node {
             connected: true,
             software: "hostile".into(),
             circuits: Vec::new(),
+            slices: Vec::new(),
+            bases_per_second: 0,
         }
     }
 }
@@ -84,6 +86,7 @@ pub struct Play {
     pub nodes: Vec<Node>,
     pub earlier: Vec<JobAnswers>,
     key: Arc<ProvingKey<Bn254>>,
+    bases: Option<Arc<Bases<Bn254>>>,
 }
 
 impl Play {
@@ -114,9 +117,14 @@ impl Play {
 
     /// The right response, encoded.
     pub fn response(&self, index: u8) -> Vec<u8> {
+        if let Some(bases) = &self.bases {
+            let layout = Layout::msm(bases.shape());
+            let package = Package::decode(&self.package(index), &layout, self.header.terms.dials).unwrap();
+            return respond_msm(bases, &self.header, &package).unwrap().encode();
+        }
         let package = Package::decode(
             &self.package(index),
-            &Layout::of(&*self.key, Handover::Witness),
+            &Layout::of(&*self.key, self.header.terms.dials.handover()),
             self.header.terms.dials,
         )
         .unwrap();
@@ -175,6 +183,7 @@ struct Inner {
     listed: Vec<NodeInfo>,
     identity: Identity,
     key: Arc<ProvingKey<Bn254>>,
+    bases: Option<Arc<Bases<Bn254>>>,
     script: Script,
     jobs: Mutex<HashMap<Digest32, Job>>,
     history: Mutex<Vec<JobAnswers>>,
@@ -198,18 +207,29 @@ pub struct Setting {
     pub unavailable: usize,
     /// What is given as a proof.
     pub proof: Option<serde_json::Value>,
+    /// How many nodes there are.
+    pub nodes: u8,
+    /// What the nodes sum over, instead of proving.
+    pub bases: Option<Arc<Bases<Bn254>>>,
 }
 
 impl Setting {
     pub fn new(script: impl Fn(&Play) -> Vec<JobAnswers> + Send + Sync + 'static) -> Self {
-        Self { script: Arc::new(script), list: |_| (), unavailable: 0, proof: None }
+        Self { script: Arc::new(script), list: |_| (), unavailable: 0, proof: None, nodes: 4, bases: None }
+    }
+
+    pub fn with_bases(
+        bases: Bases<Bn254>,
+        script: impl Fn(&Play) -> Vec<JobAnswers> + Send + Sync + 'static,
+    ) -> Self {
+        Self { bases: Some(Arc::new(bases)), ..Self::new(script) }
     }
 }
 
 impl Hostile {
-    /// Four nodes, all pinned.
+    /// So many nodes, all pinned.
     pub async fn start(circuit: &Circuit, setting: Setting) -> Self {
-        let nodes: Vec<Node> = (1..=4).map(Node::new).collect();
+        let nodes: Vec<Node> = (1..=setting.nodes).map(Node::new).collect();
         let mut listed = nodes.iter().map(Node::info).collect();
         (setting.list)(&mut listed);
         let identity = Identity::from_seed(&[100; 32]);
@@ -220,6 +240,7 @@ impl Hostile {
             listed,
             identity: identity.clone(),
             key: Arc::new(circuit.key.clone()),
+            bases: setting.bases,
             script: setting.script,
             jobs: Mutex::default(),
             history: Mutex::default(),
@@ -305,8 +326,9 @@ async fn network(State(inner): State<Arc<Inner>>) -> axum::Json<NetworkInfo> {
 async fn circuit(State(inner): State<Arc<Inner>>, Path(id): Path<String>) -> axum::Json<CircuitInfo> {
     axum::Json(CircuitInfo {
         id: id.parse().unwrap(),
+        kind: if inner.bases.is_some() { CircuitKind::Bases } else { CircuitKind::Circuit },
         curve: "bn128".into(),
-        n_wires: inner.key.n_wires as u64,
+        n_wires: inner.bases.as_ref().map_or(inner.key.n_wires, |bases| bases.points().len()) as u64,
         n_public: inner.key.n_public as u64,
         log_domain: inner.key.log_domain,
         bytes: 0,
@@ -330,6 +352,7 @@ async fn submit(State(inner): State<Arc<Inner>>, body: Bytes) -> axum::Json<serd
         nodes: inner.nodes.clone(),
         earlier: inner.history.lock().unwrap().clone(),
         key: Arc::clone(&inner.key),
+        bases: inner.bases.clone(),
     };
     let stages = (inner.script)(&play);
     inner.history.lock().unwrap().extend(stages.last().cloned());
@@ -377,7 +400,7 @@ fn status(job: &Job, id: Digest32) -> serde_json::Value {
         id,
         state,
         circuit: job.circuit,
-        dials: DialsInfo { n: job.identities.len() as u8, t: 1, handover: "witness".into() },
+        dials: DialsInfo { n: job.identities.len() as u8, t: 1, groups: 1, handover: "witness".into() },
         created: 0,
         expires: job.expires,
         nodes,

@@ -1,24 +1,27 @@
 //! Against the coordinator and nodes that the product runs.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tacit_algebra::{Bls12_381, Bn254, Check};
 use tacit_circom::{Zkey, wtns::Wtns};
+use tacit_client::plan::{Circuit as PlannedCircuit, Device, Wish, plan, survey};
 use tacit_client::{
     Artefact, Assembler, Client, ClientError, Committee, CommitteeError, Culprit, Event, Handover, JobTicket,
-    Network, Options, PinnedCoordinator, PinnedNode, Prepared, Rule, Silent,
+    Member, Network, Options, PinnedCoordinator, PinnedNode, Prepared, Progress, Rule, Silent,
 };
 use tacit_coordinator::{AllowedNode, Coordinator};
 use tacit_groth16::{ProvingKey, verify::verify};
+use tacit_wire::status::JobState;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::circuit::{Circuit, Recorder};
 
-struct World {
+pub struct World {
     folder: tempfile::TempDir,
     network: Network,
     http: SocketAddr,
@@ -55,7 +58,7 @@ fn run_coordinator(coordinator: Coordinator) -> JoinHandle<()> {
 
 impl World {
     /// A coordinator, `n` nodes that it admits, `running` of them running and connected.
-    async fn start(n: u8, running: u8) -> Self {
+    pub async fn start(n: u8, running: u8) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pinned: Vec<PinnedNode> = (1..=n)
             .map(|i| PinnedNode {
@@ -100,7 +103,28 @@ impl World {
             Some(tokio::spawn(async move { node.run(CancellationToken::new()).await.unwrap() }));
     }
 
-    fn kill_node(&mut self, i: u8) {
+    pub fn node_folder(&self, i: u8) -> std::path::PathBuf {
+        self.folder.path().join(format!("node-{i}"))
+    }
+
+    /// Ends a node's process, as far as there is one, and starts it again.
+    pub async fn restart_node(&mut self, i: u8) {
+        let old = self.nodes[usize::from(i) - 1].take().unwrap();
+        old.abort();
+        let _ = old.await;
+        let others = self.nodes.iter().flatten().count();
+        let started = Instant::now();
+        while self.client().api().network().await.unwrap().nodes.iter().filter(|n| n.connected).count()
+            > others
+        {
+            assert!(started.elapsed() < Duration::from_secs(30), "the node did not go away");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.start_node(i).await;
+        self.connected(others + 1).await;
+    }
+
+    pub fn kill_node(&mut self, i: u8) {
         self.nodes[usize::from(i) - 1].take().unwrap().abort();
     }
 
@@ -113,7 +137,7 @@ impl World {
         self.coordinator = Some(run_coordinator(new));
     }
 
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         Client::new(self.network.clone()).unwrap()
     }
 
@@ -185,6 +209,59 @@ async fn four_nodes_make_a_proof_and_the_caller_sees_every_phase() {
     assert!(seen.count(|e| matches!(e, Event::Acknowledged { .. })) >= 3);
 }
 
+/// Nodes measure themselves in the background and say so again when they know; the coordinator passes it on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_survey_tells_who_can_be_seated_how_fast_they_say_they_are_and_how_fast_the_line_is() {
+    let world = World::start(4, 3).await;
+    let circuit = Circuit::tiny();
+    let (client, id) = (world.client(), circuit.key.circuit_id);
+    let started = Instant::now();
+    let found = loop {
+        let found = survey(&client, id, Duration::from_secs(60), true).await.unwrap();
+        if found.nodes.iter().all(|node| node.claim > 0) {
+            break found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "nodes do not say how fast they are: {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let mut names: Vec<&str> = found.nodes.iter().map(|node| node.name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["node-1", "node-2", "node-3"]);
+    assert!(found.nodes.iter().all(|node| !node.has_circuit));
+    let [rejected] = found.rejected.as_slice() else { panic!("{:?}", found.rejected) };
+    assert_eq!(rejected.name.as_deref(), Some("node-4"));
+    assert!(found.absent()[0].contains("node-4"));
+    let line = found.line.unwrap();
+    assert!(line.bytes_per_second.is_finite() && line.bytes_per_second > 0.0 && line.round_trip > 0.0);
+
+    // With a sealing key for longer than they have one, nobody can be seated.
+    let forever = survey(&client, id, Duration::from_secs(1 << 40), false).await.unwrap();
+    assert!(forever.nodes.is_empty() && forever.line.is_none());
+
+    // What is recommended can be done; then the nodes that did it have the circuit.
+    let clock = || tacit_client::plan::Reading { cpu: started.elapsed(), wall: started.elapsed() };
+    let device = Device::measure(&circuit.key, &clock, &mut rand::rng()).unwrap();
+    let nodes = found.nodes(device.bases_per_second);
+    let wish = Wish { handover: Some(Handover::Witness), ..Wish::default() };
+    let plan = plan(&PlannedCircuit::of(&circuit.key), &device, &nodes, line, &wish).unwrap();
+    let mut options = options();
+    options.dials = plan.recommended.setting.dials;
+    let seen = Recorder::default();
+    client.prove(circuit.prepared(), Some(&zkey(&circuit)), &options, seen.shared()).await.unwrap();
+    let sent = plan.recommended.setting.upload_bytes;
+    assert_eq!(seen.count(|e| matches!(e, Event::Submitted { bytes, .. } if *bytes == sent)), 1);
+    while survey(&client, id, Duration::from_secs(60), false)
+        .await
+        .unwrap()
+        .nodes
+        .iter()
+        .all(|n| !n.has_circuit)
+    {
+        assert!(started.elapsed() < Duration::from_secs(60), "no node says that it has the circuit");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_node_that_is_gone_changes_nothing() {
     let mut world = World::start(4, 4).await;
@@ -218,8 +295,8 @@ async fn deal_with(
     let key = tacit_client::AssemblerKey::Fresh;
     let dealt = circuit.prepared().deal(committee, key, options, &mut rand::rng(), &Silent)?;
     client.api().submit(dealt.frame).await?;
-    let waiting = client.resume(dealt.ticket, circuit.key.vk.clone())?;
-    client.finish(&waiting, options, &Silent).await
+    let mut waiting = client.resume(dealt.ticket, circuit.key.vk.clone())?;
+    client.finish(&mut waiting, options, &Silent).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,6 +318,84 @@ async fn two_nodes_that_are_gone_are_named() {
     let text = error.to_string();
     assert!(text.contains("node-2 of operator-2") && text.contains("have not answered"), "{text}");
     assert!(error.culprits().iter().all(|c| matches!(c, Culprit::NodeOrCoordinator(_))));
+}
+
+/// Kills the nodes that hold certain places, once the job is submitted.
+struct Killer {
+    seen: Recorder,
+    seats: Mutex<Vec<Member>>,
+    nodes: Mutex<HashMap<String, JoinHandle<()>>>,
+    places: Vec<u8>,
+}
+
+impl Progress for Killer {
+    fn event(&self, event: Event) {
+        match &event {
+            Event::CommitteeChosen { members, .. } => *self.seats.lock().unwrap() = members.clone(),
+            Event::Sealed { .. } => {
+                for member in self.seats.lock().unwrap().iter().filter(|m| self.places.contains(&m.index)) {
+                    if let Some(node) = self.nodes.lock().unwrap().remove(&member.name) {
+                        node.abort();
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.seen.event(event);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_nodes_are_replaced_without_dealing_again() {
+    for (handover, n, t, groups, places) in [
+        // The seed's holder, and one with shares written out.
+        (Handover::Witness, 3, 1, 1, vec![1]),
+        (Handover::Witness, 3, 1, 1, vec![3]),
+        (Handover::Quotient, 2, 1, 1, vec![1, 2]),
+        (Handover::Quotient, 2, 1, 2, vec![4]),
+    ] {
+        let seats = n * groups;
+        let mut world = World::start(seats + 2, seats + 2).await;
+        let circuit = Circuit::tiny();
+        let mut options = Options::with_dials(handover, n, t).unwrap();
+        options.dials = options.dials.with_groups(groups).unwrap();
+        options.replace_after = Some(Duration::from_millis(500));
+        let seen = Recorder::default();
+        let nodes = (1..).zip(&mut world.nodes);
+        let killer = Killer {
+            seen: seen.clone(),
+            seats: Mutex::default(),
+            nodes: nodes
+                .map(|(i, node)| (format!("node-{i}"), node.take().unwrap()))
+                .collect::<HashMap<_, _>>()
+                .into(),
+            places: places.clone(),
+        };
+        let prepared = Prepared::new(&circuit.key, &circuit.witness, None, handover).unwrap();
+        let killer = Arc::new(killer);
+        let proved =
+            world.client().prove(prepared, Some(&zkey(&circuit)), &options, killer.clone()).await.unwrap();
+        verify(&circuit.key.vk, &proved.public, &proved.proof).unwrap();
+        assert_eq!(seen.count(|e| matches!(e, Event::Dealt { .. })), 1, "nothing is dealt again");
+        let events = seen.events();
+        let mut replaced: Vec<(u8, &str, &str)> = (events.iter())
+            .filter_map(|e| match e {
+                Event::Replaced { lost, by } => Some((by.index, lost.name.as_str(), by.name.as_str())),
+                _ => None,
+            })
+            .collect();
+        replaced.sort_unstable();
+        assert_eq!(replaced.iter().map(|(place, ..)| *place).collect::<Vec<_>>(), places, "{events:#?}");
+        let first: Vec<String> = killer.seats.lock().unwrap().iter().map(|m| m.name.clone()).collect();
+        for (place, lost, by) in replaced {
+            assert_eq!(first[usize::from(place) - 1], lost);
+            assert!(!first.iter().any(|name| name == by), "{by} has a place already");
+            assert!(proved.answered.iter().any(|m| m.index == place && m.name == by));
+        }
+        // Nobody is asked any more.
+        let status = world.client().api().job(proved.job).await.unwrap().status;
+        assert_eq!(status.state, JobState::Answered);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,11 +431,11 @@ async fn a_job_survives_a_restart_of_the_coordinator() {
     let key = tacit_client::AssemblerKey::Fresh;
     let dealt = circuit.prepared().deal(&committee, key, &options(), &mut rand::rng(), &Silent).unwrap();
     client.api().submit(dealt.frame.clone()).await.unwrap();
-    let waiting = client.resume(dealt.ticket, circuit.key.vk.clone()).unwrap();
+    let mut waiting = client.resume(dealt.ticket, circuit.key.vk.clone()).unwrap();
     let seen = Recorder::default();
     let finishing = {
         let (client, seen) = (client.clone(), seen.clone());
-        tokio::spawn(async move { client.finish(&waiting, &options(), &seen).await })
+        tokio::spawn(async move { client.finish(&mut waiting, &options(), &seen).await })
     };
     tokio::time::sleep(Duration::from_millis(300)).await;
     world.restart_coordinator(Duration::from_millis(700)).await;
@@ -312,8 +467,8 @@ async fn a_client_that_goes_away_comes_back_with_its_ticket() {
         drop(waiting);
         // Later, elsewhere.
         let client = world.client();
-        let waiting = client.resume(JobTicket::load(&path).unwrap(), circuit.key.vk.clone()).unwrap();
-        let proved = client.finish(&waiting, &options, &Silent).await.unwrap();
+        let mut waiting = client.resume(JobTicket::load(&path).unwrap(), circuit.key.vk.clone()).unwrap();
+        let proved = client.finish(&mut waiting, &options, &Silent).await.unwrap();
         verify(&circuit.key.vk, &proved.public, &proved.proof).unwrap();
         assert_eq!(proved.public, prepared.public());
         let listed = client.api().jobs().await.unwrap();

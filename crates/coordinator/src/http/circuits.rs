@@ -45,17 +45,17 @@ pub async fn put(
             "this coordinator keeps no more circuits; its operator can raise limits.circuits",
         ));
     }
-    let incoming = receive(&service, "the zkey", &headers, body, service.config.limits.zkey_bytes).await?;
+    let incoming = receive(&service, "the file", &headers, body, service.config.limits.zkey_bytes).await?;
     let _turn = turn(&service).await?;
     let row = service
-        .blocking("checking a zkey", move |s| {
-            let key = s.circuits.check_zkey(&incoming, &id, s.clock.now())?;
-            s.circuits.keep_zkey(incoming, &key)?;
-            Ok(key.row)
+        .blocking("checking an upload", move |s| {
+            let checked = s.circuits.check(&incoming, &id, s.clock.now())?;
+            s.circuits.keep(incoming, &checked)?;
+            Ok(checked.row)
         })
         .await?;
     let new = service.store.add_circuit(&row).await?;
-    tracing::info!(circuit = %id, bytes = row.zkey_bytes, n_wires = row.n_wires, "circuit registered");
+    tracing::info!(circuit = %id, kind = ?row.kind, bytes = row.zkey_bytes, n_wires = row.n_wires, "circuit registered");
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(info(&row))))
 }
 
@@ -145,6 +145,7 @@ async fn receive(
 fn info(row: &CircuitRow) -> CircuitInfo {
     CircuitInfo {
         id: row.id,
+        kind: row.kind,
         curve: CurveId::from_code(row.curve).map_or("unknown", CurveId::snarkjs_name).to_owned(),
         n_wires: row.n_wires,
         n_public: row.n_public,

@@ -2,21 +2,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tacit_wire::frame::{Body as _, MessageType};
-use tacit_wire::messages::{Answer, CONTENT_TYPE, JobAnswers, NodeAnswer, Outcome, Refusal, SubmitJob};
+use tacit_wire::frame::{Body as _, HEADER_BYTES, MessageType};
+use tacit_wire::messages::{
+    Answer, CONTENT_TYPE, Cancel, JobAnswers, NodeAnswer, Outcome, Reassign, Refusal, SubmitJob,
+};
 use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
-use tacit_wire::{Blame, Digest32};
+use tacit_wire::{Blame, Digest32, PeerMisbehaved};
+use tokio::sync::SemaphorePermit;
 
 use super::parse_id;
 use crate::error::ApiError;
 use crate::jobs;
 use crate::service::{BUDGET_UNIT, Service};
-use crate::store::{Insertion, JobRow, JobState, SeatState, StoreError};
+use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatState, StoreError};
 
 /// Jobs in one listing.
 const LISTED: u32 = 200;
@@ -43,32 +46,7 @@ pub async fn submit(
     body: Body,
 ) -> Result<(StatusCode, Json<Versioned>), ApiError> {
     let limit = service.config.limits.job_bytes.min(MessageType::SubmitJob.limit());
-    let claimed = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok())
-        .and_then(|v| v.parse::<usize>().ok())
-        .ok_or_else(|| {
-            let message = "a job is submitted with its Content-Length";
-            ApiError::new(StatusCode::LENGTH_REQUIRED, "length_required", Blame::Client, message)
-        })?;
-    if claimed > limit {
-        return Err(ApiError::too_large("the job", limit));
-    }
-    // Memory for the body is reserved before any of it is read; it is needed until the job is stored.
-    let units = u32::try_from(claimed.div_ceil(BUDGET_UNIT)).unwrap_or(u32::MAX);
-    let time = Duration::from_secs(service.config.limits.upload_seconds);
-    let received = tokio::time::timeout(time, async {
-        let reserved = service.submission_budget.acquire_many(units).await;
-        let reserved = reserved.map_err(|e| ApiError::internal("reserving memory", e))?;
-        let bytes = axum::body::to_bytes(body, claimed)
-            .await
-            .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
-        Ok::<_, ApiError>((reserved, bytes))
-    });
-    let (_reserved, bytes) = received.await.map_err(|_| {
-        let message = format!("the submission took longer than {} seconds", time.as_secs());
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
-    })??;
+    let (_reserved, bytes) = reserve(&service, &headers, body, limit, "the job").await?;
 
     let (header, parts) = service
         .blocking("reading a submission", move |_| {
@@ -115,6 +93,118 @@ pub async fn submit(
     }
     let row = known(&service, &deal).await?;
     Ok((code, Json(versioned(&service, &row).await?)))
+}
+
+/// Receives a body, with memory for it reserved before any of it is read and until the caller is done with it.
+async fn reserve<'a>(
+    service: &'a Service,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    what: &'static str,
+) -> Result<(SemaphorePermit<'a>, Bytes), ApiError> {
+    let claimed = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<usize>().ok())
+        .ok_or_else(|| {
+            let message = format!("{what} is sent with its Content-Length");
+            ApiError::new(StatusCode::LENGTH_REQUIRED, "length_required", Blame::Client, message)
+        })?;
+    if claimed > limit {
+        return Err(ApiError::too_large(what, limit));
+    }
+    let units = u32::try_from(claimed.div_ceil(BUDGET_UNIT)).unwrap_or(u32::MAX);
+    let time = Duration::from_secs(service.config.limits.upload_seconds);
+    let received = tokio::time::timeout(time, async {
+        let reserved = service.submission_budget.acquire_many(units).await;
+        let reserved = reserved.map_err(|e| ApiError::internal("reserving memory", e))?;
+        let bytes = axum::body::to_bytes(body, claimed)
+            .await
+            .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
+        Ok::<_, ApiError>((reserved, bytes))
+    });
+    received.await.map_err(|_| {
+        let message = format!("{what} took longer than {} seconds to arrive", time.as_secs());
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
+    })?
+}
+
+/// The body of a frame that is small, or as large as one envelope: within the same budget as a submission.
+async fn receive<'a, B: tacit_wire::Body>(
+    service: &'a Service,
+    headers: &HeaderMap,
+    body: Body,
+    what: &'static str,
+) -> Result<(SemaphorePermit<'a>, B), ApiError> {
+    let limit = service.config.limits.job_bytes.min(B::TYPE.limit()) + HEADER_BYTES;
+    let (reserved, bytes) = reserve(service, headers, body, limit, what).await?;
+    Ok((reserved, B::from_frame(&bytes, limit)?))
+}
+
+/// Another node takes a place: what a submission's delivery must satisfy, this one must.
+pub async fn reassign(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Versioned>, ApiError> {
+    let id = parse_id("job id", &id)?;
+    let row = known(&service, &id).await?;
+    let (_reserved, Reassign { delivery }) = receive(&service, &headers, body, "the replacement").await?;
+    let header = row.header.clone();
+    let seat = service
+        .blocking("checking a replacement", move |s| {
+            jobs::check_delivery(s, &jobs::HeaderFacts::read(&header)?, delivery)
+        })
+        .await?;
+    let (place, node) = (seat.index, seat.node);
+    match service.store.reassign(&id, &seat, service.clock.now()).await? {
+        Reassigned::Done(before) => {
+            tracing::info!(job = %id, place, %before, %node, "a node was replaced");
+            service.changed(&id, false);
+            service.registry.wake(&node);
+        }
+        Reassigned::Same => {}
+        Reassigned::Ended => {
+            return Err(ApiError::conflict("ended", "the job has ended: nobody is asked any more"));
+        }
+        Reassigned::Answered => {
+            let message =
+                format!("place {place} has answered: its answer counts, and its node is not replaced");
+            return Err(ApiError::conflict("answered", message));
+        }
+        Reassigned::HasPlace(held) => {
+            let message = format!("node {node} has, or had, place {held} of this job; choose another");
+            return Err(ApiError::conflict("duplicate_node", message));
+        }
+        Reassigned::Unknown => {
+            return Err(ApiError::not_found("unknown_place", format!("the job has no place {place}")));
+        }
+    }
+    Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
+}
+
+/// The client needs nothing more: its signature says so.
+pub async fn cancel(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Versioned>, ApiError> {
+    let id = parse_id("job id", &id)?;
+    let row = known(&service, &id).await?;
+    let (_reserved, cancel): (_, Cancel) = receive(&service, &headers, body, "the cancellation").await?;
+    if cancel.deal != id {
+        return Err(PeerMisbehaved::WrongDeal { expected: id, got: cancel.deal }.into());
+    }
+    cancel.verify(&jobs::HeaderFacts::read(&row.header)?.client)?;
+    let gave_up = jobs::failure("cancelled", Blame::Nobody, "its client needs no proof any more");
+    if service.store.cancel(&id, &gave_up, service.clock.now()).await? {
+        tracing::info!(job = %id, "its client needs nothing more");
+        service.changed(&id, true);
+    }
+    Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
 }
 
 pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<Versioned>>, ApiError> {

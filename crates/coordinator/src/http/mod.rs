@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `GET /healthz` | `ok` while the database answers |
 //! | `GET /v1/network` | the coordinator, its assembler key, its nodes and their sealing keys |
+//! | `POST /v1/line` | drops up to 1 MiB: so that a client can measure its line |
 //! | `GET /v1/circuits`, `GET /v1/circuits/{id}` | registered circuits |
 //! | `PUT /v1/circuits/{id}` | registers a zkey; the id is recomputed from it |
 //! | `PUT`, `GET /v1/circuits/{id}/r1cs` | its constraint system |
 //! | `POST /v1/jobs` | submits a deal (a `SubmitJob` frame); the same bytes again change nothing |
 //! | `GET /v1/jobs` | the newest jobs |
 //! | `GET /v1/jobs/{id}?wait=SECONDS&seen=VERSION` | a job; waits until its version exceeds `seen` |
+//! | `POST /v1/jobs/{id}/reassign` | gives a place to another node (a `Reassign` frame, signed by the job's client) |
+//! | `POST /v1/jobs/{id}/cancel` | nothing more is needed (a `Cancel` frame, signed by the job's client) |
 //! | `GET /v1/jobs/{id}/answers` | what its nodes said (a `JobAnswers` frame) |
 //! | `GET /v1/jobs/{id}/proof` | its proof, where this coordinator assembled it |
 //!
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tacit_wire::{Blame, Digest32};
 
 use crate::error::ApiError;
@@ -38,11 +41,14 @@ pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/healthz", get(network::healthz))
         .route("/v1/network", get(network::info))
+        .route("/v1/line", post(network::line))
         .route("/v1/circuits", get(circuits::list))
         .route("/v1/circuits/{id}", get(circuits::show).put(circuits::put))
         .route("/v1/circuits/{id}/r1cs", get(circuits::show_r1cs).put(circuits::put_r1cs))
         .route("/v1/jobs", get(jobs::list).post(jobs::submit))
         .route("/v1/jobs/{id}", get(jobs::show))
+        .route("/v1/jobs/{id}/reassign", post(jobs::reassign))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/v1/jobs/{id}/answers", get(jobs::answers))
         .route("/v1/jobs/{id}/proof", get(jobs::proof))
         .fallback(unknown_path)

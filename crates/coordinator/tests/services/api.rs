@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use tacit_algebra::{Bn254, Group, Groups};
+use tacit_delegate::{Bases, Dials, Handover};
 use tacit_vault::Clock;
-use tacit_wire::messages::SubmitJob;
-use tacit_wire::status::{CircuitInfo, JobState, JobStatus};
-use tacit_wire::{Identity, SignedAssignment};
+use tacit_wire::messages::{Assembler, SubmitJob};
+use tacit_wire::status::{CircuitInfo, CircuitKind, JobState, JobStatus};
+use tacit_wire::{Digest32, Identity, SignedAssignment};
 
-use crate::fixture::{By, Dealt, FakeKeys, Network, circuit, deal, new_circuit, now};
+use crate::fixture::{By, Dealt, F, FakeKeys, Network, circuit, deal, new_circuit, now};
 
 fn refused((status, body): (StatusCode, Value)) -> (StatusCode, String) {
     for field in ["code", "message", "blame"] {
@@ -153,6 +155,56 @@ async fn submissions_are_checked() {
     network.stop().await;
 }
 
+/// Circuits and bases share a namespace and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_are_over_bases_and_their_clients_assemble() {
+    let (network, fakes) = without_nodes().await;
+    let api = &network.api;
+    api.register(circuit()).await;
+    let points = (2u64..6).map(|k| <Bn254 as Groups>::G1::generator().scale(&F::from(k)).to_affine());
+    let bases = Bases::<Bn254>::new(points.collect()).unwrap();
+    let path = format!("/v1/circuits/{}", Digest32(bases.id().0));
+    let (status, _) = api.send(Method::PUT, &path, bases.encode()).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let (_, body) = api.get(&path).await;
+    let info: CircuitInfo = serde_json::from_slice(&body).unwrap();
+    assert_eq!((info.kind, info.n_wires, info.n_public), (CircuitKind::Bases, 4, 0));
+
+    let msm = Dials::new(Handover::Msm, 4, 1).unwrap();
+    let submitted = |change: &dyn Fn(&mut Dealt)| {
+        let mut dealt = to_fakes(&fakes, now() + 600);
+        change(&mut dealt);
+        dealt.message.header = dealt.header.encode();
+        async move { refused(api.submit(&dealt.message).await).1 }
+    };
+    assert_eq!(submitted(&|d| d.header.terms.dials = msm).await, "circuit_kind");
+    assert_eq!(submitted(&|d| d.header.terms.circuit = bases.id().into()).await, "circuit_kind");
+    let sum = |d: &mut Dealt| {
+        d.header.terms.dials = msm;
+        d.header.terms.circuit = bases.id().into();
+    };
+    assert_eq!(submitted(&sum).await, "public_inputs");
+    let by_coordinator = |d: &mut Dealt| {
+        sum(d);
+        d.header.terms.public.clear();
+        d.message.assembler = Assembler::Coordinator;
+    };
+    assert_eq!(submitted(&by_coordinator).await, "unsupported_assembler");
+    let right_but_for_the_deal = |d: &mut Dealt| {
+        sum(d);
+        d.header.terms.public.clear();
+    };
+    assert_eq!(submitted(&right_but_for_the_deal).await, "wrong_deal");
+
+    let other = format!("/v1/circuits/{}", Digest32([1; 32]));
+    assert_eq!(refused(api.send(Method::PUT, &other, bases.encode()).await).1, "circuit_id_mismatch");
+    let cut = bases.encode()[..60].to_vec();
+    assert_eq!(refused(api.send(Method::PUT, &other, cut).await).1, "malformed_bases");
+    let r1cs = api.send(Method::PUT, &format!("{path}/r1cs"), r1cs_file(22, 1)).await;
+    assert_eq!(refused(r1cs).1, "r1cs_mismatch");
+    network.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deal_is_one_job() {
     let (network, fakes) = without_nodes().await;
@@ -206,6 +258,23 @@ async fn what_is_not_there_is_said_not_to_be() {
     let dealt = to_fakes(&fakes, now() + 600);
     api.submit(&dealt.message).await;
     assert_eq!(get(format!("/v1/jobs/{}/proof", dealt.id)).await.1, "client_assembles");
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_measured_with_up_to_a_mebibyte_of_anything() {
+    let (network, _) = without_nodes().await;
+    let api = &network.api;
+    for bytes in [0, 1, 1 << 20] {
+        assert_eq!(
+            api.send(Method::POST, "/v1/line", vec![7; bytes]).await.0,
+            StatusCode::NO_CONTENT,
+            "{bytes}"
+        );
+    }
+    let (status, code) = refused(api.send(Method::POST, "/v1/line", vec![7; (1 << 20) + 1]).await);
+    assert_eq!((status, code.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "too_large"));
+    assert_eq!(refused(api.send(Method::GET, "/v1/line", vec![]).await).1, "unknown_method");
     network.stop().await;
 }
 

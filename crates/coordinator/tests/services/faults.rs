@@ -132,16 +132,26 @@ async fn an_answer_to_another_job_is_stopped_by_the_coordinator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_refusals_fail_the_job() {
+async fn too_many_refusals_fail_a_job_unless_its_client_can_replace_nodes() {
     let fakes = [FakeKeys::new(), FakeKeys::new()];
     let network = Network::ready(2, &[&fakes[0].identity, &fakes[1].identity]).await;
     for fake in &fakes {
         fake.connect(&network, |_, _| Behaviour::Frame(vec![0; 3])).await;
     }
-    let dealt = deal(&network.certificates().await, By::Client, now() + 600, 3);
+    let assembler = network.api.network().await.assembler_certificate.unwrap().decode().unwrap();
+    let certificates = network.certificates().await;
+    let dealt = deal(&certificates, By::Coordinator(&assembler), now() + 600, 3);
     network.api.submit(&dealt.message).await;
     let status = network.api.wait_for(dealt.id, |s| s.state == JobState::Failed).await;
     assert_eq!(status.error.unwrap().code, "not_enough_nodes");
+
+    let dealt = deal(&certificates, By::Client, now() + 600, 3);
+    network.api.submit(&dealt.message).await;
+    let all_spoke = |s: &JobStatus| {
+        s.nodes.iter().all(|n| matches!(n.state, DeliveryState::Answered | DeliveryState::Refused))
+    };
+    let status = network.api.wait_for(dealt.id, all_spoke).await;
+    assert_eq!(status.state, JobState::Running);
     network.stop().await;
 }
 
@@ -156,7 +166,9 @@ async fn a_stranger_and_a_stale_certificate_are_turned_away() {
             software: String::new(),
             certificate: certificate.clone(),
             circuits: vec![],
+            slices: vec![],
             capacity: 1,
+            bases_per_second: 0,
         };
         let (address, identity) = (network.config.quic_listen, network.coordinator_identity);
         async move { dialer.connect(address, identity).await?.request(&hello, 4096, crate::fixture::LONG).await }

@@ -14,7 +14,7 @@ use tacit_delegate::{
     self as delegate, AssembleError, Assembled, DealHeader, DealTerms, Dials, Handover, Layout, Package,
     Secrets,
 };
-use tacit_groth16::{ProvingKey, setup, verify};
+use tacit_groth16::{ProvingKey, qap, setup, verify};
 use tacit_net::{CertificatePin, Connection, Dialer, Settings, tls};
 use tacit_node::Node;
 use tacit_vault::Clock;
@@ -30,6 +30,7 @@ use tacit_wire::{
     SealingKeyCertificate, SealingKeyPair, SealingPublicKey, SignedAcknowledgement, SignedAssignment, Slot,
 };
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -122,9 +123,21 @@ pub fn deal_of(
     expiry: u64,
     witness: &[F],
 ) -> Dealt {
+    let n = u8::try_from(nodes.len()).unwrap();
+    deal_with(circuit, Dials::new(Handover::Witness, n, 1).unwrap(), nodes, by, expiry, witness)
+}
+
+/// A deal with these dials, a node for each seat.
+pub fn deal_with(
+    circuit: &Circuit,
+    dials: Dials,
+    nodes: &[SealingKeyCertificate],
+    by: By<'_>,
+    expiry: u64,
+    witness: &[F],
+) -> Dealt {
     let mut rng = system_rng().unwrap();
     let client = Identity::generate(&mut rng);
-    let n = u8::try_from(nodes.len()).unwrap();
     let (assembler, assembler_key, who) = match by {
         By::Client => {
             let pair = SealingKeyPair::generate(&mut rng).unwrap();
@@ -139,23 +152,28 @@ pub fn deal_of(
     let terms = DealTerms {
         curve: CurveId::Bn254,
         circuit: circuit.key.circuit_id,
-        dials: Dials::new(Handover::Witness, n, 1).unwrap(),
+        dials,
         assembler_key,
         client_key: client.key().0,
         expiry,
         public: witness[1..=n_public].to_vec(),
     };
-    let layout = Layout::of(&circuit.key, Handover::Witness);
-    let deal = delegate::deal(terms, &layout, Secrets::witness(&witness[n_public + 1..]), &mut rng).unwrap();
+    let layout = Layout::of(&circuit.key, dials.handover());
+    let quotient = match dials.handover() {
+        Handover::Quotient => qap::quotient(&circuit.key, &circuit.key.domain().unwrap(), witness),
+        _ => vec![],
+    };
+    let secrets = Secrets { private: &witness[n_public + 1..], quotient: &quotient };
+    let deal = delegate::deal(terms, &layout, secrets, &mut rng).unwrap();
     let id = Digest32(deal.id.0);
     let packages: Vec<Vec<u8>> = deal.packages.iter().map(|p| p.encode().to_vec()).collect();
-    let deliveries = (1..=n)
+    let deliveries = (1..=dials.seats())
         .zip(nodes)
         .zip(&packages)
-        .map(|((index, certificate), package)| {
+        .map(|((place, certificate), package)| {
+            let slot = Slot::at(dials, place).unwrap();
             let (assignment, envelope) =
-                envelope::seal_package(&client, id.0, Slot::index(index), certificate, package, &mut rng)
-                    .unwrap();
+                envelope::seal_package(&client, id.0, slot, certificate, package, &mut rng).unwrap();
             Delivery { assignment, envelope }
         })
         .collect();
@@ -468,6 +486,8 @@ impl Api {
 pub enum Behaviour {
     Frame(Vec<u8>),
     Silence,
+    /// Silence, until the coordinator wants no answer any more: then this is told.
+    UntilUnwanted(Arc<Notify>),
     Die,
 }
 
@@ -541,7 +561,9 @@ impl FakeKeys {
             software: "fake".to_owned(),
             certificate: self.certificate.clone(),
             circuits: vec![],
+            slices: vec![],
             capacity: 4,
+            bases_per_second: 0,
         };
         let reply = connection.request(&hello, 4096, LONG).await.unwrap();
         assert!(matches!(reply, Message::Welcome(Welcome { version: PROTOCOL_VERSION, .. })), "{reply:?}");
@@ -562,6 +584,10 @@ impl FakeKeys {
                             let _ = stream.delivered(LONG).await;
                         }
                         Behaviour::Silence => held.push(stream),
+                        Behaviour::UntilUnwanted(tell) => {
+                            stream.unwanted().await;
+                            tell.notify_one();
+                        }
                         Behaviour::Die => return connection.close("dead"),
                     }
                 }

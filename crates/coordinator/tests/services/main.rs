@@ -6,3 +6,5 @@ mod faults;
 mod fixture;
 mod node_offers;
 mod proofs;
+mod replacements;
+mod slices;

@@ -2,6 +2,8 @@
 //! else with a reason.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tacit_delegate::{CircuitShape, Holder, accept};
 use tacit_net::{AnyIdentity, Connection, Server, Settings};
@@ -9,7 +11,7 @@ use tacit_node::Node;
 use tacit_node::ledger::{Ledger, Standing};
 use tacit_vault::identity::system_rng;
 use tacit_wire::envelope;
-use tacit_wire::messages::{CircuitChunk, Offer, Refusal, RefusalCode, Welcome};
+use tacit_wire::messages::{CircuitChunk, Hello, Offer, Refusal, RefusalCode, Welcome};
 use tacit_wire::{Blame, Digest32, Identity, Message, SealingKeyCertificate, Slot};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -18,18 +20,29 @@ use crate::fixture::{
     By, Circuit, Dealt, FakeKeys, LONG, ask, circuit, deal, deal_of, eventually, new_circuit, now,
 };
 
+/// What a node said to the test's coordinator without being asked.
+#[derive(Default)]
+pub struct Heard {
+    pub hellos: Mutex<Vec<Hello>>,
+    /// Circuits that it fetched.
+    pub fetches: AtomicUsize,
+}
+
 /// A coordinator that does what the test says.
-struct Bench {
-    root: TempDir,
+pub struct Bench {
+    pub root: TempDir,
     identity: Identity,
     server: Server,
     address: SocketAddr,
     node: Option<tokio::task::JoinHandle<()>>,
-    certificate: Option<SealingKeyCertificate>,
+    pub certificate: Option<SealingKeyCertificate>,
+    pub heard: Arc<Heard>,
+    /// What the node's operator decides otherwise than by default.
+    pub limits: fn(&mut tacit_node::Limits),
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         tacit_node::init(&root.path().join("node")).unwrap();
         let identity = Identity::generate(&mut system_rng().unwrap());
@@ -37,22 +50,24 @@ impl Bench {
             Server::bind((Ipv4Addr::LOCALHOST, 0).into(), &identity, AnyIdentity, Settings::default())
                 .unwrap();
         let address = server.local_address().unwrap();
-        Self { root, identity, server, address, node: None, certificate: None }
+        let heard = Arc::default();
+        Self { root, identity, server, address, node: None, certificate: None, heard, limits: |_| {} }
     }
 
     /// Starts the node and takes its connection.
-    async fn start(&mut self) -> Connection {
-        let config =
+    pub async fn start(&mut self) -> Connection {
+        let mut config =
             tacit_node::Config::new(self.root.path().join("node"), "node", self.address, self.identity.key());
+        (self.limits)(&mut config.limits);
         let node = eventually(|| async { Node::open(config.clone()).await.ok() }).await;
         self.certificate = node.certificate();
         self.node = Some(tokio::spawn(async move { node.run(CancellationToken::new()).await.unwrap() }));
         let connection = self.server.accept().await.unwrap().handshake().await.unwrap();
-        serve_node(connection.clone());
+        serve_node(connection.clone(), Arc::clone(&self.heard));
         connection
     }
 
-    async fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         let node = self.node.take().unwrap();
         node.abort();
         let _ = node.await;
@@ -71,14 +86,16 @@ impl Bench {
 }
 
 /// Greets, and sends whichever zkey was asked for; knows only the tests' circuit.
-fn serve_node(connection: Connection) {
+fn serve_node(connection: Connection, heard: Arc<Heard>) {
     tokio::spawn(async move {
         while let Ok(mut stream) = connection.accept().await {
             match stream.receive(1 << 20, LONG).await {
-                Ok(Some(Message::Hello(_))) => {
+                Ok(Some(Message::Hello(hello))) => {
+                    heard.hellos.lock().unwrap().push(hello);
                     stream.send(&Welcome { version: 1, software: "test".to_owned() }, LONG).await.unwrap();
                 }
                 Ok(Some(Message::CircuitRequest(request))) if request.circuit == circuit().id => {
+                    heard.fetches.fetch_add(1, Ordering::SeqCst);
                     send_file(&mut stream, &circuit().zkey).await;
                 }
                 // Whoever asks for all-ones gets a circuit of another name.
@@ -108,7 +125,7 @@ async fn send_file(stream: &mut tacit_net::Stream, file: &[u8]) {
     }
 }
 
-fn code(message: Message) -> RefusalCode {
+pub fn code(message: Message) -> RefusalCode {
     match message {
         Message::Refusal(refusal) => refusal.code,
         other => panic!("a refusal was due, got {:?}", other.kind()),

@@ -119,6 +119,18 @@ pub enum DealError {
         /// The handover of the layout.
         layout: Handover,
     },
+    /// The handover `msm` hands over a vector, and the others do not.
+    #[error("the handover `{handover}` hands over {}", if matches!(.handover, Handover::Msm) { "a vector for a multi-scalar multiplication, no witness" } else { "a witness, no vector: use `msm`" })]
+    NotDealtSo {
+        /// The handover of the terms.
+        handover: Handover,
+    },
+    /// No vector has so many scalars.
+    #[error("the vector has {got} scalars; between 1 and {} are possible", u32::MAX)]
+    Scalars {
+        /// Its length.
+        got: usize,
+    },
     /// The assembler's key is too long for a header.
     #[error("the assembler's key has {got} bytes, at most {MAX_ASSEMBLER_KEY} are possible")]
     AssemblerKey {
@@ -139,6 +151,8 @@ impl DealError {
             | Self::PrivateWires { .. }
             | Self::Quotient { .. }
             | Self::Handover { .. }
+            | Self::NotDealtSo { .. }
+            | Self::Scalars { .. }
             | Self::AssemblerKey { .. }
             | Self::Sharing(_) => vec![Culprit::Nobody],
         }
@@ -170,14 +184,7 @@ pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
     let masks = masks(dials.groups(), rng);
     let mut packages = Vec::with_capacity(usize::from(dials.seats()));
     for ((number, slice), masks) in (0..dials.groups()).zip(&slices).zip(masks.iter()) {
-        // One seed for each node, none computed from another.
-        let seeds: Vec<Seed> = (0..dials.threshold())
-            .map(|_| {
-                let mut seed = Seed([0u8; 32]);
-                rng.fill_bytes(&mut seed.0);
-                seed
-            })
-            .collect();
+        let seeds = seeds(dials, rng);
         let mut free = Expanded { id: &id, seeds: &seeds, slice: number, streams: Vec::new() };
         let explicit: Vec<Body<F>> = match dials.handover() {
             Handover::Witness => {
@@ -192,6 +199,7 @@ pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
                 let shares = dealer.share_out_quotient(&part, secrets, &mut free)?;
                 shares.into_iter().map(Body::ExplicitQuotient).collect()
             }
+            handover @ Handover::Msm => return Err(DealError::NotDealtSo { handover }),
         };
         let bodies = seeds.into_iter().map(Body::Seed).chain(explicit);
         for (index, body) in (1..=dials.nodes()).zip(bodies) {
@@ -201,6 +209,16 @@ pub fn deal<F: PrimeField, R: CryptoRng + ?Sized>(
         }
     }
     Ok(Deal { header, id, packages })
+}
+
+/// One seed for each of a group's nodes `1..=t`, none computed from another.
+pub(crate) fn seeds<R: CryptoRng + ?Sized>(dials: Dials, rng: &mut R) -> Vec<Seed> {
+    let seed = |_| {
+        let mut seed = Seed([0u8; 32]);
+        rng.fill_bytes(&mut seed.0);
+        seed
+    };
+    (0..dials.threshold()).map(seed).collect()
 }
 
 /// For each group its masks of `A`, `B` and `C`: uniform, but that all groups' add up to zero.
@@ -253,11 +271,11 @@ pub(crate) trait FreeShares<F> {
     fn next(&mut self, shares: &mut [F]);
 }
 
-struct Expanded<'a, F> {
-    id: &'a DealId,
-    seeds: &'a [Seed],
-    slice: u8,
-    streams: Vec<Expander<F>>,
+pub(crate) struct Expanded<'a, F> {
+    pub(crate) id: &'a DealId,
+    pub(crate) seeds: &'a [Seed],
+    pub(crate) slice: u8,
+    pub(crate) streams: Vec<Expander<F>>,
 }
 
 impl<F: PrimeField> FreeShares<F> for Expanded<'_, F> {
@@ -325,8 +343,13 @@ impl<F: PrimeField> Dealer<F> {
         Ok(explicit)
     }
 
+    /// For each of nodes `t+1..=n` something to put shares into.
+    pub(crate) fn explicit<S>(&self, room: impl Fn() -> S) -> Vec<S> {
+        (self.dials.threshold()..self.dials.nodes()).map(|_| room()).collect()
+    }
+
     /// Shares of degree `t` of each value of a vector, put where they belong in `explicit`, which nodes `t+1..=n` have in order.
-    fn share_each<S>(
+    pub(crate) fn share_each<S>(
         &self,
         vector: Vector,
         values: impl IntoIterator<Item = F>,

@@ -28,8 +28,9 @@ impl<F: PrimeField> Dealer<F> {
     ) -> Result<Vec<QuotientShares<F>>, SharingError> {
         let Part { layout, slice, group, blinders: (r, s), masks } = part;
         let (n, t) = (self.dials.nodes(), self.dials.threshold());
+        let counts = layout.counts_of(slice, *group);
         let mut explicit: Vec<QuotientShares<F>> =
-            (t..n).map(|_| QuotientShares::with_capacity(slice, *group)).collect();
+            (t..n).map(|_| QuotientShares::with_capacity(&counts)).collect();
         let to = &mut explicit;
         let wires = private.get(slice.wires.clone()).unwrap_or_default().iter().copied();
         let values = quotient.get(slice.quotient.clone()).unwrap_or_default().iter().copied();

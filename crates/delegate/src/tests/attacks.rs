@@ -256,7 +256,8 @@ fn blinders_used_for_two_statements() {
     assert_ne!(deals[0].id, deals[1].id);
     let mut elements = BTreeSet::new();
     for deal in &deals {
-        let shares: Vec<Shares<Fr>> = deal.packages.iter().map(|p| p.shares(3).unwrap()).collect();
+        let shares: Vec<Shares<Fr>> =
+            deal.packages.iter().map(|p| p.shares(3).unwrap().into_owned()).collect();
         elements.insert(open(&[(1, shares[0].r), (2, shares[1].r)]));
         elements.insert(open(&[(1, shares[0].s), (2, shares[1].s)]));
         elements.extend(shares.iter().flat_map(|s| s.wires.iter().copied().chain([s.r, s.s, s.mask])));

@@ -7,7 +7,7 @@ use tacit_groth16::{ProvingKey, verify};
 use tacit_sharing::interpolate::in_field;
 
 use super::support::*;
-use crate::{Answer, Deal, Secrets, assemble, respond};
+use crate::{Answer, Deal, Dials, Handover, Layout, Secrets, assemble, respond};
 
 fn real_key<C: Curve>() -> ProvingKey<C> {
     setup(&small_circuit(), &Trapdoor::new(987_654_321, 2, 3, 5, 7))
@@ -58,6 +58,48 @@ fn any_sufficient_subset_gives_the_proof_on_bn254() {
 #[test]
 fn any_sufficient_subset_gives_the_proof_on_bls12_381() {
     grid::<Bls12_381>(3..=7);
+}
+
+/// Every setting of at most nine nodes over all groups, with every number of spare answers: what the first verifier that comes along takes.
+#[test]
+fn every_setting_of_up_to_nine_nodes_with_every_number_of_spare_answers() {
+    let key = real_key::<Bn254>();
+    let (public, private) = small_witness::<<Bn254 as Groups>::Scalar>(20, 30);
+    let quotient = super::quotient::quotient(&key, &public, &private);
+    let mut rng = rng(7);
+    let mut settings = 0;
+    for handover in [Handover::Witness, Handover::Quotient] {
+        for (n, t, groups) in
+            (2u8..=9).flat_map(|n| (1..n).flat_map(move |t| (1..=9 / n).map(move |g| (n, t, g))))
+        {
+            let dials = Dials::new(handover, n, t).and_then(|dials| dials.with_groups(groups));
+            let Ok(dials) = dials else {
+                let possible = match handover {
+                    Handover::Witness => 2 * t < n && groups == 1,
+                    _ => true,
+                };
+                assert!(!possible, "{handover} n = {n}, t = {t}, groups = {groups}");
+                continue;
+            };
+            let secrets = match handover {
+                Handover::Witness => Secrets::witness(&private),
+                _ => Secrets { private: &private, quotient: &quotient },
+            };
+            let terms = terms(&key, Bn254::ID, dials, &public);
+            let deal = crate::deal(terms, &Layout::of(&key, handover), secrets, &mut rng).unwrap();
+            let answers = answers(&key, &deal);
+            for spare in 0..=n - dials.answers_needed() {
+                let each = usize::from(dials.answers_needed() + spare);
+                let some: Vec<_> =
+                    answers.chunks(usize::from(n)).flat_map(|group| choose(group, each, &mut rng)).collect();
+                let assembled = assemble(&key.vk, &deal.header, &some).unwrap();
+                assert_eq!(verify::verify(&key.vk, &public, &assembled.proof), Ok(()));
+                assert!(assembled.suspects.is_empty(), "{handover} {n} {t} {groups}, {spare} to spare");
+                settings += 1;
+            }
+        }
+    }
+    assert!(settings > 150, "{settings}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ proptest! {
         let wires = match &package.body {
             Body::Seed(_) => 3,
             Body::Explicit(shares) => shares.wires.len(),
-            Body::ExplicitQuotient(_) => unreachable!(),
+            Body::ExplicitQuotient(_) | Body::Msm(_) => unreachable!(),
         };
         let decode = |bytes: &[u8]| Package::decode(bytes, &of_wires(wires), dials(16, 7));
         canonical(&package.encode(), &package, decode, |p| p.encode().to_vec(), flip);
@@ -321,7 +321,7 @@ fn headers_that_are_not_of_this_version_say_why() {
     let reason = change(handover, 3);
     assert_eq!(reason, Malformed::Dials(DialsError::NotSupported { handover: "inputs" }));
     assert!(reason.to_string().contains("not supported by this version"));
-    assert!(matches!(change(handover, 4), Malformed::Dials(DialsError::UnknownHandover { .. })));
+    assert!(matches!(change(handover, 5), Malformed::Dials(DialsError::UnknownHandover { .. })));
     assert!(matches!(change(handover + 1, 17), Malformed::Dials(DialsError::Committee { n: 17, .. })));
     assert!(matches!(change(handover + 1, 2), Malformed::Dials(DialsError::Committee { n: 2, .. })));
     assert!(matches!(change(handover + 2, 0), Malformed::Dials(DialsError::Threshold { t: 0, .. })));

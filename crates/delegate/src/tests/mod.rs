@@ -4,10 +4,13 @@
 
 mod attacks;
 mod correctness;
+mod custody;
 mod encodings;
 mod faults;
+mod msm;
 mod node;
 mod privacy;
 mod quotient;
 mod rank;
+mod slices;
 mod support;

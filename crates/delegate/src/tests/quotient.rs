@@ -19,27 +19,35 @@ use crate::circuit::Slice;
 use crate::deal::{Dealer, Part};
 use crate::package::{BLINDERS, MASKS, QuotientShares, Vector, WhichGroup};
 use crate::{
-    Answer, AssembleError, Body, CircuitShape, Culprit, Deal, DealError, Dials, DialsError, Handover, Layout,
-    Package, RespondError, Secrets, assemble, respond,
+    Answer, AssembleError, Body, CircuitShape, Culprit, Deal, DealError, Dials, DialsError, Handover,
+    KeySlice, Layout, Package, RespondError, Secrets, assemble, key_slice, respond,
 };
 
 type Fr = <Bn254 as Groups>::Scalar;
 
-fn dials(n: u8, t: u8) -> Dials {
+pub(super) fn dials(n: u8, t: u8) -> Dials {
     Dials::new(Handover::Quotient, n, t).unwrap()
 }
 
-fn layout<G: Groups>(key: &ProvingKey<G>) -> Layout {
+pub(super) fn layout<G: Groups>(key: &ProvingKey<G>) -> Layout {
     Layout::of(key, Handover::Quotient)
 }
 
+pub(super) fn key_slices<G: Groups>(key: &ProvingKey<G>, groups: u8) -> Vec<KeySlice<G>> {
+    (0..groups).map(|group| key_slice(key, group, groups).unwrap()).collect()
+}
+
 /// The quotient of a witness.
-fn quotient<G: Groups>(key: &ProvingKey<G>, public: &[G::Scalar], private: &[G::Scalar]) -> Vec<G::Scalar> {
+pub(super) fn quotient<G: Groups>(
+    key: &ProvingKey<G>,
+    public: &[G::Scalar],
+    private: &[G::Scalar],
+) -> Vec<G::Scalar> {
     let wires: Vec<G::Scalar> = [G::Scalar::ONE].iter().chain(public).chain(private).copied().collect();
     qap::quotient(key, &key.domain().unwrap(), &wires)
 }
 
-fn dealt<C: Curve>(
+pub(super) fn dealt<C: Curve>(
     key: &ProvingKey<C>,
     dials: Dials,
     (public, private): &(Vec<C::Scalar>, Vec<C::Scalar>),
@@ -58,7 +66,7 @@ fn answers<G: Groups>(key: &ProvingKey<G>, deal: &Deal<G::Scalar>) -> Vec<Answer
     deal.packages.iter().map(answer).collect()
 }
 
-fn real_key<C: Curve>() -> ProvingKey<C> {
+pub(super) fn real_key<C: Curve>() -> ProvingKey<C> {
     setup(&small_circuit(), &Trapdoor::new(987_654_321, 2, 3, 5, 7))
 }
 
@@ -100,8 +108,8 @@ fn the_proof_is_the_one_that_a_single_prover_makes_with_the_same_blinders() {
     let key = real_key::<Bn254>();
     let witness = small_witness(4, 5);
     let deal = dealt(&key, dials(2, 1), &witness, 3);
-    let slice = layout(&key).slice(0, 1);
-    let shares: Vec<_> = deal.packages.iter().map(|p| p.quotient_shares(&slice, ONLY).unwrap()).collect();
+    let counts = layout(&key).share_counts(0, 1);
+    let shares: Vec<_> = deal.packages.iter().map(|p| p.quotient_shares(&counts).unwrap()).collect();
     let open = |of: fn(&QuotientShares<_>) -> _| {
         tacit_sharing::interpolate::in_field(0u64.into(), &[(1, of(&shares[0])), (2, of(&shares[1]))])
             .unwrap()
@@ -203,6 +211,7 @@ impl<F: ScalarField> Statement<F> {
     ) -> (usize, Vec<Vec<F>>) {
         let layout = layout(&self.key);
         let slices = layout.slices(dials.groups());
+        let key_slices = key_slices(&self.key, dials.groups());
         let dealer = Dealer::new(dials).unwrap();
         let quotient = quotient(&self.key, &self.public, witness);
         let groups = (0..dials.groups()).map(|number| WhichGroup { number, of: dials.groups() });
@@ -217,8 +226,7 @@ impl<F: ScalarField> Statement<F> {
             let mut view = Vec::new();
             for (node, place) in shares.iter().zip(1u8..) {
                 let (group, _) = dials.seat_at(place).unwrap();
-                let slice = &slices[usize::from(group)];
-                let response = respond::on_quotient_shares(&self.key, &layout, slice, &self.public, node);
+                let response = respond::on_slice(&key_slices[usize::from(group)], &self.public, node);
                 view.extend([response.a.0, response.b.0, response.c.0]);
             }
             for node in corrupted {
@@ -346,6 +354,7 @@ fn without_masks_a_groups_sum_tells_the_witness() {
     let layout = layout(&statement.key);
     let dealer = Dealer::new(dials).unwrap();
     let slices = layout.slices(2);
+    let key_slices = key_slices(&statement.key, 2);
     let groups = [0, 1].map(|number| WhichGroup { number, of: 2 });
     let n_free: usize =
         slices.iter().zip(groups).map(|(slice, group)| free_shares(dials, slice, group)).sum();
@@ -359,13 +368,7 @@ fn without_masks_a_groups_sum_tells_the_witness() {
         let at_zero = |of: fn(&crate::Response<ToyGroups<F17>>) -> F17| {
             let values: Vec<(u8, F17)> = [(1, &shares[2]), (2, &shares[3])]
                 .map(|(index, shares)| {
-                    let response = respond::on_quotient_shares(
-                        &statement.key,
-                        &layout,
-                        &slices[1],
-                        &statement.public,
-                        shares,
-                    );
+                    let response = respond::on_slice(&key_slices[1], &statement.public, shares);
                     (index, of(&response))
                 })
                 .to_vec();
@@ -392,11 +395,12 @@ fn slices_are_balanced_by_cost() {
     for groups in [1, 2, 3, 4, 7, 16] {
         let slices = layout.slices(groups);
         let cost = |slice: &Slice| {
-            3 * (slice.wires.len() + slice.quotient.len() + 2 * slice.times_s.len() + slice.times_r.len())
-                + 7 * slice.times_r.len()
+            3 * (slice.wires.len() + slice.quotient.len() + slice.times_s.len() + slice.times_r.len())
+                + 4 * slice.times_s.len()
+                + 12 * slice.times_r.len()
         };
         let total: usize = slices.iter().map(cost).sum();
-        assert_eq!(total, 3 * (3000 + 4096 + 2 * 1500 + 1000) + 7 * 1000);
+        assert_eq!(total, 3 * (3000 + 4096 + 1500 + 1000) + 4 * 1500 + 12 * 1000);
         for slice in &slices {
             assert!(cost(slice).abs_diff(total / usize::from(groups)) < 40, "{groups} groups: {slice:?}");
         }
@@ -420,9 +424,10 @@ fn any_sufficient_answers_of_each_group_give_the_proof() {
         let dials = dials(n, t).with_groups(groups).unwrap();
         let deal = dealt(&key, dials, &witness, 40);
         assert_eq!(deal.packages.len(), usize::from(dials.seats()));
-        // What the largest package has is known before it is dealt, up to the single shares that only the first of several groups has.
-        let largest = deal.packages.iter().map(|p| p.encode().len()).max().unwrap();
-        assert!((0..=3 * 32).contains(&(Package::<Fr>::largest(&layout(&key), dials) - largest)));
+        // What each package has is known before it is dealt.
+        let sizes: Vec<usize> = deal.packages.iter().map(|p| p.encode().len()).collect();
+        assert_eq!(Package::<Fr>::sizes(&layout(&key), dials), sizes);
+        assert_eq!(Package::<Fr>::largest(&layout(&key), dials), *sizes.iter().max().unwrap());
         let answers = answers(&key, &deal);
         let all = assemble(&key.vk, &deal.header, &answers).unwrap();
         assert_eq!(verify::verify(&key.vk, &witness.0, &all.proof), Ok(()));
@@ -519,6 +524,7 @@ fn without_dealt_products_acceptance_tells_a_guess() {
     let dials = dials(2, 1);
     let layout = layout(&statement.key);
     let (dealer, slice) = (Dealer::new(dials).unwrap(), layout.slice(0, 1));
+    let key_slice: KeySlice<ToyGroups<F5>> = key_slice(&statement.key, 0, 1).unwrap();
     let n_free = free_shares(dials, &slice, ONLY);
     for package in 0..4 {
         let free: Vec<F5> = (0..n_free).map(|k| elements[(k * k + package * (k + 1)) % 5]).collect();
@@ -532,9 +538,7 @@ fn without_dealt_products_acceptance_tells_a_guess() {
                 let answered = pairs.map(|once| {
                     let shares = shares_of_all(&dealer, dials, &layout, secrets, &once, &free);
                     [0, 1].map(|node| {
-                        let (key, public): (&ProvingKey<ToyGroups<F5>>, _) =
-                            (&statement.key, &statement.public);
-                        let r = respond::on_quotient_shares(key, &layout, &slice, public, &shares[node]);
+                        let r = respond::on_slice(&key_slice, &statement.public, &shares[node]);
                         [r.a.0, r.b.0, r.c.0]
                     })
                 });

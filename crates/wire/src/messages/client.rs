@@ -3,9 +3,11 @@
 use crate::{
     codec::{DecodeError, DecodeReason, Reader, Writer},
     digest::Digest32,
-    envelope::SignedAssignment,
-    frame::{Body, MAX_ENVELOPE_BYTES, MAX_HEADER_BYTES, MessageType},
+    envelope::{SIGNED_ASSIGNMENT_BYTES, SignedAssignment},
+    frame::{Body, HEADER_BYTES, MAX_ENVELOPE_BYTES, MAX_HEADER_BYTES, MessageType},
+    identity::{Identity, IdentityKey, Label, Signature},
     messages::{Answer, MAX_NODES, Refusal},
+    peer::PeerMisbehaved,
 };
 
 /// Who interpolates the responses, and therefore sees the proof first.
@@ -58,6 +60,15 @@ pub struct SubmitJob {
     pub deliveries: Vec<Delivery>,
 }
 
+impl SubmitJob {
+    /// Bytes of the frame of a job whose header and envelopes have so many bytes each.
+    pub fn frame_bytes(header: usize, envelopes: impl IntoIterator<Item = usize>) -> usize {
+        let deliveries: usize =
+            envelopes.into_iter().map(|envelope| SIGNED_ASSIGNMENT_BYTES + 4 + envelope).sum();
+        HEADER_BYTES + 4 + header + 1 + 2 + deliveries
+    }
+}
+
 impl Body for SubmitJob {
     const TYPE: MessageType = MessageType::SubmitJob;
 
@@ -78,6 +89,70 @@ impl Body for SubmitJob {
             deliveries.push(Delivery { assignment, envelope });
         }
         Ok(Self { header, assembler, deliveries })
+    }
+}
+
+/// `signed assignment | envelope: bytes`
+///
+/// Another node takes the place of one that has not answered: the same package, sealed anew. The assignment names deal and place, and
+/// its signature is the deal's client's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reassign {
+    /// Who gets the envelope.
+    pub delivery: Delivery,
+}
+
+impl Body for Reassign {
+    const TYPE: MessageType = MessageType::Reassign;
+
+    fn write(&self, writer: &mut Writer) {
+        writer.raw(&self.delivery.assignment.encode()).bytes(&self.delivery.envelope);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let assignment = SignedAssignment::read(reader)?;
+        let envelope = reader.bytes("envelope", MAX_ENVELOPE_BYTES)?.to_vec();
+        Ok(Self { delivery: Delivery { assignment, envelope } })
+    }
+}
+
+/// `deal [32] | signature [64]`
+///
+/// The client has its proof, or gives the deal up: what has not been offered is not, and who computes may stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cancel {
+    /// The deal.
+    pub deal: Digest32,
+    /// By the client whose key is in the deal's header, over the deal id.
+    pub signature: Signature,
+}
+
+impl Cancel {
+    /// Signs.
+    pub fn sign(client: &Identity, deal: Digest32) -> Self {
+        Self { deal, signature: client.sign(Label::Cancellation, &deal.0) }
+    }
+
+    /// Whether `client` signed this.
+    ///
+    /// # Errors
+    /// [`PeerMisbehaved::ForgedCancellation`].
+    pub fn verify(&self, client: &IdentityKey) -> Result<(), PeerMisbehaved> {
+        client
+            .verify(Label::Cancellation, &self.deal.0, &self.signature)
+            .map_err(PeerMisbehaved::ForgedCancellation)
+    }
+}
+
+impl Body for Cancel {
+    const TYPE: MessageType = MessageType::Cancel;
+
+    fn write(&self, writer: &mut Writer) {
+        writer.raw(&self.deal.0).raw(&self.signature.0);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { deal: Digest32(reader.array("deal")?), signature: Signature(reader.array("signature")?) })
     }
 }
 

@@ -8,9 +8,10 @@
 pub mod client;
 pub mod node;
 
-pub use client::{Assembler, Delivery, JobAnswers, NodeAnswer, Outcome, SubmitJob};
+pub use client::{Assembler, Cancel, Delivery, JobAnswers, NodeAnswer, Outcome, Reassign, SubmitJob};
 pub use node::{
-    Answer, Bye, CircuitChunk, CircuitRequest, Hello, Offer, Ping, Pong, Refusal, RefusalCode, Welcome,
+    Answer, Bye, CircuitChunk, CircuitRequest, HeldSlice, Hello, Offer, Ping, Pong, Refusal, RefusalCode,
+    Welcome,
 };
 
 use crate::frame::{Body, FrameError, FrameHeader, MessageType};
@@ -18,8 +19,8 @@ use crate::frame::{Body, FrameError, FrameHeader, MessageType};
 /// Media type of a frame in an HTTP body.
 pub const CONTENT_TYPE: &str = "application/vnd.tacit.frame";
 
-/// The longest committee: `n <= 16`.
-pub const MAX_NODES: usize = 16;
+/// The most nodes of a deal, over all groups.
+pub const MAX_NODES: usize = tacit_delegate::dials::MAX_SEATS as usize;
 
 /// The longest name of a program and its version.
 pub const MAX_SOFTWARE_BYTES: usize = 64;
@@ -76,4 +77,5 @@ macro_rules! messages {
 
 messages! {
     Hello, Welcome, Offer, Answer, Refusal, CircuitRequest, CircuitChunk, Ping, Pong, Bye, SubmitJob, JobAnswers,
+    Reassign, Cancel,
 }

@@ -5,7 +5,7 @@
 //! | who opens | request | reply |
 //! |---|---|---|
 //! | node, first | [`Hello`] | [`Welcome`] or [`Refusal`] |
-//! | node, when its sealing key or circuits change | [`Hello`] again, replacing what the last one said | the same |
+//! | node, when its sealing key, circuits, slices or speed change | [`Hello`] again, replacing what the last one said | the same |
 //! | node | [`CircuitRequest`] | [`CircuitChunk`]s up to the end of the file, or [`Refusal`] |
 //! | coordinator | [`Offer`] | [`Answer`] or [`Refusal`] |
 //! | either | [`Ping`] | [`Pong`] with the same number |
@@ -20,9 +20,13 @@ use crate::{
     messages::{MAX_SOFTWARE_BYTES, MAX_TEXT_BYTES},
     peer::Blame,
 };
+use tacit_delegate::{Handover, dials::MAX_SEATS};
 
 /// The most circuits that a node announces.
 pub const MAX_CIRCUITS: usize = 4096;
+
+/// The most slices of proving keys that a node announces.
+pub const MAX_SLICES: usize = 2048;
 
 /// The longest piece of a circuit's file.
 pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
@@ -30,7 +34,27 @@ pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
 /// The longest sealed response.
 pub const MAX_SEALED_RESPONSE_BYTES: usize = 100 * 1024;
 
-/// `versions: list u16 | software: text | certificate [1371] | circuits: list [32] | capacity u16`
+/// `circuit [32] | group u8 | groups u8`
+///
+/// A slice of a circuit's proving key, which one of so many groups needs with the handover `quotient`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct HeldSlice {
+    /// The circuit.
+    pub circuit: Digest32,
+    /// The group that handles it, counted from 0.
+    pub group: u8,
+    /// Groups in all.
+    pub groups: u8,
+}
+
+impl HeldSlice {
+    /// Whether a deal can have such a group.
+    pub const fn is_possible(&self) -> bool {
+        self.group < self.groups && self.groups <= MAX_SEATS / Handover::Quotient.smallest_committee()
+    }
+}
+
+/// `versions: list u16 | software: text | certificate [1371] | circuits: list [32] | slices: list | capacity u16 | bases_per_second u64`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     /// Protocol versions that the node speaks, at most 16.
@@ -41,8 +65,13 @@ pub struct Hello {
     pub certificate: SealingKeyCertificate,
     /// Circuits whose proving keys the node has ready.
     pub circuits: Vec<Digest32>,
+    /// Slices of proving keys that it has ready.
+    pub slices: Vec<HeldSlice>,
     /// How many offers it works on at once.
     pub capacity: u16,
+    /// How fast it says it is: bases of BN254's first group that it adds up in a second, on all its cores; 0 before it has
+    /// measured. Nobody can check it, and nothing but advice depends on it.
+    pub bases_per_second: u64,
 }
 
 impl Body for Hello {
@@ -58,7 +87,11 @@ impl Body for Hello {
         for circuit in &self.circuits {
             writer.raw(&circuit.0);
         }
-        writer.u16(self.capacity);
+        writer.count(self.slices.len());
+        for HeldSlice { circuit, group, groups } in &self.slices {
+            writer.raw(&circuit.0).u8(*group).u8(*groups);
+        }
+        writer.u16(self.capacity).u64(self.bases_per_second);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -74,7 +107,20 @@ impl Body for Hello {
         for _ in 0..reader.count("circuits", MAX_CIRCUITS)? {
             circuits.push(Digest32(reader.array("circuit")?));
         }
-        Ok(Self { versions, software, certificate, circuits, capacity: reader.u16("capacity")? })
+        let mut slices = Vec::new();
+        for _ in 0..reader.count("slices", MAX_SLICES)? {
+            let circuit = Digest32(reader.array("slice's circuit")?);
+            let [group, groups] = reader.array("slice's group and groups")?;
+            let slice = HeldSlice { circuit, group, groups };
+            if !slice.is_possible() {
+                let problem = format!("there is no group {group} of {groups}");
+                return Err(reader.invalid("slice's group and groups", problem));
+            }
+            slices.push(slice);
+        }
+        let capacity = reader.u16("capacity")?;
+        let bases_per_second = reader.u64("bases per second")?;
+        Ok(Self { versions, software, certificate, circuits, slices, capacity, bases_per_second })
     }
 }
 

@@ -1,0 +1,78 @@
+//! Bases of multi-scalar multiplications: fetched once, checked once, kept as they came.
+//!
+//! A file of bases is its own prepared form and its name is its digest, so it moves to its place once it is checked; what is found there later is
+//! what was checked then if its digest is still its name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tacit_delegate::{Bases, BasesId, KeyPart};
+use tacit_net::Connection;
+use tacit_vault::dir::sync_parent;
+use tacit_wire::messages::{Refusal, RefusalCode};
+use tacit_wire::{Blame, Digest32};
+
+use crate::circuits::{Circuits, Incoming, Kept, run};
+
+/// What the files are called behind the id.
+pub const EXTENSION: &str = "bases";
+
+impl Circuits {
+    /// Bases by their id: from disk, or fetched over `connection` and checked in full.
+    ///
+    /// # Errors
+    /// What to tell who offered.
+    pub(crate) async fn bases<C: Kept>(
+        self: &Arc<Self>,
+        id: Digest32,
+        connection: &Connection,
+    ) -> Result<Bases<C>, Refusal> {
+        let circuits = Arc::clone(self);
+        match run(move || circuits.bases_on_disk::<C>(&id)).await? {
+            Some(bases) => Ok(bases),
+            None => {
+                let incoming = self.fetch(id, connection).await?;
+                let circuits = Arc::clone(self);
+                run(move || circuits.import_bases::<C>(&incoming, &id)).await?
+            }
+        }
+    }
+
+    /// Blocks.
+    fn bases_on_disk<C: Kept>(&self, id: &Digest32) -> Option<Bases<C>> {
+        let bytes = std::fs::read(self.path_of(id, KeyPart::Bases)).ok()?;
+        match Bases::read_checked(&bytes, BasesId(id.0)) {
+            Ok(bases) => Some(bases),
+            Err(error) => {
+                tracing::error!(bases = %id, %error, "a file of bases cannot be used; it is fetched again");
+                None
+            }
+        }
+    }
+
+    /// Checks a fetched file in full and moves it to its place. Blocks.
+    fn import_bases<C: Kept>(&self, fetched: &Incoming, id: &Digest32) -> Result<Bases<C>, Refusal> {
+        let bad = |e: &dyn std::fmt::Display| {
+            tracing::error!(bases = %id, error = %e, "the coordinator's file of bases is not acceptable");
+            let text = format!("its file of bases is not acceptable: {e}");
+            Refusal::new(RefusalCode::UnknownCircuit, Blame::Coordinator, text)
+        };
+        let bytes = std::fs::read(&fetched.0).map_err(|e| bad(&e))?;
+        let bases = Bases::<C>::read(&bytes).map_err(|e| bad(&e))?;
+        if bases.id().0 != id.0 {
+            return Err(bad(&format!("it is bases {}, asked for were {id}", bases.id())));
+        }
+        match move_to(&fetched.0, &self.path_of(id, KeyPart::Bases)) {
+            Ok(()) => tracing::info!(bases = %id, points = bases.points().len(), "bases checked and kept"),
+            // They serve from memory; the next start fetches them again.
+            Err(error) => tracing::error!(bases = %id, %error, "a file of bases cannot be kept"),
+        }
+        Ok(bases)
+    }
+}
+
+fn move_to(from: &Path, to: &Path) -> Result<(), tacit_vault::VaultError> {
+    std::fs::rename(from, to)
+        .map_err(|source| tacit_vault::VaultError::Io { path: to.to_owned(), source })?;
+    sync_parent(to)
+}
