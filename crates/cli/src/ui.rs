@@ -66,7 +66,7 @@ impl Ui {
 
     /// A warning: said even when quiet.
     pub fn warn(&self, line: impl AsRef<str>) {
-        eprintln!("{}", wrap(&format!("warning: {}", line.as_ref())));
+        paragraph(&format!("warning: {}", line.as_ref()));
     }
 
     /// The verb's result: JSON on standard output if asked for, else the text.
@@ -86,7 +86,7 @@ impl Ui {
                 serde_json::json!({ "ok": false, "error": failure.to_string(), "blame": failure.blame() });
             self.result(&body, "");
         }
-        eprintln!("{}", wrap(&format!("tacit: {failure}")));
+        paragraph(&format!("tacit: {failure}"));
     }
 }
 
@@ -154,6 +154,15 @@ pub fn bytes(n: u64) -> String {
         1024..1_048_576 => format!("{:.1} KiB", n as f64 / 1024.0),
         1_048_576..1_073_741_824 => format!("{:.1} MiB", n as f64 / 1_048_576.0),
         _ => format!("{:.2} GiB", n as f64 / 1_073_741_824.0),
+    }
+}
+
+/// Writes a paragraph to standard error: in lines on a terminal, else in one line, which a search finds whole.
+fn paragraph(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("{}", wrap(text));
+    } else {
+        eprintln!("{text}");
     }
 }
 
