@@ -248,6 +248,72 @@ fn a_coordinator_that_dies_while_assembling_leaves_it_to_another() {
 }
 
 #[test]
+fn a_deal_that_is_submitted_at_both_at_once_is_one_job() {
+    run(async {
+        let fakes: Vec<_> = (0..3).map(|_| FakeKeys::new()).collect();
+        let mut network = Network::new(0, &fakes.iter().map(|f| &f.identity).collect::<Vec<_>>()).await;
+        network.api.register(circuit()).await;
+        network.start_other().await;
+        let certificates: Vec<_> = fakes.iter().map(|f| f.certificate.clone()).collect();
+        for x in 0..8 {
+            let dealt = deal(&certificates, By::Client, now() + 600, x);
+            // The same header with envelopes that were sealed anew: the client's signatures hold, the bytes differ.
+            let mut again = dealt.message.clone();
+            if x % 2 == 1 {
+                for (delivery, (fake, package)) in
+                    again.deliveries.iter_mut().zip(fakes.iter().zip(&dealt.packages))
+                {
+                    let slot = delivery.assignment.assignment.slot();
+                    let (assignment, envelope) = tacit_wire::envelope::seal_package(
+                        &dealt.client,
+                        dealt.id.0,
+                        slot,
+                        &fake.certificate,
+                        package,
+                        &mut tacit_vault::identity::system_rng().unwrap(),
+                    )
+                    .unwrap();
+                    *delivery = tacit_wire::messages::Delivery { assignment, envelope };
+                }
+            }
+            let (one, two) =
+                tokio::join!(network.api.submit(&dealt.message), network.other_api().submit(&again));
+            let mut codes = [one.0, two.0];
+            codes.sort();
+            let second = if x % 2 == 1 { StatusCode::CONFLICT } else { StatusCode::OK };
+            let mut expected = [StatusCode::CREATED, second];
+            expected.sort();
+            assert_eq!(codes, expected, "{one:?} {two:?}");
+        }
+        network.stop().await;
+    });
+}
+
+#[test]
+fn connections_that_the_server_drops_are_made_again() {
+    run(async {
+        let mut network = Network::new(4, &[]).await;
+        network.api.register(circuit()).await;
+        network.start_other().await;
+        for i in 0..4 {
+            network.start_node(i).await;
+        }
+        network.wait_connected(4).await;
+        for x in [3, 4] {
+            crate::postgres::drop_connections().await;
+            let other = network.other_api().clone();
+            eventually(|| async { (other.get("/healthz").await.0 == StatusCode::OK).then_some(()) }).await;
+            let dealt = deal_for_coordinator(&network, &network.api, x).await;
+            // Those in the middle of a request may be told to try again.
+            eventually(|| async { network.api.submit(&dealt.message).await.0.is_success().then_some(()) })
+                .await;
+            proved(&other, &dealt).await;
+        }
+        network.stop().await;
+    });
+}
+
+#[test]
 fn a_database_serves_one_identity() {
     run(async {
         let network = Network::new(0, &[]).await;
