@@ -71,8 +71,8 @@ pub enum ReceiptError {
     },
 }
 
+// What else a coordinator says of a receipt, for people, is not read.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Raw {
     version: u32,
     entry: String,
