@@ -47,13 +47,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub use config::{AllowedNode, Config, Limits};
+pub use config::{AllowedNode, Config, DatabaseUrl, Limits};
 pub use error::CoordinatorError;
 
 use circuits::CircuitFiles;
 use registry::Registry;
 use service::{BUDGET_UNIT, Service};
-use store::Store;
+use store::{Database, Store};
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
@@ -126,7 +126,11 @@ impl Coordinator {
         let identity = identity::load_or_create(&dir)?;
         let mut keys = KeyRing::open(&dir.path().join("assembler"), Purpose::Assembler, &identity)?;
         keys.maintain(&identity, clock.now(), ASSEMBLER_KEY_SECONDS, &mut identity::system_rng()?)?;
-        let store = Store::open(&dir.path().join("coordinator.sqlite")).await?;
+        let database = match &config.database {
+            Some(url) => Database::Postgres(url.clone()),
+            None => Database::Sqlite(dir.path().join("coordinator.sqlite")),
+        };
+        let store = Store::open(&database).await?;
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 

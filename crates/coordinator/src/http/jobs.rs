@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -209,8 +210,8 @@ pub async fn cancel(
 
 pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<Versioned>>, ApiError> {
     let mut listed = Vec::new();
-    for row in service.store.jobs(LISTED).await? {
-        listed.push(versioned(&service, &row).await?);
+    for (row, seats) in service.store.jobs(LISTED).await? {
+        listed.push(Versioned { status: jobs::status(&service, &row, &seats)?, version: row.version });
     }
     Ok(Json(listed))
 }
@@ -247,10 +248,13 @@ pub async fn answers(
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
     let row = known(&service, &id).await?;
+    let seats = service.store.seats(&id).await?;
+    let mut given: HashMap<u8, Vec<u8>> =
+        service.store.answers(&id).await?.into_iter().map(|a| (a.index, a.answer)).collect();
     let mut answers = Vec::new();
-    for seat in service.store.seats(&id).await? {
+    for seat in seats {
         let outcome = match seat.state {
-            SeatState::Answered => Outcome::Answered(stored_answer(seat.answer.as_deref())?),
+            SeatState::Answered => Outcome::Answered(stored_answer(given.remove(&seat.index).as_deref())?),
             SeatState::Refused => Outcome::Refused(stored_refusal(seat.refusal.as_deref())?),
             SeatState::Waiting if row.state.has_ended() => Outcome::Lost,
             SeatState::Waiting => match service.registry.delivery_state(&seat.node, &id) {
