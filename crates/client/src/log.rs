@@ -17,7 +17,8 @@ use tacit_algebra::CurveId;
 use tacit_delegate::{Acknowledgement, Dials};
 use tacit_log::inclusion::SubtreeProof;
 use tacit_log::{
-    Frontier, HeadError, LogEvidence, NodeId, ProofError, ProvenReceipt, ReceiptError, SignedTreeHead, leaf_hash,
+    Frontier, HeadError, LogEvidence, NodeId, ProofError, ProvenReceipt, ReceiptError, SignedTreeHead,
+    leaf_hash,
 };
 use tacit_wire::codec::DecodeError;
 use tacit_wire::messages::Assembler;
@@ -320,12 +321,17 @@ impl Expectation {
         }
         for ((place, node, dealt), seat) in self.seats.iter().zip(receipt.committee()) {
             if seat.place != *place || seat.node != *node {
-                return not(format!("it says that node {} has place {place}, which was given to {node}", seat.node));
+                return not(format!(
+                    "it says that node {} has place {place}, which was given to {node}",
+                    seat.node
+                ));
             }
             if let SeatOutcome::Acknowledged(signed) = &seat.outcome
                 && signed.acknowledgement != *dealt
             {
-                return not(format!("node {place} ({node}) acknowledged another package than the one dealt to it"));
+                return not(format!(
+                    "node {place} ({node}) acknowledged another package than the one dealt to it"
+                ));
             }
         }
         Ok(())
@@ -333,7 +339,11 @@ impl Expectation {
 }
 
 /// Whether a head continues the one that was seen before; gives the newer of the two.
-async fn continues(api: &Api, kept: Option<&Followed>, head: SignedTreeHead) -> Result<SignedTreeHead, LogError> {
+async fn continues(
+    api: &Api,
+    kept: Option<&Followed>,
+    head: SignedTreeHead,
+) -> Result<SignedTreeHead, LogError> {
     let Some(Followed { seen, read }) = kept else { return Ok(head) };
     let log = seen.head.log;
     if let Some(evidence) = LogEvidence::of_heads(*seen, head)
@@ -431,7 +441,8 @@ pub async fn follow(
         }
         for entry in &entries {
             let index = tree.size();
-            let receipt = SignedReceipt::decode(entry).map_err(|error| LogError::NoReceipt { index, error })?;
+            let receipt =
+                SignedReceipt::decode(entry).map_err(|error| LogError::NoReceipt { index, error })?;
             tree.append(leaf_hash(entry));
             // What was changed is told rather than what is wrong with the change.
             if let Some(before) = before.filter(|before| before.size == tree.size()) {
@@ -440,7 +451,11 @@ pub async fn follow(
             receipt.verify(log).map_err(|error| LogError::Forged { index, error })?;
             let (job, ended) = (receipt.receipt.job, receipt.receipt.ended);
             if ended < time || ended < receipt.receipt.accepted {
-                return Err(LogError::Backdated { index, time: ended, before: time.max(receipt.receipt.accepted) });
+                return Err(LogError::Backdated {
+                    index,
+                    time: ended,
+                    before: time.max(receipt.receipt.accepted),
+                });
             }
             time = ended;
             if let Some(first) = jobs.insert(job, index) {

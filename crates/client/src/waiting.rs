@@ -126,7 +126,16 @@ impl<C: Curve> Product for Proving<C> {
 
     fn done(proof: Proof<C>, header: &DealHeader<C::Scalar>, who: Contributors) -> Proved<C> {
         let Contributors { job, members, answered, suspects, findings, dealt } = who;
-        Proved { proof, public: header.terms.public.clone(), job, members, answered, suspects, findings, dealt }
+        Proved {
+            proof,
+            public: header.terms.public.clone(),
+            job,
+            members,
+            answered,
+            suspects,
+            findings,
+            dealt,
+        }
     }
 }
 
@@ -325,6 +334,11 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
         }
     }
 
+    /// A node that acknowledged another package than the one dealt to it, where the coordinator assembles: its answer cannot be left out then.
+    fn acknowledged_otherwise(&self) -> Option<Member> {
+        if self.ticket.is_secret() { None } else { self.answers.acknowledged_otherwise(&self.ticket) }
+    }
+
     /// Judges answers, where that is possible, and adds the contradictions.
     /// Takes at most so long; what is not found out by then is not.
     async fn findings(
@@ -381,7 +395,7 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
     }
 
     /// Tells the coordinator that nothing more is needed, so that nobody computes in vain. If it does not hear, nothing is lost.
-    async fn cancel(&self, api: &Api) {
+    pub(crate) async fn cancel(&self, api: &Api) {
         if let Some(keeper) = &self.keeper {
             let cancel = keeper.cancel(self.ticket.job);
             match timeout(FAREWELL, api.cancel(&cancel)).await {
@@ -520,6 +534,10 @@ impl<C: Curve, P: Product<Curve = C>> Run<'_, C, P> {
                 .absorb(ticket, self.needed, brought, progress)
                 .map_err(|got| ClientError::WrongJob { expected: id, got })?;
             *spoken = now;
+            if let Some(member) = self.job.acknowledged_otherwise() {
+                self.job.cancel(api).await;
+                return Err(ClientError::AcknowledgedOtherwise { job: id, member });
+            }
         }
         Ok((polled.version, polled.status))
     }

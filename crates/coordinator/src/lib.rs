@@ -15,6 +15,7 @@
 //! | `jobs` | what a submission must hold, how a job looks from outside |
 //! | `assembler` | proofs of jobs that were left to the coordinator |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
+//! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
 //! | `registry`, `polls` | what may be lost: who is connected, who waits |
 //!
@@ -29,6 +30,7 @@ pub mod config;
 mod error;
 mod http;
 mod jobs;
+mod log;
 mod nodes;
 mod polls;
 mod registry;
@@ -130,7 +132,7 @@ impl Coordinator {
             Some(url) => Database::Postgres(url.clone()),
             None => Database::Sqlite(dir.path().join("coordinator.sqlite")),
         };
-        let store = Store::open(&database).await?;
+        let store = Store::open(&database).await?.signing_as(&identity);
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 
@@ -158,6 +160,7 @@ impl Coordinator {
             store,
             circuits,
             polls: polls::Polls::default(),
+            heads: log::Heads::default(),
             registry,
             assemble,
             checking: Semaphore::new(1),
@@ -251,7 +254,7 @@ fn check(config: &Config) -> Result<(), CoordinatorError> {
     Ok(())
 }
 
-/// Ends expired jobs, forgets old ones, rotates the assembler key.
+/// Ends expired jobs, signs the log's head, forgets old jobs, rotates the assembler key.
 async fn housekeeping(service: Arc<Service>) {
     let mut tick = tokio::time::interval(TICK);
     for count in 0u64.. {
@@ -268,6 +271,9 @@ async fn housekeeping(service: Arc<Service>) {
                 }
             }
             Err(error) => tracing::error!(%error, "cannot end expired jobs"),
+        }
+        if let Err(error) = log::head(&service).await {
+            tracing::error!(%error, "cannot sign the log's head");
         }
         if count % SLOW_TICKS != 0 {
             continue;

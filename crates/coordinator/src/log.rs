@@ -68,7 +68,12 @@ pub async fn head_beyond(service: &Service, index: u64) -> Result<SignedTreeHead
         }
         if Instant::now() >= deadline {
             let message = "the log's next head is not signed yet; try again";
-            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_signed", Blame::Coordinator, message));
+            return Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_signed",
+                Blame::Coordinator,
+                message,
+            ));
         }
         sleep(LOOK).await;
     }
@@ -81,7 +86,9 @@ pub async fn head_beyond(service: &Service, index: u64) -> Result<SignedTreeHead
 pub async fn inclusion(service: &Service, leaf: u64, size: u64) -> Result<InclusionProof, ApiError> {
     let has = service.store.log_size().await?;
     if size > has || leaf >= size {
-        return Err(outside(format!("there is no entry {leaf} in a log of {size} entries; this one has {has}")));
+        return Err(outside(format!(
+            "there is no entry {leaf} in a log of {size} entries; this one has {has}"
+        )));
     }
     let subtrees = service.store.log_subtrees(&InclusionProof::needs(leaf, size)).await?;
     Ok(InclusionProof::of(leaf, size, &subtrees).ok_or(StoreError::Damaged("the log's tree"))?)

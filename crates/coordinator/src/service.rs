@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::circuits::CircuitFiles;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::log::Heads;
 use crate::polls::Polls;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -34,6 +35,8 @@ pub struct Service {
     pub circuits: CircuitFiles,
     /// Who waits for jobs to change.
     pub polls: Polls,
+    /// When heads of the log were signed.
+    pub heads: Heads,
     /// The nodes.
     pub registry: Arc<Registry>,
     /// Jobs with enough answers, for the assembling task.

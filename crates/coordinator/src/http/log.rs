@@ -121,14 +121,21 @@ pub async fn receipt(
     let Some((leaf, entry)) = service.store.log_entry_of(&id).await? else {
         return Err(match service.store.job(&id).await? {
             None => ApiError::not_found("unknown_job", format!("there is no job {id} here")),
-            Some(row) if row.state.has_ended() => {
-                ApiError::not_found("no_receipt", format!("job {id} ended before this coordinator kept a log"))
-            }
+            Some(row) if row.state.has_ended() => ApiError::not_found(
+                "no_receipt",
+                format!("job {id} ended before this coordinator kept a log"),
+            ),
             Some(_) => ApiError::conflict("not_ended", "the job goes on: its receipt is made when it ends"),
         });
     };
     let head = log::head_beyond(&service, leaf).await?;
     let inclusion = log::inclusion(&service, leaf, head.head.size).await?;
     let receipt = view(&entry)?;
-    Ok(Json(JobReceipt { version: RECEIPT_FILE_VERSION, entry: hex::encode(entry), inclusion, head, receipt }))
+    Ok(Json(JobReceipt {
+        version: RECEIPT_FILE_VERSION,
+        entry: hex::encode(entry),
+        inclusion,
+        head,
+        receipt,
+    }))
 }

@@ -36,7 +36,10 @@ impl Store {
 
     /// The newest head that was signed.
     pub async fn log_head(&self, log: IdentityKey) -> Result<Option<SignedTreeHead>> {
-        let row = sqlx::query("SELECT * FROM log_heads ORDER BY size DESC LIMIT 1").fetch_optional(&self.pool).await?;
+        let row =
+            sqlx::query("SELECT size, root, signed_at, signature FROM log_heads ORDER BY size DESC LIMIT 1")
+                .fetch_optional(&self.pool)
+                .await?;
         row.as_ref().map(|row| head_row(row, log)).transpose()
     }
 
@@ -47,7 +50,9 @@ impl Store {
         let mut tx = self.write().await?;
         let State { frontier, last_time } = lock(&mut tx).await?;
         let newest =
-            sqlx::query("SELECT * FROM log_heads ORDER BY size DESC LIMIT 1").fetch_optional(&mut *tx).await?;
+            sqlx::query("SELECT size, root, signed_at, signature FROM log_heads ORDER BY size DESC LIMIT 1")
+                .fetch_optional(&mut *tx)
+                .await?;
         let newest = newest.as_ref().map(|row| head_row(row, log)).transpose()?;
         let later = match newest {
             Some(head) if head.head.size == frontier.size() => return Ok(head),
@@ -122,13 +127,16 @@ impl Store {
 async fn lock(tx: &mut Write) -> Result<State> {
     // A write that changes nothing locks the row on every database.
     sqlx::query("UPDATE log_state SET size = size WHERE id = 1").execute(&mut **tx).await?;
-    let row = sqlx::query("SELECT size, peaks, last_time FROM log_state WHERE id = 1").fetch_one(&mut **tx).await?;
+    let row =
+        sqlx::query("SELECT size, peaks, last_time FROM log_state WHERE id = 1").fetch_one(&mut **tx).await?;
     let bytes: Vec<u8> = row.try_get("peaks")?;
     let (peaks, rest) = bytes.as_chunks::<32>();
     let peaks = peaks.iter().map(|peak| Digest32(*peak)).collect();
     let frontier = Frontier::from_parts(unsigned(row.try_get("size")?)?, peaks);
     match frontier {
-        Ok(frontier) if rest.is_empty() => Ok(State { frontier, last_time: unsigned(row.try_get("last_time")?)? }),
+        Ok(frontier) if rest.is_empty() => {
+            Ok(State { frontier, last_time: unsigned(row.try_get("last_time")?)? })
+        }
         _ => Err(StoreError::Damaged("the log's state")),
     }
 }
@@ -177,10 +185,12 @@ pub(super) async fn append(tx: &mut Write, deal: &Digest32, now: u64) -> Result<
 
 /// How a job ended, by its rows.
 async fn receipt_of(tx: &mut Write, deal: &Digest32, keeper: &Identity) -> Result<Receipt> {
-    let job = sqlx::query("SELECT header, circuit, assembler, state, failure, created_at FROM jobs WHERE deal = $1")
-        .bind(deal.0.as_slice())
-        .fetch_one(&mut **tx)
-        .await?;
+    let job = sqlx::query(
+        "SELECT header, circuit, assembler, state, failure, created_at FROM jobs WHERE deal = $1",
+    )
+    .bind(deal.0.as_slice())
+    .fetch_one(&mut **tx)
+    .await?;
     let job_header: Vec<u8> = job.try_get("header")?;
     let damaged = |_| StoreError::Damaged("a job's header");
     let coordinator_assembles = small(&job, "assembler")? == 1;
@@ -195,10 +205,11 @@ async fn receipt_of(tx: &mut Write, deal: &Digest32, keeper: &Identity) -> Resul
         }
     };
     let mut seats = Vec::new();
-    let rows = sqlx::query("SELECT idx, node, state, answer, refusal FROM assignments WHERE deal = $1 ORDER BY idx")
-        .bind(deal.0.as_slice())
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows =
+        sqlx::query("SELECT idx, node, state, answer, refusal FROM assignments WHERE deal = $1 ORDER BY idx")
+            .bind(deal.0.as_slice())
+            .fetch_all(&mut **tx)
+            .await?;
     for row in &rows {
         seats.push(seat_of(row)?);
     }
@@ -209,7 +220,9 @@ async fn receipt_of(tx: &mut Write, deal: &Digest32, keeper: &Identity) -> Resul
         .await?;
     for row in &holders {
         let (place, node) = (small(row, "idx")?, IdentityKey(digest(row, "node")?.0));
-        if seats.len() < MAX_RECEIPT_SEATS && !seats.iter().any(|seat| seat.place == place && seat.node == node) {
+        if seats.len() < MAX_RECEIPT_SEATS
+            && !seats.iter().any(|seat| seat.place == place && seat.node == node)
+        {
             seats.push(ReceiptSeat { place, node, outcome: SeatOutcome::Replaced });
         }
     }

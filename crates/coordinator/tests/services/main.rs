@@ -4,6 +4,7 @@
 mod api;
 mod faults;
 mod fixture;
+mod log;
 mod node_offers;
 mod proofs;
 mod replacements;
