@@ -43,6 +43,7 @@ struct Announced {
     circuits: Vec<Digest32>,
     slices: Vec<HeldSlice>,
     bases_per_second: u64,
+    capacity: u16,
 }
 
 /// A connection's place in the registry; leaving it is dropping it.
@@ -108,6 +109,8 @@ impl Registry {
             circuits: e.announced.as_ref().map(|a| a.circuits.clone()).unwrap_or_default(),
             slices: e.announced.as_ref().map(|a| a.slices.clone()).unwrap_or_default(),
             bases_per_second: e.announced.as_ref().map_or(0, |a| a.bases_per_second),
+            capacity: e.announced.as_ref().map_or(0, |a| a.capacity),
+            in_hand: u32::try_from(e.offered.len()).unwrap_or(u32::MAX),
         };
         self.order.iter().filter_map(|id| nodes.get(id)).map(info).collect()
     }
@@ -147,6 +150,7 @@ impl Seat {
                 circuits: hello.circuits.clone(),
                 slices: hello.slices.clone(),
                 bases_per_second: hello.bases_per_second,
+                capacity: hello.capacity,
             });
         });
     }
