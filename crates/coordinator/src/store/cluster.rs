@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
 
-use super::rows::{digest, signed, small};
+use super::rows::{digest, signed, small, unsigned};
 use super::{Event, Kind, Result, Store, Write};
 
 /// Where and how a node was last seen.
