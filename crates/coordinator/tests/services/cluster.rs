@@ -6,8 +6,10 @@ use tacit_circom::{Proof, public};
 use tacit_coordinator::store::{Database, Recorded, Reply, Store};
 use tacit_coordinator::{Coordinator, CoordinatorError};
 use tacit_groth16::verify;
+use tacit_wire::Slot;
+use tacit_wire::envelope::seal_package;
 use tacit_wire::frame::Body as _;
-use tacit_wire::messages::JobAnswers;
+use tacit_wire::messages::{Cancel, Delivery, JobAnswers, Outcome};
 use tacit_wire::status::{DeliveryState, JobState, JobStatus};
 
 use crate::fixture::{Api, Behaviour, By, Dealt, F, FakeKeys, Network, circuit, deal, eventually, now};
@@ -126,7 +128,7 @@ fn a_cancellation_at_one_coordinator_reaches_nodes_of_the_other() {
             offered(&serde_json::from_slice(&body).unwrap()).then_some(())
         })
         .await;
-        let cancel = tacit_wire::messages::Cancel::sign(&dealt.client, dealt.id);
+        let cancel = Cancel::sign(&dealt.client, dealt.id);
         let path = format!("/v1/jobs/{}/cancel", dealt.id);
         assert_eq!(other.send(reqwest::Method::POST, &path, cancel.to_frame()).await.0, StatusCode::OK);
         tokio::time::timeout(crate::fixture::LONG, told.notified()).await.unwrap();
@@ -177,7 +179,7 @@ fn nodes_move_to_the_survivor_with_what_they_have_in_hand() {
         network.wait_connected_at(&other, 4).await;
         let after = other.answers(dealt.id).await;
         for (before, after) in before.answers.iter().zip(&after.answers) {
-            if matches!(before.outcome, tacit_wire::messages::Outcome::Answered(_)) {
+            if matches!(before.outcome, Outcome::Answered(_)) {
                 assert_eq!(before, after);
             }
         }
@@ -260,20 +262,14 @@ fn a_deal_that_is_submitted_at_both_at_once_is_one_job() {
             // The same header with envelopes that were sealed anew: the client's signatures hold, the bytes differ.
             let mut again = dealt.message.clone();
             if x % 2 == 1 {
-                for (delivery, (fake, package)) in
-                    again.deliveries.iter_mut().zip(fakes.iter().zip(&dealt.packages))
-                {
-                    let slot = delivery.assignment.assignment.slot();
-                    let (assignment, envelope) = tacit_wire::envelope::seal_package(
-                        &dealt.client,
-                        dealt.id.0,
-                        slot,
-                        &fake.certificate,
-                        package,
-                        &mut tacit_vault::identity::system_rng().unwrap(),
-                    )
-                    .unwrap();
-                    *delivery = tacit_wire::messages::Delivery { assignment, envelope };
+                for (place, delivery) in (1u8..).zip(&mut again.deliveries) {
+                    let at = usize::from(place) - 1;
+                    let (to, package) = (&fakes[at].certificate, &dealt.packages[at]);
+                    let rng = &mut tacit_vault::identity::system_rng().unwrap();
+                    let (assignment, envelope) =
+                        seal_package(&dealt.client, dealt.id.0, Slot::index(place), to, package, rng)
+                            .unwrap();
+                    *delivery = Delivery { assignment, envelope };
                 }
             }
             let (one, two) =

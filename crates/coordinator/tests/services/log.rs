@@ -245,10 +245,11 @@ async fn add_circuit(store: &Store) {
         n_public: 1,
         log_domain: 1,
         zkey_bytes: 1,
+        file: None,
         r1cs: None,
         added_at: 1,
     };
-    store.add_circuit(&row).await.unwrap();
+    store.add_circuit(&row, None).await.unwrap();
 }
 
 /// Many tasks end jobs and sign heads at once, each job ended by two of them and by expiry; `stores` are coordinators over one database, whose clocks differ.
