@@ -5,6 +5,7 @@ mod api;
 mod cluster;
 mod faults;
 mod fixture;
+mod idle;
 mod log;
 mod node_offers;
 mod postgres;
