@@ -479,7 +479,8 @@ fn jobs_get_receipts_and_a_coordinator_that_loses_its_log_is_caught() {
     };
     assert_eq!(follow(&network, 0)["size"], 0);
     let first = prove(&network, "first.json", &["--nodes", "node-1,node-2,node-3", "--committee", "3"]);
-    let names: Vec<&str> = first["nodes"].as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        first["nodes"].as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap()).collect();
     assert!(!names.contains(&"node-4"), "{names:?}");
     assert_eq!((&first["receipt"]["entry"], &first["verified"]), (&0.into(), &true.into()));
     let second = prove(&network, "second.json", &["--assembler", "coordinator"]);
@@ -498,18 +499,24 @@ fn jobs_get_receipts_and_a_coordinator_that_loses_its_log_is_caught() {
         said(&mut command, code)
     };
     assert_eq!(check(0)["receipt"]["job"], first["job"]);
-    with_cache().args(["log", "receipt", "--network"]).args([&network.toml(), &file]).assert().success().stdout(
-        predicate::str::contains("The receipt holds").and(predicate::str::contains("acknowledged")),
-    );
+    with_cache()
+        .args(["log", "receipt", "--network"])
+        .args([&network.toml(), &file])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("The receipt holds").and(predicate::str::contains("acknowledged")));
     with_cache().args(["log", "receipt", "--coordinator", &"11".repeat(32)]).arg(&file).assert().code(1);
     let good = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, good.replace("\"leaf\": 0", "\"leaf\": 1")).unwrap();
     assert!(check(1)["error"].as_str().unwrap().contains("is not entry 1 of the log"));
     std::fs::write(&file, "{}").unwrap();
     assert!(check(3)["error"].as_str().unwrap().contains("not a receipt"));
-    with_cache().args(["log", "show", "--network"]).arg(network.toml()).assert().success().stdout(
-        predicate::str::contains("answered").and(predicate::str::contains("proved")),
-    );
+    with_cache()
+        .args(["log", "show", "--network"])
+        .arg(network.toml())
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("answered").and(predicate::str::contains("proved")));
     let unknown = ["--nodes", "node-1,nobody"];
     network
         .prove("bn128", &fixture("bn128", "tiny.wtns"), out.path(), &unknown)
@@ -545,7 +552,12 @@ fn jobs_get_receipts_and_a_coordinator_that_loses_its_log_is_caught() {
     let mut command = with_cache();
     command.args(["groth16", "prove", "--network"]).arg(network.toml());
     command.args([fixture("bn128", "final.zkey"), fixture("bn128", "tiny.wtns")]);
-    command.args([out.path().join("p.json"), out.path().join("s.json"), "--receipt".into(), out.path().join("r.json")]);
+    command.args([
+        out.path().join("p.json"),
+        out.path().join("s.json"),
+        "--receipt".into(),
+        out.path().join("r.json"),
+    ]);
     command.assert().code(1).stderr(predicate::str::contains("there is a proof and no receipt"));
     assert!(out.path().join("p.json").exists() && !out.path().join("r.json").exists());
     // Where nothing can be asked nothing is checked.
