@@ -21,6 +21,12 @@ pub struct Config {
     /// Host names and addresses under which clients reach the API; they go into the TLS certificate when it is made.
     #[serde(default = "default_names")]
     pub tls_names: Vec<String>,
+    /// The file with the passphrase that the identity and the assembler's keys are encrypted under; a first run encrypts them so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Or the file with the key (32 random bytes) that they are encrypted under; outside of the data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
     /// What to accept at most.
     #[serde(default)]
     pub limits: Limits,
@@ -98,6 +104,8 @@ impl Config {
             http_listen: default_http(),
             quic_listen: default_quic(),
             tls_names: default_names(),
+            passphrase_file: None,
+            key_file: None,
             limits: Limits::default(),
             nodes: Vec::new(),
         }

@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tacit_net::{CertificatePin, Server, Settings, tls};
-use tacit_vault::{Clock, DataDir, KeyRing, identity};
+use tacit_vault::{Clock, DataDir, KeyRing, Unlock, identity, keyring};
 use tacit_wire::{Digest32, Identity, IdentityKey, Purpose};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -107,6 +107,23 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Coor
     Coordinator::start(config).await?.run(shutdown).await
 }
 
+/// Opens the data directory. The keys of a new one are encrypted if the configuration says under what.
+fn open_dir(config: &Config) -> Result<DataDir, CoordinatorError> {
+    let unlock =
+        Unlock::from_files(config.passphrase_file.as_deref(), config.key_file.as_deref(), &config.data_dir)?;
+    let mut dir = DataDir::open_with(&config.data_dir, &unlock)?;
+    if unlock.is_some() && !dir.protection().is_on() {
+        if identity::exists(&dir) {
+            tracing::warn!(
+                "a passphrase or key file is configured, but this coordinator's keys are not encrypted: `tacit coordinator passphrase` encrypts them"
+            );
+        } else {
+            dir.protect(&unlock)?;
+        }
+    }
+    Ok(dir)
+}
+
 impl Coordinator {
     /// Opens the data directory, creating what is missing, and binds both addresses.
     ///
@@ -122,9 +139,9 @@ impl Coordinator {
     /// See [`CoordinatorError`].
     pub async fn start_with_clock(config: Config, clock: Clock) -> Result<Self, CoordinatorError> {
         check(&config)?;
-        let dir = DataDir::open(&config.data_dir)?;
+        let dir = open_dir(&config)?;
         let identity = identity::load_or_create(&dir)?;
-        let mut keys = KeyRing::open(&dir.path().join("assembler"), Purpose::Assembler, &identity)?;
+        let mut keys = KeyRing::open_in(&dir, keyring::ASSEMBLER, Purpose::Assembler, &identity)?;
         keys.maintain(&identity, clock.now(), ASSEMBLER_KEY_SECONDS, &mut identity::system_rng()?)?;
         let store = Store::open(&dir.path().join("coordinator.sqlite")).await?;
         let circuits = CircuitFiles::open(dir.path())?;

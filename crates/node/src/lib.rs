@@ -23,7 +23,7 @@ mod session;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tacit_vault::{Clock, DataDir, KeyRing, identity};
+use tacit_vault::{Clock, DataDir, KeyRing, Unlock, identity, keyring};
 use tacit_wire::{IdentityKey, Purpose, SealingKeyCertificate};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -47,18 +47,46 @@ pub struct Node {
     _dir: DataDir,
 }
 
-/// Creates the data directory (mode 0700) with an identity (0600) and a first sealing key, where they are missing.
-/// Returns the identity, which clients pin and the coordinator's operator admits.
+/// [`init_with`] for keys that are not encrypted and live as long as by default.
 ///
 /// # Errors
 /// See [`NodeError`].
 pub fn init(data_dir: &Path) -> Result<IdentityKey, NodeError> {
-    let dir = DataDir::open(data_dir)?;
+    init_with(data_dir, &Unlock::Unencrypted, Limits::default().sealing_key_seconds)
+}
+
+/// Creates the data directory (mode 0700) with an identity (0600) and a first sealing key, where they are missing; a new directory's keys are encrypted under
+/// `unlock`, and the sealing key lives for so many seconds.
+/// Returns the identity, which clients pin and the coordinator's operator admits.
+///
+/// # Errors
+/// See [`NodeError`]; when `unlock` does not fit a directory that was there.
+pub fn init_with(
+    data_dir: &Path,
+    unlock: &Unlock,
+    sealing_key_seconds: u64,
+) -> Result<IdentityKey, NodeError> {
+    let mut dir = open_dir(data_dir, unlock)?;
+    if unlock.is_some() && !dir.protection().is_on() && !identity::exists(&dir) {
+        dir.protect(unlock)?;
+    }
     let identity = identity::load_or_create(&dir)?;
-    let mut keys = KeyRing::open(&dir.path().join("sealing"), Purpose::NodeEnvelope, &identity)?;
-    let lifetime = Limits::default().sealing_key_seconds;
-    keys.maintain(&identity, Clock::system().now(), lifetime, &mut identity::system_rng()?)?;
+    let mut keys = KeyRing::open_in(&dir, keyring::NODE, Purpose::NodeEnvelope, &identity)?;
+    keys.maintain(&identity, Clock::system().now(), sealing_key_seconds, &mut identity::system_rng()?)?;
     Ok(identity.key())
+}
+
+/// Opens a data directory, and says so where its keys lie in the clear.
+fn open_dir(data_dir: &Path, unlock: &Unlock) -> Result<DataDir, NodeError> {
+    let dir = DataDir::open_with(data_dir, unlock)?;
+    if !dir.protection().is_on() && identity::exists(&dir) {
+        tracing::warn!(
+            directory = %data_dir.display(),
+            configured = unlock.method(),
+            "this node's keys are not encrypted on disk: `tacit node passphrase` encrypts them"
+        );
+    }
+    Ok(dir)
 }
 
 /// Runs a node until `shutdown` is cancelled; then it finishes what it has begun and says goodbye.
@@ -78,20 +106,33 @@ impl Node {
         Self::open_with_clock(config, Clock::system()).await
     }
 
+    /// [`Node::open`] with what unlocks the keys, whatever the configuration names.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn open_unlocked(config: Config, unlock: &Unlock) -> Result<Self, NodeError> {
+        Self::open_as(config, Clock::system(), unlock).await
+    }
+
     /// [`Node::open`] with a clock of the caller's.
     ///
     /// # Errors
     /// See [`NodeError`].
     pub async fn open_with_clock(config: Config, clock: Clock) -> Result<Self, NodeError> {
-        if config.limits.offers == 0 || config.limits.sealing_key_seconds < 2 {
-            return Err(NodeError::Config(
-                "limits.offers and limits.sealing_key_seconds must not be zero".to_owned(),
-            ));
-        }
-        let dir = DataDir::open(&config.data_dir)?;
+        let unlock = config.unlock()?;
+        Self::open_as(config, clock, &unlock).await
+    }
+
+    async fn open_as(config: Config, clock: Clock, unlock: &Unlock) -> Result<Self, NodeError> {
+        config.check()?;
+        let dir = open_dir(&config.data_dir, unlock)?;
         let identity = identity::load(&dir)?;
-        let keys = KeyRing::open(&dir.path().join("sealing"), Purpose::NodeEnvelope, &identity)?;
+        let mut keys = KeyRing::open_in(&dir, keyring::NODE, Purpose::NodeEnvelope, &identity)?;
         let ledger = Ledger::open(&dir.path().join("node.sqlite")).await?;
+        // Keys and records that are not of one time must not go on together: the records might lack answers that were given.
+        let run = keys.begin_run(ledger.run().await?, ledger.inode()?, &mut identity::system_rng()?)?;
+        ledger.begin_run(run).await?;
+        keys.settle()?;
         let circuits = Circuits::open(dir.path().join("circuits"), &config.limits)?;
         let desk = Arc::new(Desk {
             clock,

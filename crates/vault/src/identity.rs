@@ -6,11 +6,13 @@ use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use tacit_wire::Identity;
 
-use crate::dir::{read_secret, write_secret};
 use crate::{DataDir, VaultError};
 
-/// PKCS#8 PEM, so that other tools can read and make it.
+/// PKCS#8 PEM where it is not encrypted, so that other tools can read and make it.
 pub const IDENTITY_FILE: &str = "identity.pem";
+
+/// What the file is for, in its protection.
+pub(crate) const PURPOSE: &str = "identity";
 
 /// A generator seeded by the operating system.
 ///
@@ -27,7 +29,7 @@ pub fn system_rng() -> Result<StdRng, VaultError> {
 /// others.
 pub fn load(dir: &DataDir) -> Result<Identity, VaultError> {
     let path = dir.path().join(IDENTITY_FILE);
-    read(&path)?.ok_or_else(|| VaultError::NotInitialised { path: dir.path().to_owned() })
+    read(dir, &path)?.ok_or_else(|| VaultError::NotInitialised { path: dir.path().to_owned() })
 }
 
 /// Loads the identity, making one where there is none.
@@ -36,20 +38,25 @@ pub fn load(dir: &DataDir) -> Result<Identity, VaultError> {
 /// As [`load`]; when the new one cannot be written.
 pub fn load_or_create(dir: &DataDir) -> Result<Identity, VaultError> {
     let path = dir.path().join(IDENTITY_FILE);
-    if let Some(identity) = read(&path)? {
+    if let Some(identity) = read(dir, &path)? {
         return Ok(identity);
     }
     let identity = Identity::generate(&mut system_rng()?);
     let pem = identity
         .to_pkcs8_pem()
         .map_err(|_| VaultError::Damaged { path: path.clone(), what: "the new identity does not encode" })?;
-    write_secret(&path, pem.as_bytes())?;
+    dir.protection().write(&path, PURPOSE, pem.as_bytes())?;
     Ok(identity)
 }
 
-fn read(path: &Path) -> Result<Option<Identity>, VaultError> {
+/// Whether there is one.
+pub fn exists(dir: &DataDir) -> bool {
+    dir.path().join(IDENTITY_FILE).exists()
+}
+
+fn read(dir: &DataDir, path: &Path) -> Result<Option<Identity>, VaultError> {
     let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
-    let Some(content) = read_secret(path)? else { return Ok(None) };
+    let Some(content) = dir.protection().read(path, PURPOSE)? else { return Ok(None) };
     let pem = std::str::from_utf8(&content).map_err(|_| damaged("it is not a PEM file"))?;
     Identity::from_pkcs8_pem(pem).map(Some).map_err(|_| damaged("it is not an Ed25519 key in PKCS#8 PEM"))
 }

@@ -1,4 +1,4 @@
-//! `tacit coordinator run --dir DIR`
+//! `tacit coordinator run|passphrase --dir DIR`
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use crate::files::{self, Access};
 use crate::local_network::{Ready, make_private};
 use crate::service::{self, ServiceOptions};
 use crate::ui::Ui;
+use crate::verbs::node;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -28,6 +29,14 @@ pub enum Args {
         quic: Option<SocketAddr>,
         #[command(flatten)]
         service: ServiceOptions,
+    },
+    /// Encrypt the keys of a coordinator that does not run under another passphrase or key file, or under none
+    Passphrase {
+        /// The coordinator's folder
+        #[arg(long)]
+        dir: PathBuf,
+        #[command(flatten)]
+        change: node::ChangeOptions,
     },
 }
 
@@ -47,12 +56,22 @@ tls_names = ["localhost", "127.0.0.1"]
 # identity = "..."        # 64 hexadecimal digits
 # operator = "alice"
 
+# Its keys are encrypted on disk under the passphrase in a file, or under a key (32 random bytes) in a file outside of this folder, if one is named before the first
+# run; `tacit coordinator passphrase` changes it.
+# passphrase_file = "/run/keys/tacit-passphrase"
+# key_file = "/etc/tacit/coordinator.key"
+
 # [limits] has a value for everything that is bounded; see the operators' page of the book.
 "#;
 
 /// Runs the coordinator.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
-    let Args::Run { dir, http, quic, service } = args;
+    let (dir, http, quic, service) = match args {
+        Args::Run { dir, http, quic, service } => (dir, http, quic, service),
+        Args::Passphrase { dir, change } => {
+            return node::passphrase(dir, &dir.join("coordinator.toml"), change, ui);
+        }
+    };
     make_private(dir)?;
     let path = dir.join("coordinator.toml");
     if !path.exists() {
