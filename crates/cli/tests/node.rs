@@ -141,6 +141,42 @@ fn errors_of_an_operator_are_one_paragraph_with_the_way_out() {
 }
 
 #[test]
+fn circuits_come_in_from_files_by_their_content() {
+    let place = Place::new();
+    place.node("init").arg("--unencrypted").assert().success();
+    let add = |what: &Path| {
+        let mut command = tacit();
+        command.args(["node", "circuit", "add", "--json", "--dir"]).arg(place.dir()).arg(what).assert()
+    };
+    let folder = place.root.path().join("circuits");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(common::fixture("bn128", "final.zkey"), folder.join("one.zkey")).unwrap();
+    std::fs::copy(common::fixture("bls12381", "final.zkey"), folder.join("two.zkey")).unwrap();
+    let pot = common::fixture("bn128", "pot.ptau");
+    tacit().args(["bases", "export"]).args([&pot, &folder.join("powers.bases")]).assert().success();
+    let done = add(&folder).success();
+    let done: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    let imported = done["imported"].as_array().unwrap();
+    assert!(imported.len() == 3 && imported.iter().all(|i| i["new"] == true), "{done:#}");
+    let files: Vec<_> = files(&place.dir().join("circuits"));
+    for one in imported {
+        let id = one["id"].as_str().unwrap();
+        assert!(files.iter().any(|f| f.file_name().unwrap().to_str().unwrap().starts_with(id)), "{id}");
+    }
+    add(&folder.join("one.zkey")).success().stdout(predicate::str::contains("\"new\": false"));
+    // Cut off; no such file; none at all.
+    let mut bytes = std::fs::read(folder.join("one.zkey")).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(folder.join("bad.zkey"), bytes).unwrap();
+    std::fs::write(folder.join("none.zkey"), b"nothing of the kind").unwrap();
+    for bad in ["bad.zkey", "none.zkey", "missing.zkey"] {
+        let failed = add(&folder.join(bad)).code(1);
+        assert!(one_paragraph(&failed.get_output().stderr));
+        failed.stderr(predicate::str::contains(bad));
+    }
+}
+
+#[test]
 fn init_makes_keys_of_the_life_that_is_configured() {
     let place = Place::new();
     place.node("init").args(["--unencrypted", "--sealing-key-seconds", "3600"]).assert().success();

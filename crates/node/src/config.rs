@@ -2,6 +2,7 @@
 //!
 //! The limits are written down once, here: the structure, its defaults and the annotated file that `tacit node init` writes come from the same lines.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Config {
     /// The file with the key that the keys are encrypted under; outside of the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
+    /// Where `/metrics` and `/healthz` are served, without encryption: an address of this machine or of a private network. Nowhere by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
     /// What to accept at most.
     #[serde(default)]
     pub limits: Limits,
@@ -81,11 +85,21 @@ macro_rules! settings {
 settings! {
     /// What to accept at most, and for how long.
     pub struct Limits {
-        /// Offers worked on at a time; more are refused as busy. Each computation uses all cores, so that more of them only take turns.
+        /// Offers in hand at a time, the one that is computed included; more are refused as busy. Each computation uses all cores, so that they take turns.
         pub offers: u16 = 4,
-        /// Proving keys kept in memory; a slice of one counts like one.
-        pub resident_circuits: usize = 2,
-        /// Slices of proving keys kept on disk; the oldest make room for new ones.
+        /// Of these, how many one client may have in hand (by the key that signs its deals); 0: all but one, so that another client always finds a place.
+        pub client_offers: u16 = 0,
+        /// Seconds of computing that one client gets in an hour; more is refused as busy. 0: no limit.
+        pub client_seconds: u64 = 0,
+        /// New ways of cutting a proving key that one client may have this node make in an hour: each costs reading the whole key and writing a slice.
+        pub client_cuts: u32 = 8,
+        /// The same for all clients together, because a client can take new keys.
+        pub cuts: u32 = 64,
+        /// Bytes of memory for envelopes, opened packages, proving keys and what computing needs beside them; 0: half of this machine's (or container's) memory.
+        pub memory_bytes: u64 = 0,
+        /// Bytes of disk for prepared proving keys, slices, bases and what is being fetched; the least recently used make room for new ones.
+        pub disk_bytes: u64 = 64 << 30,
+        /// Slices of proving keys kept on disk; the least recently used make room for new ones.
         pub kept_slices: usize = 64,
         /// Bytes of a proving key that is fetched from the coordinator.
         pub zkey_bytes: u64 = 4 << 30,
@@ -97,6 +111,8 @@ settings! {
         pub peer_seconds: u64 = 30,
         /// The longest pause, in seconds, between two attempts to reach the coordinator.
         pub retry_seconds: u64 = 30,
+        /// Seconds that offers in hand may take to end when the node is asked to stop; what is cut off then is finished after the next start.
+        pub drain_seconds: u64 = 60,
     }
 }
 
@@ -115,6 +131,7 @@ impl Config {
             coordinator_identity,
             passphrase_file: None,
             key_file: None,
+            metrics_listen: None,
             limits: Limits::default(),
         }
     }
@@ -132,11 +149,12 @@ impl Config {
     /// # Errors
     /// [`NodeError::Config`], which names the setting.
     pub fn check(&self) -> Result<(), NodeError> {
-        let Limits { offers, offer_bytes, peer_seconds, sealing_key_seconds, .. } = self.limits;
+        let Limits { offers, offer_bytes, peer_seconds, disk_bytes, sealing_key_seconds, .. } = self.limits;
         let zero = [
             ("limits.offers", offers == 0),
             ("limits.offer_bytes", offer_bytes == 0),
             ("limits.peer_seconds", peer_seconds == 0),
+            ("limits.disk_bytes", disk_bytes == 0),
         ];
         if let Some((name, _)) = zero.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(NodeError::Config(format!("{name} must not be zero")));
@@ -149,7 +167,7 @@ impl Config {
 }
 
 /// The settings of [`Config`] that stand outside of its limits and need not be given.
-const OPTIONAL: [(&str, &str, &str); 2] = [
+const OPTIONAL: [(&str, &str, &str); 3] = [
     (
         "passphrase_file",
         "The file with the passphrase that this node's keys are encrypted under, readable by its owner (and group) only. Without it: --passphrase-file, \
@@ -161,6 +179,11 @@ const OPTIONAL: [(&str, &str, &str); 2] = [
         "Or the file with the key (32 random bytes) that they are encrypted under; outside of the data directory. Without it: --key-file or the systemd credential \
          tacit-key.",
         "\"/etc/tacit/node.key\"",
+    ),
+    (
+        "metrics_listen",
+        "Where /metrics (Prometheus) and /healthz are served, without encryption: an address of this machine or of a private network.",
+        "\"127.0.0.1:9464\"",
     ),
 ];
 
@@ -283,7 +306,7 @@ mod tests {
         // Uncommented, the limits are what the defaults are, and the examples parse.
         let all = parse(&uncommented(&text));
         assert_eq!(all.limits, Limits::default());
-        assert!(all.passphrase_file.is_some() && all.key_file.is_some());
+        assert!(all.passphrase_file.is_some() && all.key_file.is_some() && all.metrics_listen.is_some());
         // Nothing is missing: what is written of a full configuration are the keys that the file has.
         let keys = |table: &toml::Table| {
             let limits = table.get("limits").and_then(|l| l.as_table()).unwrap().clone();

@@ -164,6 +164,20 @@ impl Ledger {
         self.pool.close().await;
     }
 
+    /// Says where an offer stands, without recording it.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn look(&self, request: &Request) -> Result<Standing, LedgerError> {
+        let mut tx = self.pool.begin().await?;
+        let held = load(&mut tx, request).await?;
+        Ok(match decide(held.as_ref(), request) {
+            Decision::Answer(_) => Standing::Open,
+            Decision::Repeat(answer) => Standing::Answered(answer),
+            Decision::Refuse(refusal) => Standing::Refused(refusal),
+        })
+    }
+
     /// Records an accepted offer, or says where the one on record stands. On disk when this returns.
     ///
     /// # Errors

@@ -49,17 +49,17 @@ quic_listen = "127.0.0.1:7444"
 # Host names and addresses that go into its TLS certificate.
 tls_names = ["localhost", "127.0.0.1"]
 
+# Its keys are encrypted on disk under the passphrase in a file, or under a key (32 random bytes) in a file outside of this folder, if one
+# is named before the first run; `tacit coordinator passphrase` changes it.
+# passphrase_file = "/run/keys/tacit-passphrase"
+# key_file = "/etc/tacit/coordinator.key"
+
 # Nodes that may connect. `tacit node init` prints a node's identity.
 #
 # [[nodes]]
 # name = "alice-1"
 # identity = "..."        # 64 hexadecimal digits
 # operator = "alice"
-
-# Its keys are encrypted on disk under the passphrase in a file, or under a key (32 random bytes) in a file outside of this folder, if one is named before the first
-# run; `tacit coordinator passphrase` changes it.
-# passphrase_file = "/run/keys/tacit-passphrase"
-# key_file = "/etc/tacit/coordinator.key"
 
 # [limits] has a value for everything that is bounded; see the operators' page of the book.
 "#;

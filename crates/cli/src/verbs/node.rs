@@ -1,4 +1,4 @@
-//! `tacit node init|run|passphrase --dir DIR`
+//! `tacit node init|run|status|doctor|passphrase --dir DIR`, `tacit node circuit add --dir DIR FILE...`
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::local_network::Ready;
 use crate::service::{self, ServiceOptions};
 use crate::ui::Ui;
 use crate::unlock::{Configured, UnlockOptions};
+use crate::verbs::{node_doctor, node_status};
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -51,6 +52,23 @@ pub enum Args {
         #[command(flatten)]
         service: ServiceOptions,
     },
+    /// Say how a running node is: connection, offers, keys, circuits, memory and disk; exit code 1 if none runs
+    Status {
+        /// The node's folder
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Look for what keeps a node from working or from keeping its secrets; exit code 1 if a check fails
+    Doctor {
+        /// The node's folder
+        #[arg(long)]
+        dir: PathBuf,
+        #[command(flatten)]
+        unlock: UnlockOptions,
+    },
+    /// The circuits that this node has at hand: add
+    #[command(subcommand)]
+    Circuit(CircuitArgs),
     /// Encrypt the keys of a node that does not run under another passphrase or key file, or under none
     Passphrase {
         /// The node's folder
@@ -58,6 +76,21 @@ pub enum Args {
         dir: PathBuf,
         #[command(flatten)]
         change: ChangeOptions,
+    },
+}
+
+/// What to do with a node's circuits.
+#[derive(Debug, Subcommand)]
+pub enum CircuitArgs {
+    /// Bring circuits and bases in from files, so that no offer has to wait for them: checked in full, prepared once, named by their content.
+    /// The node may be running; it announces them within a minute
+    Add {
+        /// The node's folder
+        #[arg(long)]
+        dir: PathBuf,
+        /// Proving keys (.zkey), files of bases, or folders with such files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
 }
 
@@ -82,6 +115,9 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     match args {
         Args::Init { .. } => init(args, ui),
         Args::Run { dir, unlock, service } => serve(dir, unlock, service, ui),
+        Args::Status { dir } => node_status::run(dir, ui),
+        Args::Doctor { dir, unlock } => node_doctor::run(dir, unlock, ui),
+        Args::Circuit(CircuitArgs::Add { dir, files }) => import(dir, files, ui),
         Args::Passphrase { dir, change } => passphrase(dir, &config_path(dir), change, ui),
     }
 }
@@ -145,11 +181,47 @@ fn init(args: &Args, ui: &Ui) -> Outcome {
     Ok(())
 }
 
+fn import(dir: &Path, given: &[PathBuf], ui: &Ui) -> Outcome {
+    let config: Config = service::read_config(&config_path(dir), dir)?;
+    let mut paths = Vec::new();
+    for path in given {
+        if path.is_dir() {
+            let is_ours = |p: &PathBuf| p.extension().is_some_and(|e| e == "zkey" || e == "bases");
+            let inside = std::fs::read_dir(path).in_file(path)?.flatten().map(|entry| entry.path());
+            let mut inside: Vec<PathBuf> = inside.filter(is_ours).collect();
+            if inside.is_empty() {
+                return Err(Failure::new(format!(
+                    "{}: there is no .zkey and no .bases file in it",
+                    path.display()
+                )));
+            }
+            inside.sort();
+            paths.extend(inside);
+        } else {
+            paths.push(path.clone());
+        }
+    }
+    let mut done = Vec::new();
+    let mut lines = Vec::new();
+    for path in paths {
+        let phase = ui.phase(format!("{}", path.display()));
+        let imported = tacit_node::import(&config, &path)?;
+        phase.done(if imported.new { "prepared" } else { "was there, prepared again" });
+        lines.push(format!("{}  {}", imported.id, path.display()));
+        done.push(json!({
+            "file": path, "id": imported.id.to_string(), "bytes": imported.bytes, "new": imported.new,
+        }));
+    }
+    ui.result(&json!({ "ok": true, "imported": done }), lines.join("\n"));
+    Ok(())
+}
+
 fn identity_exists(dir: &Path) -> bool {
     dir.join(tacit_vault::identity::IDENTITY_FILE).exists()
 }
 
-fn configured(config: &Config) -> Configured<'_> {
+/// The files that a node's configuration names.
+pub fn configured(config: &Config) -> Configured<'_> {
     Configured { passphrase_file: config.passphrase_file.as_deref(), key_file: config.key_file.as_deref() }
 }
 
@@ -208,6 +280,9 @@ fn serve(dir: &Path, unlock: &UnlockOptions, service: &ServiceOptions, ui: &Ui) 
     runtime.block_on(async {
         let coordinator = config.coordinator.clone();
         let node = Node::open_unlocked(config, &unlock).await?;
+        if let Some(address) = node.metrics_address() {
+            tracing::info!("metrics at {address}");
+        }
         let ready = Ready { ready: true, identity: node.identity().to_string(), https: None, quic: None };
         let text = format!("node {}\ndials {coordinator}", ready.identity);
         service::say_ready(&ready, &text, ui)?;

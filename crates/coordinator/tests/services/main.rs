@@ -4,6 +4,7 @@
 mod api;
 mod faults;
 mod fixture;
+mod node_limits;
 mod node_offers;
 mod proofs;
 mod replacements;
