@@ -260,6 +260,41 @@ fn status_and_doctor_say_how_a_node_is() {
 }
 
 #[test]
+fn a_coordinators_keys_are_encrypted_where_it_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("coordinator");
+    tacit_vault::dir::create_private(&dir).unwrap();
+    let passphrase = root.path().join("passphrase");
+    tacit_vault::dir::write_secret(&passphrase, b"six words that nobody would guess\n").unwrap();
+    let toml = "http_listen = \"127.0.0.1:0\"\nquic_listen = \"127.0.0.1:0\"\n";
+    let protected = format!("{toml}passphrase_file = \"{}\"\n", passphrase.display());
+    std::fs::write(dir.join("coordinator.toml"), &protected).unwrap();
+    let shows_keys = || {
+        let pem = std::fs::read(dir.join("identity.pem")).unwrap();
+        pem.windows(11).any(|w| w == b"PRIVATE KEY")
+    };
+    let first = start(&["coordinator", "run"], &dir);
+    let identity = first.ready["identity"].clone();
+    first.kill();
+    assert!(!shows_keys());
+    let again = start(&["coordinator", "run"], &dir);
+    assert_eq!(again.ready["identity"], identity);
+    again.kill();
+    // Without it, it does not start; from keys in the clear to encrypted ones and back.
+    std::fs::write(dir.join("coordinator.toml"), toml).unwrap();
+    let run = || tacit().args(["coordinator", "run", "--dir"]).arg(&dir).assert();
+    run().code(1).stderr(predicate::str::contains("are encrypted"));
+    let change = |how: &[&str]| {
+        tacit().args(["coordinator", "passphrase", "--dir"]).arg(&dir).args(how).assert().success();
+    };
+    let file = passphrase.to_str().unwrap();
+    change(&["--passphrase-file", file, "--unencrypted"]);
+    assert!(shows_keys());
+    change(&["--new-passphrase-file", file]);
+    assert!(!shows_keys());
+}
+
+#[test]
 fn sigterm_ends_a_node_in_order_and_a_second_one_at_once() {
     let mut network = Network::new(1);
     let mut node = network.node(1);

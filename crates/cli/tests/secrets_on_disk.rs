@@ -15,13 +15,17 @@ use common::fixture;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tacit_algebra::field::{self, Montgomery};
-use tacit_algebra::{Bn254, Check, Groups};
+use tacit_algebra::{Bn254, Check, CurveId, Group, Groups};
 use tacit_circom::{Zkey, wtns::Wtns};
-use tacit_client::{Artefact, AssemblerKey, Client, Handover, Network, Options, Patience, Prepared, Silent};
-use tacit_delegate::{Body, Custody, DealHeader, Layout, Package, Secrets};
+use tacit_client::{
+    Artefact, Assembler, AssemblerKey, Bases, Client, Handover, Network, Options, Patience, Prepared, Silent,
+};
+use tacit_delegate::msm::MsmBody;
+use tacit_delegate::{Body, Custody, DealHeader, DealTerms, Layout, Package, Secrets, deal_msm};
 use tacit_groth16::{ProvingKey, qap};
-use tacit_wire::messages::SubmitJob;
-use tacit_wire::{Body as _, Identity, SealingKeyPair};
+use tacit_wire::envelope::{Slot, seal_package};
+use tacit_wire::messages::{Delivery, Outcome, SubmitJob};
+use tacit_wire::{Body as _, Digest32, Identity, SealingKeyPair};
 
 type F = <Bn254 as Groups>::Scalar;
 
@@ -106,9 +110,8 @@ fn dealt(packages: &[Package<F>], needles: &mut Needles) {
         needles.bytes(&format!("{name}'s salt"), &package.salt);
         let mut single = Vec::new();
         let wires = match &package.body {
-            Body::Seed(seed) => {
+            Body::Seed(_) => {
                 // The encoding ends with it.
-                let _ = seed;
                 let encoded = package.encode();
                 needles.bytes(&format!("{name}'s seed"), encoded.last_chunk::<32>().unwrap());
                 continue;
@@ -121,7 +124,12 @@ fn dealt(packages: &[Package<F>], needles: &mut Needles) {
                 single.extend(shares.blinders.iter().chain(&shares.masks).flatten().copied());
                 [&shares.wires[..], &shares.quotient, &shares.times_s, &shares.times_r, &single].concat()
             }
-            other => panic!("not of this test: {other:?}"),
+            Body::Msm(MsmBody::Seed { .. }) => {
+                let encoded = package.encode();
+                needles.bytes(&format!("{name}'s seed"), encoded.last_chunk::<32>().unwrap());
+                continue;
+            }
+            Body::Msm(MsmBody::Explicit(shares)) => [&shares.scalars[..], &shares.macs].concat(),
         };
         linear.push(wires);
     }
@@ -179,6 +187,49 @@ impl Drop for Up {
     }
 }
 
+/// A sum, whose packages are sealed and submitted here, because the client keeps its randomness to itself.
+async fn sum(client: &Client, needles: &mut Needles) {
+    let mut rng = StdRng::from_seed([4; 32]);
+    let scalars: Vec<F> = (0..20).map(|_| field::random(&mut rng)).collect();
+    let generator = <Bn254 as Groups>::G1::generator();
+    let bases = Bases::<Bn254>::new(<Bn254 as Groups>::G1::multiples(&generator, &scalars)).unwrap();
+    client.register_bases(&bases, Arc::new(Silent)).await.unwrap();
+    let options = Options::with_dials(Handover::Msm, 3, 1).unwrap();
+    let (committee, _) = client.committee(&options, &[]).await.unwrap();
+    let identity = Identity::from_seed(&[4; 32]);
+    let terms = DealTerms {
+        curve: CurveId::Bn254,
+        circuit: bases.id().into(),
+        dials: options.dials,
+        assembler_key: SealingKeyPair::generate(&mut rng).unwrap().public().as_bytes().to_vec(),
+        client_key: identity.key().0,
+        expiry: committee.deal_expiry(),
+        public: Vec::new(),
+    };
+    let deal = deal_msm(terms, &scalars, &mut rng).unwrap().deal;
+    dealt(&deal.packages, needles);
+    let deliveries = committee.seats().iter().zip(&deal.packages).map(|(seat, package)| {
+        let slot = Slot::at(options.dials, package.place).unwrap();
+        let bytes = package.encode();
+        let sealed = seal_package(&identity, deal.id.0, slot, &seat.certificate, &bytes, &mut rng);
+        let (assignment, envelope) = sealed.unwrap();
+        Delivery { assignment, envelope }
+    });
+    let deliveries = deliveries.collect();
+    let job = SubmitJob { header: deal.header.encode(), assembler: Assembler::Client, deliveries };
+    client.api().submit(job.to_frame().into()).await.unwrap();
+    let answered = async {
+        loop {
+            let got = client.api().answers(Digest32(deal.id.0)).await.unwrap().answers;
+            if got.iter().all(|a| matches!(a.outcome, Outcome::Answered(_))) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(300), answered).await.expect("every node answers");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_process_writes_a_share_down() {
     let mut up = Up::new(4);
@@ -233,6 +284,7 @@ async fn no_process_writes_a_share_down() {
         let mut waiting = client.resume(made.ticket, key.vk.clone()).unwrap();
         waiting.finish(client.api(), patience(), &Silent).await.unwrap();
     }
+    sum(&client, &mut needles).await;
     // While they still run: the database's log, sockets, what was not yet cleaned up.
     assert_eq!(needles.found_below(up.dir.path()), Vec::<String>::new());
     up.stop();

@@ -19,8 +19,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// What logs call this node.
     pub name: String,
-    /// Where the coordinator is: `host:port`, over UDP.
-    pub coordinator: String,
+    /// Where the coordinator is: `host:port`, over UDP; or a list, of coordinators that share one database and identity.
+    pub coordinator: Addresses,
     /// The coordinator's Ed25519 identity, 64 hexadecimal digits. Nobody else is spoken to.
     pub coordinator_identity: IdentityKey,
     /// The file with the passphrase that the keys are encrypted under.
@@ -35,6 +35,60 @@ pub struct Config {
     /// What to accept at most.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// Addresses of one coordinator, tried in turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "OneOrMany", into = "OneOrMany")]
+pub struct Addresses(Vec<String>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Addresses {
+    /// Each address, `host:port`; there is one at least.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl TryFrom<OneOrMany> for Addresses {
+    type Error = &'static str;
+
+    fn try_from(addresses: OneOrMany) -> Result<Self, &'static str> {
+        match addresses {
+            OneOrMany::One(address) => Ok(Self(vec![address])),
+            OneOrMany::Many(addresses) if addresses.is_empty() => Err("the coordinator has no address"),
+            OneOrMany::Many(addresses) => Ok(Self(addresses)),
+        }
+    }
+}
+
+impl From<Addresses> for OneOrMany {
+    fn from(Addresses(mut addresses): Addresses) -> Self {
+        match addresses.len() {
+            1 => Self::One(addresses.remove(0)),
+            _ => Self::Many(addresses),
+        }
+    }
+}
+
+impl<T: ToString> From<T> for Addresses {
+    fn from(address: T) -> Self {
+        Self(vec![address.to_string()])
+    }
+}
+
+impl<T: ToString> FromIterator<T> for Addresses {
+    /// Several; of none comes one that resolves to nothing.
+    fn from_iter<I: IntoIterator<Item = T>>(addresses: I) -> Self {
+        let addresses: Vec<_> = addresses.into_iter().map(|a| a.to_string()).collect();
+        Self(if addresses.is_empty() { vec![String::new()] } else { addresses })
+    }
 }
 
 /// A setting, for the annotated file.
@@ -121,13 +175,13 @@ impl Config {
     pub fn new(
         data_dir: impl Into<PathBuf>,
         name: impl Into<String>,
-        coordinator: impl ToString,
+        coordinator: impl Into<Addresses>,
         coordinator_identity: IdentityKey,
     ) -> Self {
         Self {
             data_dir: data_dir.into(),
             name: name.into(),
-            coordinator: coordinator.to_string(),
+            coordinator: coordinator.into(),
             coordinator_identity,
             passphrase_file: None,
             key_file: None,
@@ -207,7 +261,7 @@ pub fn annotated(
     };
     put("What logs call it.", format!("name = {}", quoted(name)));
     put(
-        "The coordinator that it dials (host:port, QUIC over UDP). The node needs no open port itself.",
+        "The coordinator that it dials (host:port, QUIC over UDP), or a list of its addresses. The node needs no open port itself.",
         format!("coordinator = {}", quoted(coordinator)),
     );
     put(
@@ -335,5 +389,22 @@ mod tests {
         config.limits.offers = 1;
         config.limits.sealing_key_seconds = 1;
         assert!(config.check().unwrap_err().to_string().contains("sealing_key_seconds"));
+    }
+
+    #[test]
+    fn a_coordinator_has_one_address_or_several() {
+        let read = |coordinator: &str| {
+            let key = "11".repeat(32);
+            toml::from_str::<Config>(&format!(
+                "data_dir = \"/x\"\nname = \"a\"\ncoordinator = {coordinator}\ncoordinator_identity = \"{key}\"\n"
+            ))
+        };
+        for (text, addresses) in [("\"a:1\"", vec!["a:1"]), ("[\"a:1\", \"b:2\"]", vec!["a:1", "b:2"])] {
+            let config = read(text).unwrap();
+            assert_eq!(config.coordinator.iter().collect::<Vec<_>>(), addresses);
+            let again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+            assert_eq!(again, config);
+        }
+        assert!(read("[]").is_err());
     }
 }

@@ -42,7 +42,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, Limits};
+pub use config::{Addresses, Config, Limits};
 pub use error::NodeError;
 pub use import::{ImportError, Imported, import};
 

@@ -154,7 +154,7 @@ impl Sessions {
             software: SOFTWARE.to_owned(),
             pid: std::process::id(),
             started: self.started,
-            coordinator: self.config.coordinator.clone(),
+            coordinator: self.config.coordinator.iter().collect::<Vec<_>>().join(", "),
             connected_since: match self.connected_since.load(Ordering::Relaxed) {
                 0 => None,
                 since => Some(since),

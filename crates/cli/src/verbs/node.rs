@@ -278,7 +278,7 @@ fn serve(dir: &Path, unlock: &UnlockOptions, service: &ServiceOptions, ui: &Ui) 
     let runtime = crate::runtime::new()?;
     let stop = service::stop(&runtime, service)?;
     runtime.block_on(async {
-        let coordinator = config.coordinator.clone();
+        let coordinator = config.coordinator.iter().collect::<Vec<_>>().join(", ");
         let node = Node::open_unlocked(config, &unlock).await?;
         if let Some(address) = node.metrics_address() {
             tracing::info!("metrics at {address}");
