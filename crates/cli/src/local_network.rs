@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tacit_client::network::{Network, PinnedCoordinator, PinnedNode};
+use tacit_client::network::{Choice, Network, PinnedCoordinator, PinnedNode};
 
 use crate::failure::{Failure, InFile, Outcome};
 use crate::files::{self, Access};
@@ -94,6 +94,7 @@ impl LocalNetwork {
                 name: "local".to_owned(),
                 coordinator: PinnedCoordinator { urls: Vec::new(), identity: identity.0, certificate: None },
                 nodes: pinned,
+                choice: Choice::default(),
             },
             services: Vec::new(),
             quic: String::new(),

@@ -16,6 +16,7 @@
 //! | `assembler`, `assembler_keys` | proofs of jobs that were left to the coordinator |
 //! | `cluster` | living among other coordinators of the same database |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
+//! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
 //! | `registry`, `polls` | what may be lost: who is connected, who waits |
 //!
@@ -32,6 +33,7 @@ pub mod config;
 mod error;
 mod http;
 mod jobs;
+mod log;
 mod nodes;
 mod polls;
 mod registry;
@@ -167,7 +169,7 @@ impl Coordinator {
             Some(url) => Database::Postgres(url.clone()),
             None => Database::Sqlite(dir.path().join("coordinator.sqlite")),
         };
-        let store = Store::open(&database).await?;
+        let store = Store::open(&database).await?.signing_as(&identity);
         let owner = store.adopt(&identity.key()).await?;
         if owner != identity.key() {
             let (expected, got) = (owner, identity.key());
@@ -200,6 +202,7 @@ impl Coordinator {
             store,
             circuits,
             polls: polls::Polls::default(),
+            heads: log::Heads::default(),
             registry,
             assemble: Notify::new(),
             checking: Semaphore::new(1),
@@ -310,7 +313,7 @@ fn check(config: &Config) -> Result<(), CoordinatorError> {
     Ok(())
 }
 
-/// Ends expired jobs, forgets old ones, rotates the assembler key.
+/// Ends expired jobs, signs the log's head, forgets old jobs, rotates the assembler key.
 async fn housekeeping(service: Arc<Service>) {
     let mut tick = tokio::time::interval(TICK);
     for count in 0u64.. {
@@ -327,6 +330,9 @@ async fn housekeeping(service: Arc<Service>) {
                 }
             }
             Err(error) => tracing::error!(%error, "cannot end expired jobs"),
+        }
+        if let Err(error) = log::head(&service).await {
+            tracing::error!(%error, "cannot sign the log's head");
         }
         if count % SLOW_TICKS != 0 {
             continue;

@@ -15,6 +15,7 @@ use crate::assembler_keys::AssemblerKeys;
 use crate::circuits::CircuitFiles;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::log::Heads;
 use crate::polls::Polls;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
@@ -39,6 +40,8 @@ pub struct Service {
     pub circuits: CircuitFiles,
     /// Who waits for jobs to change.
     pub polls: Polls,
+    /// When heads of the log were signed.
+    pub heads: Heads,
     /// The nodes.
     pub registry: Arc<Registry>,
     /// Told when there may be a job with enough answers, for the assembling task.
@@ -85,6 +88,8 @@ impl Service {
                 circuits: Vec::new(),
                 slices: Vec::new(),
                 bases_per_second: 0,
+                capacity: 0,
+                in_hand: 0,
             };
             if let Some(row) = seen.remove(identity)
                 && let Ok(hello) = Hello::from_body(&row.hello)
@@ -95,6 +100,8 @@ impl Service {
                 info.circuits = hello.circuits;
                 info.slices = hello.slices;
                 info.bases_per_second = hello.bases_per_second;
+                info.capacity = hello.capacity;
+                info.in_hand = u32::try_from(row.in_hand).unwrap_or(u32::MAX);
             }
             info
         };

@@ -15,11 +15,16 @@
 //! | `POST /v1/jobs/{id}/cancel` | nothing more is needed (a `Cancel` frame, signed by the job's client) |
 //! | `GET /v1/jobs/{id}/answers` | what its nodes said (a `JobAnswers` frame) |
 //! | `GET /v1/jobs/{id}/proof` | its proof, where this coordinator assembled it |
+//! | `GET /v1/jobs/{id}/receipt` | its entry in the log with the proof that it is there, once it has ended |
+//! | `GET /v1/log/head` | what the log holds, signed |
+//! | `GET /v1/log/proof/inclusion?leaf=&size=`, `…/consistency?from=&to=` | proofs of RFC 9162 |
+//! | `GET /v1/log/entries?start=&count=` | entries, at most 256 |
 //!
 //! Every failure has an [`ErrorBody`](tacit_wire::status::ErrorBody) with a stable code.
 
 mod circuits;
 mod jobs;
+mod log;
 mod network;
 mod serve;
 
@@ -51,6 +56,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/v1/jobs/{id}/answers", get(jobs::answers))
         .route("/v1/jobs/{id}/proof", get(jobs::proof))
+        .route("/v1/jobs/{id}/receipt", get(log::receipt))
+        .route("/v1/log/head", get(log::head))
+        .route("/v1/log/proof/inclusion", get(log::inclusion))
+        .route("/v1/log/proof/consistency", get(log::consistency))
+        .route("/v1/log/entries", get(log::entries))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         // Every handler that reads a body has a limit of its own.

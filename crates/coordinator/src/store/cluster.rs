@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
 
-use super::rows::{digest, signed, small};
+use super::rows::{digest, signed, small, unsigned};
 use super::{Event, Kind, Result, Store, Write};
 
 /// Where and how a node was last seen.
@@ -18,6 +18,8 @@ pub struct PresenceRow {
     pub connected: bool,
     /// Its last `Hello`, as it sent it.
     pub hello: Vec<u8>,
+    /// Offers that it has in hand.
+    pub in_hand: u64,
 }
 
 /// What became of a session's wish for work.
@@ -168,7 +170,9 @@ impl Store {
     /// Every node that ever said hello.
     pub async fn presences(&self) -> Result<Vec<PresenceRow>> {
         let rows = sqlx::query(
-            "SELECT node, CASE WHEN coordinator IS NULL THEN 0 ELSE 1 END AS connected, hello FROM presence",
+            "SELECT p.node, CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected, p.hello,
+                    (SELECT COUNT(*) FROM in_hand h WHERE h.node = p.node AND h.lost = 0) AS in_hand
+             FROM presence p",
         )
         .fetch_all(&self.pool)
         .await?;
@@ -177,6 +181,7 @@ impl Store {
                 node: IdentityKey(digest(row, "node")?.0),
                 connected: small(row, "connected")? != 0,
                 hello: row.try_get("hello")?,
+                in_hand: unsigned(row.try_get("in_hand")?)?,
             })
         };
         rows.iter().map(presence).collect()

@@ -81,7 +81,7 @@ async fn sqlite(path: &Path) -> Result<Store> {
     let pool = open(SQLITE_CONNECTIONS, "PRAGMA synchronous = FULL").await.map_err(failed)?;
     // The write-ahead log keeps what these commit, but for the last of it when the power fails.
     let light = open(LIGHT_CONNECTIONS, "PRAGMA synchronous = NORMAL").await.map_err(failed)?;
-    Ok(Store { pool, light, kind: Kind::Sqlite, postgres: None, instance: instance() })
+    Ok(Store { pool, light, kind: Kind::Sqlite, postgres: None, instance: instance(), keeper: None })
 }
 
 async fn postgres(url: &DatabaseUrl) -> Result<Store> {
@@ -111,7 +111,7 @@ async fn postgres(url: &DatabaseUrl) -> Result<Store> {
         .await
         .map_err(failed)?;
     let postgres = Some(PgConnectOptions::from_str(url.reveal()).map_err(failed)?);
-    Ok(Store { pool, light, kind: Kind::Postgres, postgres, instance: instance() })
+    Ok(Store { pool, light, kind: Kind::Postgres, postgres, instance: instance(), keeper: None })
 }
 
 /// A name for this process that no other has.

@@ -8,6 +8,7 @@
 //! | `files` | circuits' files, where coordinators share them |
 //! | `jobs` | submissions, and how jobs are read |
 //! | `offers` | what nodes are offered, what they reply, who replaces whom |
+//! | `log` | the log of jobs that ended: entries, tree, heads |
 //! | `housekeeping` | how jobs end, and are forgotten |
 //! | `cluster` | who lives, where nodes are connected, who offers and assembles what |
 //! | `events` | what one coordinator tells the others at a commit |
@@ -27,15 +28,17 @@ mod files;
 mod housekeeping;
 mod jobs;
 mod keys;
+mod log;
 mod offers;
 pub mod rows;
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tacit_vault::VaultError;
-use tacit_wire::Digest32;
+use tacit_wire::{Digest32, Identity};
 use thiserror::Error;
 
 pub use cluster::{Claimed, PresenceRow};
@@ -74,6 +77,9 @@ pub enum StoreError {
         /// What it said.
         source: sqlx::migrate::MigrateError,
     },
+    /// A job ended, and nobody can sign its receipt.
+    #[error("database: it was opened without the identity that signs receipts")]
+    NoKeeper,
     /// The server may lose what it said was stored.
     #[error(
         "database {database}: {setting} is off there, so that what was accepted could be lost; turn it on for this database \
@@ -108,6 +114,8 @@ pub struct Store {
     /// How to reach the server, for those who listen.
     postgres: Option<PgConnectOptions>,
     instance: String,
+    /// Who signs what is logged.
+    keeper: Option<Arc<Identity>>,
 }
 
 /// A transaction that writes.
@@ -115,6 +123,7 @@ pub(crate) struct Write {
     tx: Transaction<'static, Any>,
     /// The server's channel takes who speaks, and what is told at the commit.
     tells: Option<(String, Vec<Event>)>,
+    keeper: Option<Arc<Identity>>,
 }
 
 impl Write {
@@ -154,6 +163,12 @@ impl DerefMut for Write {
 }
 
 impl Store {
+    /// With the identity that signs receipts and the log's heads: no job can end without it.
+    #[must_use]
+    pub fn signing_as(self, keeper: &Identity) -> Self {
+        Self { keeper: Some(Arc::new(keeper.clone())), ..self }
+    }
+
     /// Waits until every connection is closed.
     pub async fn close(&self) {
         self.light.close().await;
@@ -182,7 +197,7 @@ impl Store {
             Kind::Postgres => "BEGIN",
         };
         let tells = self.postgres.as_ref().map(|_| (self.instance.clone(), Vec::new()));
-        Ok(Write { tx: pool.begin_with(begin).await?, tells })
+        Ok(Write { tx: pool.begin_with(begin).await?, tells, keeper: self.keeper.clone() })
     }
 
     /// [`Store::write`] with a job's row locked: nobody else changes the job or its seats until this ends.

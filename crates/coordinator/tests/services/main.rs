@@ -5,6 +5,7 @@ mod api;
 mod cluster;
 mod faults;
 mod fixture;
+mod log;
 mod node_limits;
 mod node_offers;
 mod postgres;
