@@ -6,6 +6,7 @@ mod cluster;
 mod faults;
 mod fixture;
 mod log;
+mod node_limits;
 mod node_offers;
 mod postgres;
 mod proofs;
