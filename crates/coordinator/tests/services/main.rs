@@ -7,6 +7,7 @@ mod faults;
 mod fixture;
 mod idle;
 mod log;
+mod node_limits;
 mod node_offers;
 mod postgres;
 mod proofs;
