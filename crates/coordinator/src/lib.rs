@@ -13,7 +13,8 @@
 //! | `http` | the API: circuits, jobs, the network |
 //! | `nodes` | a session for each connected node: offers, answers, circuits' bytes |
 //! | `jobs` | what a submission must hold, how a job looks from outside |
-//! | `assembler` | proofs of jobs that were left to the coordinator |
+//! | `assembler`, `assembler_keys` | proofs of jobs that were left to the coordinator |
+//! | `cluster` | living among other coordinators of the same database |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
 //! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
@@ -25,7 +26,9 @@
 //! it was.
 
 mod assembler;
+mod assembler_keys;
 mod circuits;
+mod cluster;
 pub mod config;
 mod error;
 mod http;
@@ -39,19 +42,20 @@ pub mod store;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tacit_net::{CertificatePin, Server, Settings, tls};
-use tacit_vault::{Clock, DataDir, KeyRing, identity};
-use tacit_wire::{Digest32, Identity, IdentityKey, Purpose};
+use tacit_vault::{Clock, DataDir, Unlock, identity};
+use tacit_wire::{Identity, IdentityKey};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use config::{AllowedNode, Config, DatabaseUrl, Limits};
 pub use error::CoordinatorError;
 
+use assembler_keys::AssemblerKeys;
 use circuits::CircuitFiles;
 use registry::Registry;
 use service::{BUDGET_UNIT, Service};
@@ -59,9 +63,6 @@ use store::{Database, Store};
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
-
-/// How long an assembler key lives; it is replaced halfway.
-const ASSEMBLER_KEY_SECONDS: u64 = 30 * 24 * 3600;
 
 /// How often expired deals are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -76,7 +77,6 @@ pub struct Coordinator {
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
     server: ServerDebug,
-    queue: mpsc::UnboundedReceiver<Digest32>,
     http_address: SocketAddr,
     quic_address: SocketAddr,
     _dir: DataDir,
@@ -97,8 +97,30 @@ impl std::fmt::Debug for ServerDebug {
 /// # Errors
 /// See [`CoordinatorError`].
 pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
-    let dir = DataDir::open(data_dir)?;
-    Ok(identity::load_or_create(&dir)?.key())
+    init_as(&Config::new(data_dir), None)
+}
+
+/// As [`init`], with the identity of a coordinator whose database this one is to share: a copy of its `identity.pem`.
+///
+/// # Errors
+/// When the file is no identity or readable by others, or the directory has another identity.
+pub fn init_with(data_dir: &Path, identity_file: &Path) -> Result<IdentityKey, CoordinatorError> {
+    init_as(&Config::new(data_dir), Some(identity_file))
+}
+
+/// [`init`] or [`init_with`] for a configuration, which may say what the keys are encrypted under.
+///
+/// # Errors
+/// As there; when the keys do not open.
+pub fn init_as(config: &Config, identity_file: Option<&Path>) -> Result<IdentityKey, CoordinatorError> {
+    let dir = open_dir(config)?;
+    let Some(file) = identity_file else { return Ok(identity::load_or_create(&dir)?.key()) };
+    let given = identity::import(&dir, file)?.key();
+    let found = identity::load(&dir)?.key();
+    if found != given {
+        return Err(CoordinatorError::HasIdentity { path: config.data_dir.clone(), found, given });
+    }
+    Ok(given)
 }
 
 /// Runs a coordinator until `shutdown` is cancelled.
@@ -107,6 +129,23 @@ pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
 /// When it cannot start.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
     Coordinator::start(config).await?.run(shutdown).await
+}
+
+/// Opens the data directory. The keys of a new one are encrypted if the configuration says under what.
+fn open_dir(config: &Config) -> Result<DataDir, CoordinatorError> {
+    let unlock =
+        Unlock::from_files(config.passphrase_file.as_deref(), config.key_file.as_deref(), &config.data_dir)?;
+    let mut dir = DataDir::open_with(&config.data_dir, &unlock)?;
+    if unlock.is_some() && !dir.protection().is_on() {
+        if identity::exists(&dir) {
+            tracing::warn!(
+                "a passphrase or key file is configured, but this coordinator's keys are not encrypted: `tacit coordinator passphrase` encrypts them"
+            );
+        } else {
+            dir.protect(&unlock)?;
+        }
+    }
+    Ok(dir)
 }
 
 impl Coordinator {
@@ -124,15 +163,22 @@ impl Coordinator {
     /// See [`CoordinatorError`].
     pub async fn start_with_clock(config: Config, clock: Clock) -> Result<Self, CoordinatorError> {
         check(&config)?;
-        let dir = DataDir::open(&config.data_dir)?;
+        let dir = open_dir(&config)?;
         let identity = identity::load_or_create(&dir)?;
-        let mut keys = KeyRing::open(&dir.path().join("assembler"), Purpose::Assembler, &identity)?;
-        keys.maintain(&identity, clock.now(), ASSEMBLER_KEY_SECONDS, &mut identity::system_rng()?)?;
         let database = match &config.database {
             Some(url) => Database::Postgres(url.clone()),
             None => Database::Sqlite(dir.path().join("coordinator.sqlite")),
         };
         let store = Store::open(&database).await?.signing_as(&identity);
+        let owner = store.adopt(&identity.key()).await?;
+        if owner != identity.key() {
+            let (expected, got) = (owner, identity.key());
+            return Err(CoordinatorError::OtherIdentity { database: database.to_string(), expected, got });
+        }
+        take_place(&store, &dir).await?;
+        AssemblerKeys::import(&store, &identity, &dir).await?;
+        let keys = AssemblerKeys::default();
+        keys.maintain(&store, &identity, clock.now()).await?;
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 
@@ -146,23 +192,19 @@ impl Coordinator {
         let server = bind_quic(&config, &identity, &registry).map_err(transport("address for nodes"))?;
         let quic_address = server.local_address().map_err(transport("address for nodes"))?;
 
-        let (assemble, queue) = mpsc::unbounded_channel();
-        for deal in store.to_assemble().await? {
-            let _ = assemble.send(deal);
-        }
         // Room for two submissions of the largest size.
         let budget = (2 * config.limits.job_bytes / BUDGET_UNIT + 2).min(Semaphore::MAX_PERMITS);
         let service = Arc::new(Service {
             config,
             clock,
             identity,
-            assembler_keys: Mutex::new(keys),
+            assembler_keys: keys,
             store,
             circuits,
             polls: polls::Polls::default(),
             heads: log::Heads::default(),
             registry,
-            assemble,
+            assemble: Notify::new(),
             checking: Semaphore::new(1),
             submission_budget: Semaphore::new(budget),
             shutdown: CancellationToken::new(),
@@ -174,7 +216,6 @@ impl Coordinator {
             listener,
             tls,
             server: ServerDebug(server),
-            queue,
             http_address,
             quic_address,
             _dir: dir,
@@ -206,7 +247,7 @@ impl Coordinator {
     /// # Errors
     /// None at present.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
-        let Self { service, listener, tls, server, queue, _dir, .. } = self;
+        let Self { service, listener, tls, server, _dir, .. } = self;
         let relay = async {
             shutdown.cancelled().await;
             service.shutdown.cancel();
@@ -215,13 +256,31 @@ impl Coordinator {
             relay,
             http::serve(Arc::clone(&service), listener, tls),
             nodes::serve(Arc::clone(&service), server.0),
-            assembler::run(Arc::clone(&service), queue),
+            assembler::run(Arc::clone(&service)),
+            cluster::run(Arc::clone(&service)),
             housekeeping(Arc::clone(&service)),
         );
+        if let Err(error) = service.store.retire(service.store.instance()).await {
+            tracing::warn!(%error, "cannot tell the other coordinators that this one ends");
+        }
         service.store.close().await;
         tracing::info!("coordinator stopped");
         Ok(())
     }
+}
+
+/// Takes what was this process's before it was started again, if nobody else took it: it is in nobody's hand any more.
+async fn take_place(store: &Store, dir: &DataDir) -> Result<(), CoordinatorError> {
+    let path = dir.path().join("instance");
+    if let Some(earlier) = tacit_vault::dir::read_secret(&path)?
+        && let Ok(earlier) = std::str::from_utf8(&earlier)
+    {
+        store.retire(earlier.trim()).await?;
+    }
+    tacit_vault::dir::write_secret(&path, store.instance().as_bytes())?;
+    store.bury(cluster::DEAD).await?;
+    store.beat().await?;
+    Ok(())
 }
 
 fn bind_quic(
@@ -267,7 +326,7 @@ async fn housekeeping(service: Arc<Service>) {
             Ok(ended) => {
                 for deal in ended {
                     tracing::info!(job = %deal, "job expired");
-                    service.changed(&deal, true);
+                    service.changed(&deal);
                 }
             }
             Err(error) => tracing::error!(%error, "cannot end expired jobs"),
@@ -283,19 +342,14 @@ async fn housekeeping(service: Arc<Service>) {
             Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
             Err(error) => tracing::error!(%error, "cannot forget old jobs"),
         }
-        let maintained = service
-            .blocking("rotating the assembler key", |s| {
-                let mut rng =
-                    identity::system_rng().map_err(|e| error::ApiError::internal("drawing randomness", e))?;
-                let mut keys = s.assembler_keys.lock().unwrap_or_else(PoisonError::into_inner);
-                keys.maintain(&s.identity, s.clock.now(), ASSEMBLER_KEY_SECONDS, &mut rng)
-                    .map_err(|e| error::ApiError::internal("rotating the assembler key", e))
-            })
-            .await;
-        if let Ok(done) = maintained
-            && let Some(key) = done.created
-        {
-            tracing::info!(%key, "new assembler key");
+        // Pieces of uploads that broke off.
+        if let Err(error) = service.store.sweep_pieces(now.saturating_sub(24 * 3600)).await {
+            tracing::error!(%error, "cannot remove pieces of files");
+        }
+        match service.assembler_keys.maintain(&service.store, &service.identity, now).await {
+            Ok(None) => {}
+            Ok(Some(key)) => tracing::info!(%key, "new assembler key"),
+            Err(error) => tracing::error!(%error, "cannot maintain the assembler keys"),
         }
     }
 }

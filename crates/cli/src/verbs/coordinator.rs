@@ -1,20 +1,32 @@
-//! `tacit coordinator run --dir DIR`
+//! `tacit coordinator init|run|passphrase --dir DIR`
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use serde_json::json;
 use tacit_coordinator::{Config, Coordinator};
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::files::{self, Access};
 use crate::local_network::{Ready, make_private};
 use crate::service::{self, ServiceOptions};
 use crate::ui::Ui;
+use crate::verbs::node;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Args {
+    /// Make a coordinator's folder, identity and configuration; prints the identity that nodes and clients pin. `run` does the
+    /// same where it is missing
+    Init {
+        /// Folder with its configuration, identity, circuits and database
+        #[arg(long)]
+        dir: PathBuf,
+        /// Take this identity (another coordinator's identity.pem): for coordinators that share a database
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+    },
     /// Run the coordinator until stopped. The first run writes DIR/coordinator.toml, where its nodes are listed
     Run {
         /// Folder with its configuration, identity, circuits and database
@@ -29,6 +41,14 @@ pub enum Args {
         #[command(flatten)]
         service: ServiceOptions,
     },
+    /// Encrypt the keys of a coordinator that does not run under another passphrase or key file, or under none
+    Passphrase {
+        /// The coordinator's folder
+        #[arg(long)]
+        dir: PathBuf,
+        #[command(flatten)]
+        change: node::ChangeOptions,
+    },
 }
 
 /// Configuration for a first run.
@@ -40,6 +60,15 @@ quic_listen = "127.0.0.1:7444"
 # Host names and addresses that go into its TLS certificate.
 tls_names = ["localhost", "127.0.0.1"]
 
+# Its keys are encrypted on disk under the passphrase in a file, or under a key (32 random bytes) in a file outside of this folder, if one
+# is named before the first run; `tacit coordinator passphrase` changes it.
+# passphrase_file = "/run/keys/tacit-passphrase"
+# key_file = "/etc/tacit/coordinator.key"
+
+# Where jobs are kept: SQLite in this folder, or PostgreSQL, which several coordinators may share. The environment variable
+# TACIT_DATABASE overrides it, so that a password need not stand here.
+# database = "postgres://tacit@db.example/tacit?sslmode=verify-full"
+
 # Nodes that may connect. `tacit node init` prints a node's identity.
 #
 # [[nodes]]
@@ -50,18 +79,54 @@ tls_names = ["localhost", "127.0.0.1"]
 # [limits] has a value for everything that is bounded; see the operators' page of the book.
 "#;
 
-/// Runs the coordinator.
+/// Names a PostgreSQL database in place of the configuration's.
+const DATABASE_VARIABLE: &str = "TACIT_DATABASE";
+
+/// Runs it.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
-    let Args::Run { dir, http, quic, service } = args;
+    match args {
+        Args::Init { dir, identity } => init(dir, identity.as_deref(), ui),
+        Args::Run { dir, http, quic, service } => serve(dir, *http, *quic, service, ui),
+        Args::Passphrase { dir, change } => node::passphrase(dir, &dir.join("coordinator.toml"), change, ui),
+    }
+}
+
+/// Writes the configuration, where there is none; returns where it is.
+fn configure(dir: &Path, ui: &Ui) -> Outcome<PathBuf> {
     make_private(dir)?;
     let path = dir.join("coordinator.toml");
     if !path.exists() {
         files::write(&path, TEMPLATE.as_bytes(), Access::Private)?;
         ui.say(format!("{} written; list your nodes there.", path.display()));
     }
+    Ok(path)
+}
+
+fn init(dir: &Path, identity: Option<&Path>, ui: &Ui) -> Outcome {
+    let path = configure(dir, ui)?;
+    let config: Config = service::read_config(&path, dir)?;
+    let identity = tacit_coordinator::init_as(&config, identity)?;
+    ui.result(
+        &json!({ "ok": true, "identity": identity.to_string(), "config": path }),
+        format!("identity {identity}\nThen: tacit coordinator run --dir {}", dir.display()),
+    );
+    Ok(())
+}
+
+fn serve(
+    dir: &Path,
+    http: Option<SocketAddr>,
+    quic: Option<SocketAddr>,
+    service: &ServiceOptions,
+    ui: &Ui,
+) -> Outcome {
+    let path = configure(dir, ui)?;
     let mut config: Config = service::read_config(&path, dir)?;
     config.http_listen = http.unwrap_or(config.http_listen);
     config.quic_listen = quic.unwrap_or(config.quic_listen);
+    if let Ok(url) = std::env::var(DATABASE_VARIABLE) {
+        config.database = Some(url.parse().map_err(|e| Failure::new(format!("{DATABASE_VARIABLE}: {e}")))?);
+    }
     service::start_logging(service);
     let runtime = crate::runtime::new()?;
     let stop = service::stop(&runtime, service)?;

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tacit_wire::frame::{Body as _, HEADER_BYTES, MessageType};
 use tacit_wire::messages::{
-    Answer, CONTENT_TYPE, Cancel, JobAnswers, NodeAnswer, Outcome, Reassign, Refusal, SubmitJob,
+    Answer, Assembler, CONTENT_TYPE, Cancel, JobAnswers, NodeAnswer, Outcome, Reassign, Refusal, SubmitJob,
 };
 use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
 use tacit_wire::{Blame, Digest32, PeerMisbehaved};
@@ -63,6 +63,10 @@ pub async fn submit(
         ApiError::not_found("unknown_circuit", message)
     })?;
     let (submission, message) = parts;
+    if message.assembler == Assembler::Coordinator && service.assembler_key(&header.assembler_key).is_none() {
+        // Another coordinator may just have made it.
+        service.reload_assembler_keys().await;
+    }
     let job = match service.store.submission(&deal).await? {
         // Known bytes need no second look, and stay acceptable after the deal's expiry.
         Some(known) if known == submission => None,
@@ -163,7 +167,7 @@ pub async fn reassign(
     match service.store.reassign(&id, &seat, service.clock.now()).await? {
         Reassigned::Done(before) => {
             tracing::info!(job = %id, place, %before, %node, "a node was replaced");
-            service.changed(&id, false);
+            service.changed(&id);
             service.registry.wake(&node);
         }
         Reassigned::Same => {}
@@ -203,7 +207,7 @@ pub async fn cancel(
     let gave_up = jobs::failure("cancelled", Blame::Nobody, "its client needs no proof any more");
     if service.store.cancel(&id, &gave_up, service.clock.now()).await? {
         tracing::info!(job = %id, "its client needs nothing more");
-        service.changed(&id, true);
+        service.changed(&id);
     }
     Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
 }
@@ -211,7 +215,7 @@ pub async fn cancel(
 pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<Versioned>>, ApiError> {
     let mut listed = Vec::new();
     for (row, seats) in service.store.jobs(LISTED).await? {
-        listed.push(Versioned { status: jobs::status(&service, &row, &seats)?, version: row.version });
+        listed.push(Versioned { status: jobs::status(&row, &seats)?, version: row.version });
     }
     Ok(Json(listed))
 }
@@ -257,7 +261,7 @@ pub async fn answers(
             SeatState::Answered => Outcome::Answered(stored_answer(given.remove(&seat.index).as_deref())?),
             SeatState::Refused => Outcome::Refused(stored_refusal(seat.refusal.as_deref())?),
             SeatState::Waiting if row.state.has_ended() => Outcome::Lost,
-            SeatState::Waiting => match service.registry.delivery_state(&seat.node, &id) {
+            SeatState::Waiting => match seat.delivery {
                 tacit_wire::status::DeliveryState::Lost => Outcome::Lost,
                 _ => Outcome::Pending,
             },
@@ -311,7 +315,7 @@ async fn known(service: &Service, id: &Digest32) -> Result<JobRow, ApiError> {
 
 async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
     let seats = service.store.seats(&row.deal).await?;
-    Ok(Versioned { status: jobs::status(service, row, &seats)?, version: row.version })
+    Ok(Versioned { status: jobs::status(row, &seats)?, version: row.version })
 }
 
 fn conflict(deal: &Digest32) -> ApiError {

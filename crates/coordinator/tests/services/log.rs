@@ -245,10 +245,11 @@ async fn add_circuit(store: &Store) {
         n_public: 1,
         log_domain: 1,
         zkey_bytes: 1,
+        file: None,
         r1cs: None,
         added_at: 1,
     };
-    store.add_circuit(&row).await.unwrap();
+    store.add_circuit(&row, None).await.unwrap();
 }
 
 /// Many tasks end jobs and sign heads at once, each job ended by two of them and by expiry; `stores` are coordinators over one database, whose clocks differ.
@@ -350,7 +351,7 @@ async fn one_entry_for_each_job_and_no_contradicting_heads_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let store =
         Store::open(&Database::Sqlite(folder.path().join("a.sqlite"))).await.unwrap().signing_as(&keeper());
-    storm(&[store.clone()], &keeper()).await;
+    storm(std::slice::from_ref(&store), &keeper()).await;
     store.close().await;
 }
 
