@@ -318,7 +318,7 @@ impl Client {
                         ClientError::NotAssembled { findings, .. } => {
                             // Those of earlier attempts are among them.
                             found = findings.iter().filter(|f| f.found.is_guilt()).cloned().collect();
-                            guilty = found.iter().map(|f| f.member.identity).collect();
+                            guilty.extend(found.iter().map(|f| f.member.identity));
                             without.extend(&guilty);
                         }
                         ClientError::AcknowledgedOtherwise { member, .. } => {

@@ -156,7 +156,7 @@ impl LogEvidence {
     /// # Errors
     /// [`NoLogEvidence::Malformed`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, NoLogEvidence> {
-        let malformed = |text: String| NoLogEvidence::Malformed(text);
+        let malformed = NoLogEvidence::Malformed;
         let raw: Raw = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
         if raw.version != VERSION {
             let got = raw.version;

@@ -122,7 +122,7 @@ impl ProvenReceipt {
     /// # Errors
     /// [`ReceiptError::Malformed`].
     pub fn from_json(bytes: &[u8]) -> Result<Self, ReceiptError> {
-        let malformed = |text: String| ReceiptError::Malformed(text);
+        let malformed = ReceiptError::Malformed;
         let raw: Raw = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
         if raw.version != RECEIPT_FILE_VERSION {
             let got = raw.version;

@@ -400,3 +400,41 @@ async fn a_coordinators_proof_is_released_only_if_it_verifies() {
         assert_eq!(error.culprits(), [Culprit::Coordinator]);
     }
 }
+
+/// Where the client assembles such an answer is left out; where the coordinator does, the client cannot leave it out.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_coordinator_assembles_another_acknowledged_package_ends_the_deal_by_name() {
+    let mut options = options();
+    options.assembler = Assembler::Coordinator;
+    // Node 2 of whichever committee it is, in the first deal only.
+    let script = |p: &Play| {
+        let mut package = p.package(2);
+        *package.last_mut().unwrap() ^= 1;
+        let bad = p.signed(2, &p.node(2).identity, &package, &p.response(2));
+        vec![if p.number == 1 { p.all_but([(2, bad)]) } else { p.all_but([]) }]
+    };
+    let (hostile, _, result) = prove(Setting::new(script), &options).await;
+    let error = result.unwrap_err();
+    let ClientError::AcknowledgedOtherwise { job, member } = &error else { panic!("{error}") };
+    assert_eq!(error.culprits(), [Culprit::Node(member.clone())]);
+    assert!(error.to_string().contains("acknowledged another package than the one dealt to it"), "{error}");
+    assert_eq!((hostile.cancelled(), hostile.committee_of(*job)[1].0), (vec![*job], member.identity));
+    // With a node to spare the second deal goes around it; what the coordinator then brings as a proof is refused for its own reasons.
+    let mut setting = Setting::new(script);
+    setting.nodes = 5;
+    let (hostile, seen, result) = prove(setting, &options).await;
+    assert!(result.unwrap_err().to_string().contains("cannot be read"));
+    assert_eq!(seen.count(|e| matches!(e, Event::DealtAgain { attempt: 2, .. })), 1);
+    let deals: Vec<Digest32> = hostile.headers().iter().map(|h| Digest32(h.deal_id().0)).collect();
+    let [first, second] = deals[..] else { panic!("{deals:?}") };
+    assert_eq!(hostile.cancelled(), [first]);
+    assert!(!hostile.committee_of(second).contains(&hostile.committee_of(first)[1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_runs_out_of_time_says_so() {
+    let script = |p: &Play| vec![p.all_but([(2, Outcome::Pending), (3, Outcome::Pending)])];
+    let (hostile, _, result) = prove(Setting::new(script), &impatient()).await;
+    assert!(matches!(result.unwrap_err(), ClientError::TimedOut { unreachable: None, .. }));
+    assert_eq!(hostile.cancelled(), [Digest32(hostile.headers()[0].deal_id().0)]);
+}

@@ -20,7 +20,7 @@ use tacit_delegate::{Bases, DealHeader, Layout, Package, respond, respond_msm};
 use tacit_groth16::ProvingKey;
 use tacit_wire::envelope::{Recipient, open_package, seal_response};
 use tacit_wire::messages::{
-    Answer, Assembler, JobAnswers, NodeAnswer, Outcome, Refusal, RefusalCode, SubmitJob,
+    Answer, Assembler, Cancel, JobAnswers, NodeAnswer, Outcome, Refusal, RefusalCode, SubmitJob,
 };
 use tacit_wire::status::{
     CircuitInfo, CircuitKind, DeliveryInfo, DeliveryState, DialsInfo, HexCertificate, JobState, JobStatus,
@@ -190,6 +190,7 @@ struct Inner {
     jobs: Mutex<HashMap<Digest32, Job>>,
     history: Mutex<Vec<JobAnswers>>,
     headers: Mutex<Vec<DealHeader<Fr>>>,
+    cancelled: Mutex<Vec<Digest32>>,
     unavailable: usize,
     proof: Option<serde_json::Value>,
     assembler: SealingKeyPair,
@@ -247,6 +248,7 @@ impl Hostile {
             jobs: Mutex::default(),
             history: Mutex::default(),
             headers: Mutex::default(),
+            cancelled: Mutex::default(),
             unavailable: setting.unavailable,
             proof: setting.proof,
             assembler: SealingKeyPair::from_seed(&[101; 32]).unwrap(),
@@ -288,6 +290,16 @@ impl Hostile {
         self.inner.headers.lock().unwrap().clone()
     }
 
+    /// The jobs of which a client said, under its signature, that nothing more is needed.
+    pub fn cancelled(&self) -> Vec<Digest32> {
+        self.inner.cancelled.lock().unwrap().clone()
+    }
+
+    /// Who got a package of a job.
+    pub fn committee_of(&self, job: Digest32) -> Vec<IdentityKey> {
+        self.inner.jobs.lock().unwrap()[&job].identities.clone()
+    }
+
     /// A committee of these nodes, for a deal that expires soon.
     pub fn committee(nodes: &[Node]) -> Committee {
         let network = Network {
@@ -308,6 +320,7 @@ fn router(inner: Arc<Inner>) -> Router {
         .route("/v1/circuits/{id}", get(circuit))
         .route("/v1/jobs", post(submit))
         .route("/v1/jobs/{id}", get(show))
+        .route("/v1/jobs/{id}/cancel", post(cancel))
         .route("/v1/jobs/{id}/answers", get(answers))
         .route("/v1/jobs/{id}/proof", get(proof))
         .layer(axum::extract::DefaultBodyLimit::disable())
@@ -448,6 +461,15 @@ async fn answers(State(inner): State<Arc<Inner>>, Path(id): Path<Digest32>) -> V
         Some(stage) => stage.to_frame(),
         None => JobAnswers { deal: id, answers: Vec::new() }.to_frame(),
     }
+}
+
+async fn cancel(State(inner): State<Arc<Inner>>, body: Bytes) -> axum::Json<serde_json::Value> {
+    let cancel: Cancel = Cancel::from_frame(&body, 4096).unwrap();
+    let headers = inner.headers.lock().unwrap();
+    let header = headers.iter().find(|header| header.deal_id().0 == cancel.deal.0).unwrap();
+    cancel.verify(&IdentityKey(header.terms.client_key)).unwrap();
+    inner.cancelled.lock().unwrap().push(cancel.deal);
+    axum::Json(status(&inner.jobs.lock().unwrap()[&cancel.deal], cancel.deal))
 }
 
 async fn proof(State(inner): State<Arc<Inner>>, Path(id): Path<Digest32>) -> axum::Json<serde_json::Value> {
