@@ -140,8 +140,10 @@ fn jobs_outlive_whichever_coordinator_is_killed() {
     assert_eq!(copy["identity"], identity, "coordinators of one database are one coordinator");
 
     let node_dirs: Vec<PathBuf> = (1..=NODES).map(|i| root.path().join(format!("node-{i}"))).collect();
-    let node_identities: Vec<Value> =
-        node_dirs.iter().map(|dir| json(&["node", "init"], &[("--dir", dir)])["identity"].clone()).collect();
+    let node_identities: Vec<Value> = node_dirs
+        .iter()
+        .map(|dir| json(&["node", "init", "--unencrypted"], &[("--dir", dir)])["identity"].clone())
+        .collect();
     let mut listed = String::new();
     for (node, i) in node_identities.iter().zip(1..) {
         write!(listed, "[[nodes]]\nname = \"node-{i}\"\nidentity = {node}\noperator = \"operator-{i}\"\n")

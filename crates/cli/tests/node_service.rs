@@ -130,6 +130,10 @@ impl Network {
         self.nodes[i - 1].take().unwrap()
     }
 
+    fn signal(&self, i: usize, signal: &str) {
+        self.nodes[i - 1].as_ref().unwrap().signal(signal);
+    }
+
     fn status(&self, i: usize) -> Value {
         let out = tacit().args(["node", "status", "--json", "--dir"]).arg(self.dir(i)).assert().success();
         serde_json::from_slice(&out.get_output().stdout).unwrap()
@@ -322,9 +326,14 @@ fn a_job_goes_on_after_a_node_was_killed() {
     let mut network = Network::new(2);
     let out = tempfile::tempdir().unwrap();
     assert!(network.prove(out.path()).wait().unwrap().success());
-    // Both nodes are needed. Killed before, during, after its part of the job.
-    for moment in [10, 60, 150, 300, 600] {
+    // Both nodes are needed. One of them stands still until the other has answered, so that it has its part of the job before it; then it is killed at once, or
+    // when it reads, computes, has recorded or has answered.
+    for moment in [0, 5, 20, 60, 150] {
+        let before = network.status(2)["answered"].as_u64().unwrap();
+        network.signal(1, "-STOP");
         let mut proving = network.prove(out.path());
+        eventually(|| (network.status(2)["answered"].as_u64().unwrap() > before).then_some(()));
+        network.signal(1, "-CONT");
         std::thread::sleep(Duration::from_millis(moment));
         network.node(1).kill();
         network.start_node(1);
