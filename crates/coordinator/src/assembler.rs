@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::error::ApiError;
 use crate::jobs;
+use crate::metrics::Ended;
 use crate::service::Service;
 use crate::store::{JobRow, JobState, SeatRow, SeatState};
 
@@ -43,6 +44,7 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     let waiting = seats.iter().any(|s| s.state == SeatState::Waiting);
     let result = service.blocking("assembling a proof", move |s| Ok(try_assemble(s, &row, &seats))).await?;
     let now = service.clock.now();
+    let how = if result.is_ok() { Ended::Proved } else { Ended::Failed };
     let ended = match result {
         Ok(proof) => service.store.finish(&deal, Ok(&proof), now).await?,
         Err(failure) if waiting => {
@@ -55,6 +57,7 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
         }
     };
     if ended {
+        service.metrics.job_ended(&deal, how);
         service.changed(&deal, true);
         tracing::info!(job = %deal, "job assembled");
     }

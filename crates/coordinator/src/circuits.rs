@@ -77,10 +77,9 @@ impl CircuitFiles {
     }
 
     /// Receives a body into a temporary file, at most `limit` bytes of it.
-    pub async fn receive<S, E>(&self, what: &str, mut body: S, limit: u64) -> Result<Incoming, ApiError>
+    pub async fn receive<S>(&self, what: &str, mut body: S, limit: u64) -> Result<Incoming, ApiError>
     where
-        S: Stream<Item = Result<Bytes, E>> + Unpin,
-        E: std::fmt::Display,
+        S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
     {
         let name = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
         let path = self.dir.join(INCOMING).join(name);
@@ -95,8 +94,7 @@ impl CircuitFiles {
             .map_err(failed)?;
         let mut hasher = blake3::Hasher::new();
         while let Some(chunk) = body.next().await {
-            let chunk = chunk
-                .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
+            let chunk = chunk?;
             incoming.bytes = incoming.bytes.saturating_add(chunk.len() as u64);
             if incoming.bytes > limit {
                 return Err(ApiError::too_large(what, limit));

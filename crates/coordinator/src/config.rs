@@ -18,6 +18,10 @@ pub struct Config {
     /// Where nodes reach this coordinator, over UDP. Port 0 takes a free one.
     #[serde(default = "default_quic")]
     pub quic_listen: SocketAddr,
+    /// Where Prometheus fetches `/metrics`, over plain HTTP: keep it where only it can reach. Without it nothing is
+    /// served there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Host names and addresses under which clients reach the API; they go into the TLS certificate when it is made.
     #[serde(default = "default_names")]
     pub tls_names: Vec<String>,
@@ -67,6 +71,16 @@ pub struct Limits {
     pub offers_in_flight: u16,
     /// Seconds in which a request's body must have arrived.
     pub upload_seconds: u64,
+    /// Bytes a second that a request's body must bring, after its first ten seconds.
+    pub upload_bytes_per_second: u64,
+    /// Seconds for which nothing may happen on an HTTPS connection.
+    pub idle_seconds: u64,
+    /// HTTPS connections at a time from one address.
+    pub client_connections: usize,
+    /// Requests of one client in a second, over a while.
+    pub client_requests_per_second: u32,
+    /// Requests of one client that may come at once.
+    pub client_requests_burst: u32,
     /// Seconds in which a peer must finish a handshake or a message once it has begun.
     pub peer_seconds: u64,
 }
@@ -85,6 +99,11 @@ impl Default for Limits {
             http_connections: 1024,
             offers_in_flight: 4,
             upload_seconds: 600,
+            upload_bytes_per_second: 4096,
+            idle_seconds: 120,
+            client_connections: 256,
+            client_requests_per_second: 500,
+            client_requests_burst: 2000,
             peer_seconds: 30,
         }
     }
@@ -97,6 +116,7 @@ impl Config {
             data_dir: data_dir.into(),
             http_listen: default_http(),
             quic_listen: default_quic(),
+            metrics_listen: None,
             tls_names: default_names(),
             limits: Limits::default(),
             nodes: Vec::new(),

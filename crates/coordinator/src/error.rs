@@ -50,12 +50,19 @@ pub struct ApiError {
     pub status: StatusCode,
     /// The body.
     pub body: ErrorBody,
+    /// When to try again, where that is known.
+    pub retry_after: Option<std::time::Duration>,
 }
+
+/// A refusal's code, beside a response: what is counted.
+#[derive(Debug, Clone)]
+pub struct RefusalCode(pub String);
 
 impl ApiError {
     /// Any refusal.
     pub fn new(status: StatusCode, code: &str, blame: Blame, message: impl ToString) -> Self {
-        Self { status, body: ErrorBody { code: code.to_owned(), message: message.to_string(), blame } }
+        let body = ErrorBody { code: code.to_owned(), message: message.to_string(), blame };
+        Self { status, body, retry_after: None }
     }
 
     /// The client sent something that cannot be accepted as it is.
@@ -86,7 +93,9 @@ impl ApiError {
 
     /// No room at the moment.
     pub fn full(message: impl ToString) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", Blame::Nobody, message)
+        let mut full = Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", Blame::Nobody, message);
+        full.retry_after = Some(std::time::Duration::from_secs(5));
+        full
     }
 
     /// This program's or machine's fault. The details go to the log: they may name paths.
@@ -135,6 +144,12 @@ impl From<PeerMisbehaved> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
+        let code = RefusalCode(self.body.code.clone());
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(axum::http::header::RETRY_AFTER, wait.as_secs().into());
+        }
+        response.extensions_mut().insert(code);
+        response
     }
 }

@@ -17,6 +17,8 @@
 //! | [`store`] | the database: everything that outlives a connection, and every query |
 //! | `circuits` | circuits' files, checked when they come in |
 //! | `registry`, `polls` | what may be lost: who is connected, who waits |
+//! | `intake`, `limits` | what one client may cost: memory, time, requests, connections |
+//! | `metrics` | what Prometheus is told |
 //!
 //! It is trusted for liveness only. **It holds no key that opens a share**: envelopes pass through it sealed to nodes,
 //! and are deleted when their job ends. Its one sealing key opens responses that a client had sealed to it, and shows it
@@ -28,7 +30,10 @@ mod circuits;
 pub mod config;
 mod error;
 mod http;
+mod intake;
 mod jobs;
+mod limits;
+mod metrics;
 mod nodes;
 mod polls;
 mod registry;
@@ -52,7 +57,7 @@ pub use error::CoordinatorError;
 
 use circuits::CircuitFiles;
 use registry::Registry;
-use service::{BUDGET_UNIT, Service};
+use service::Service;
 use store::Store;
 
 /// What this program calls itself to peers.
@@ -64,6 +69,9 @@ const ASSEMBLER_KEY_SECONDS: u64 = 30 * 24 * 3600;
 /// How often expired deals are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How often, in ticks, what clients used up is forgotten where it does not matter any more.
+const TIDY_TICKS: u64 = 60;
+
 /// How often, in ticks, keys are maintained and old jobs forgotten.
 const SLOW_TICKS: u64 = 600;
 
@@ -72,6 +80,8 @@ const SLOW_TICKS: u64 = 600;
 pub struct Coordinator {
     service: Arc<Service>,
     listener: TcpListener,
+    metrics: Option<TcpListener>,
+    metrics_address: Option<SocketAddr>,
     tls: Arc<rustls::ServerConfig>,
     server: ServerDebug,
     queue: mpsc::UnboundedReceiver<Digest32>,
@@ -137,6 +147,17 @@ impl Coordinator {
             |source| CoordinatorError::Listen { address: config.http_listen, what: "clients", source };
         let listener = TcpListener::bind(config.http_listen).await.map_err(listen)?;
         let http_address = listener.local_addr().map_err(listen)?;
+        let metrics = match config.metrics_listen {
+            Some(address) => {
+                Some(TcpListener::bind(address).await.map_err(|source| CoordinatorError::Listen {
+                    address,
+                    what: "metrics",
+                    source,
+                })?)
+            }
+            None => None,
+        };
+        let metrics_address = metrics.as_ref().and_then(|m| m.local_addr().ok());
         let server = bind_quic(&config, &identity, &registry).map_err(transport("address for nodes"))?;
         let quic_address = server.local_address().map_err(transport("address for nodes"))?;
 
@@ -144,8 +165,8 @@ impl Coordinator {
         for deal in store.to_assemble().await? {
             let _ = assemble.send(deal);
         }
-        // Room for two submissions of the largest size.
-        let budget = (2 * config.limits.job_bytes / BUDGET_UNIT + 2).min(Semaphore::MAX_PERMITS);
+        let intake = intake::Intake::new(&config.limits);
+        let usage = limits::Usage::new(&config.limits);
         let service = Arc::new(Service {
             config,
             clock,
@@ -157,7 +178,9 @@ impl Coordinator {
             registry,
             assemble,
             checking: Semaphore::new(1),
-            submission_budget: Semaphore::new(budget),
+            intake,
+            usage,
+            metrics: metrics::Metrics::default(),
             shutdown: CancellationToken::new(),
         });
         let open = service.store.count_open().await?;
@@ -165,6 +188,8 @@ impl Coordinator {
         Ok(Self {
             service,
             listener,
+            metrics,
+            metrics_address,
             tls,
             server: ServerDebug(server),
             queue,
@@ -177,6 +202,11 @@ impl Coordinator {
     /// Where clients reach it.
     pub fn http_address(&self) -> SocketAddr {
         self.http_address
+    }
+
+    /// Where Prometheus reaches it, if it does.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Where nodes reach it (UDP).
@@ -199,18 +229,23 @@ impl Coordinator {
     /// # Errors
     /// None at present.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
-        let Self { service, listener, tls, server, queue, _dir, .. } = self;
+        let Self { service, listener, metrics, tls, server, queue, _dir, .. } = self;
+        let drained = CancellationToken::new();
         let relay = async {
             shutdown.cancelled().await;
             service.shutdown.cancel();
         };
-        tokio::join!(
-            relay,
-            http::serve(Arc::clone(&service), listener, tls),
-            nodes::serve(Arc::clone(&service), server.0),
-            assembler::run(Arc::clone(&service), queue),
-            housekeeping(Arc::clone(&service)),
-        );
+        let work = async {
+            tokio::join!(
+                relay,
+                http::serve(Arc::clone(&service), listener, tls),
+                nodes::serve(Arc::clone(&service), server.0),
+                assembler::run(Arc::clone(&service), queue),
+                housekeeping(Arc::clone(&service)),
+            );
+            drained.cancel();
+        };
+        tokio::join!(work, http::serve_metrics(Arc::clone(&service), metrics, drained.cancelled()));
         service.store.close().await;
         tracing::info!("coordinator stopped");
         Ok(())
@@ -260,10 +295,14 @@ async fn housekeeping(service: Arc<Service>) {
             Ok(ended) => {
                 for deal in ended {
                     tracing::info!(job = %deal, "job expired");
+                    service.metrics.job_ended(&deal, metrics::Ended::Expired);
                     service.changed(&deal, true);
                 }
             }
             Err(error) => tracing::error!(%error, "cannot end expired jobs"),
+        }
+        if count % TIDY_TICKS == 0 {
+            service.usage.tidy();
         }
         if count % SLOW_TICKS != 0 {
             continue;

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::SOFTWARE;
 use crate::jobs;
+use crate::metrics::Relayed;
 use crate::registry::Seat;
 use crate::service::Service;
 use crate::store::{Recorded, Reply, StoreError};
@@ -259,11 +260,13 @@ async fn try_offer(
     let Some(row) = service.store.offer(&deal, index, &connection.peer_identity()).await? else {
         return Ok(After::Settled);
     };
+    let _counted = service.metrics.offer();
     let assignment =
         SignedAssignment::decode(&row.assignment).map_err(|_| StoreError::Damaged("an assignment"))?;
     let time = Duration::from_secs(row.expiry.saturating_sub(service.clock.now()).saturating_add(1));
     let frame =
         Offer { header: row.header, assignment: assignment.clone(), envelope: row.envelope }.to_frame();
+    service.metrics.relayed(Relayed::Envelopes, frame.len());
     let node = connection.peer_identity();
     let reply = tokio::select! {
         reply = ask(connection, frame, time) => reply,
@@ -280,8 +283,12 @@ async fn try_offer(
             Err(error) => misbehaved(error.to_string()),
         },
         Ok(Message::Refusal(refusal)) => match refusal.code {
-            RefusalCode::Busy | RefusalCode::Leaving => return Ok(After::Declined(BUSY)),
+            RefusalCode::Busy | RefusalCode::Leaving => {
+                service.metrics.refused("node", &refusal_code(refusal.code));
+                return Ok(After::Declined(BUSY));
+            }
             RefusalCode::Internal => {
+                service.metrics.refused("node", &refusal_code(refusal.code));
                 tracing::warn!(job = %deal, index, %refusal, "a node failed, it will be asked again");
                 return Ok(After::Declined(FAILED));
             }
@@ -299,6 +306,11 @@ async fn try_offer(
     };
     record(service, connection, deal, index, &Err(refusal)).await?;
     Ok(After::Settled)
+}
+
+/// A refusal's code as it is written in JSON.
+fn refusal_code(code: RefusalCode) -> String {
+    serde_json::to_value(code).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Returns when a node's answer is no longer wanted: the job has ended, or the place is another node's.
@@ -350,9 +362,11 @@ async fn record(
             let mut body = Writer::new();
             answer.write(&mut body);
             bytes = body.finish();
+            service.metrics.relayed(Relayed::Answers, bytes.len());
             Reply::Answer(&bytes)
         }
         Err(refusal) => {
+            service.metrics.refused("node", &refusal_code(refusal.code));
             tracing::warn!(job = %deal, index, node = %node, %refusal, "a node refused");
             text = serde_json::to_string(&RefusalInfo::from(refusal)).unwrap_or_default();
             Reply::Refusal(&text)
@@ -361,6 +375,7 @@ async fn record(
     match service.store.record(&deal, &node, reply, service.clock.now(), &not_enough).await? {
         Recorded::New { state, answered, waiting, assemble } => {
             tracing::info!(job = %deal, index, node = %node, ?state, answered, waiting, "a node replied");
+            service.metrics.job_replied(&deal, answered, state);
             service.changed(&deal, state.has_ended());
             if assemble {
                 let _ = service.assemble.send(deal);

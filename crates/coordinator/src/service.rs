@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use crate::circuits::CircuitFiles;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::intake::Intake;
+use crate::limits::Usage;
+use crate::metrics::Metrics;
 use crate::polls::Polls;
 use crate::registry::Registry;
 use crate::store::Store;
-
-/// One unit of the upload budget.
-pub const BUDGET_UNIT: usize = 4096;
 
 /// State shared by the HTTP API, the nodes' sessions and the background tasks.
 #[derive(Debug)]
@@ -40,8 +40,12 @@ pub struct Service {
     pub assemble: mpsc::UnboundedSender<Digest32>,
     /// One upload is checked at a time: it takes all cores and much memory.
     pub checking: Semaphore,
-    /// Memory for submissions that are being received, in [`BUDGET_UNIT`]s.
-    pub submission_budget: Semaphore,
+    /// Memory for submissions that are being received.
+    pub intake: Intake,
+    /// What clients have used up.
+    pub usage: Usage,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
     /// Cancelled when the coordinator shuts down.
     pub shutdown: CancellationToken,
 }
@@ -80,6 +84,7 @@ impl Service {
     pub fn changed(&self, deal: &Digest32, ended: bool) {
         if ended {
             self.registry.forget(deal);
+            self.metrics.job_forgotten(deal);
         }
         self.polls.wake(deal);
     }

@@ -3,6 +3,8 @@
 //! No other module speaks SQL: another database joins by another file like this one. Placeholders and clauses are
 //! those that SQLite and PostgreSQL share. A method that changes something returns after the commit is on disk.
 
+mod health;
+
 use std::path::Path;
 
 use sqlx::sqlite::SqliteRow;

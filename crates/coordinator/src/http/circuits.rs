@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -7,13 +6,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tacit_algebra::CurveId;
+use tacit_wire::Digest32;
 use tacit_wire::status::CircuitInfo;
-use tacit_wire::{Blame, Digest32};
 use tokio_util::io::ReaderStream;
 
 use super::parse_id;
 use crate::circuits::Incoming;
 use crate::error::ApiError;
+use crate::metrics::Upload;
 use crate::service::Service;
 use crate::store::CircuitRow;
 
@@ -45,7 +45,9 @@ pub async fn put(
             "this coordinator keeps no more circuits; its operator can raise limits.circuits",
         ));
     }
-    let incoming = receive(&service, "the file", &headers, body, service.config.limits.zkey_bytes).await?;
+    let _place = upload_place(&service)?;
+    let incoming =
+        receive(&service, Upload::Circuit, &headers, body, service.config.limits.zkey_bytes).await?;
     let _turn = turn(&service).await?;
     let row = service
         .blocking("checking an upload", move |s| {
@@ -66,8 +68,8 @@ pub async fn put_r1cs(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     let circuit = known(&service, &id).await?;
-    let incoming =
-        receive(&service, "the constraint system", &headers, body, service.config.limits.r1cs_bytes).await?;
+    let _place = upload_place(&service)?;
+    let incoming = receive(&service, Upload::R1cs, &headers, body, service.config.limits.r1cs_bytes).await?;
     let (digest, bytes) = (incoming.digest, incoming.bytes);
     let _turn = turn(&service).await?;
     // Under the turn: two uploads cannot interleave between this look and the rename.
@@ -122,24 +124,31 @@ async fn turn(service: &Service) -> Result<tokio::sync::SemaphorePermit<'_>, Api
 
 async fn receive(
     service: &Service,
-    what: &str,
+    kind: Upload,
     headers: &HeaderMap,
     body: Body,
     limit: u64,
 ) -> Result<Incoming, ApiError> {
+    let what = if kind == Upload::R1cs { "the constraint system" } else { "the file" };
     // A claimed length saves both sides an upload that would be refused; it is not trusted otherwise.
     let claimed =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if claimed.is_some_and(|c| c > limit) {
         return Err(ApiError::too_large(what, limit));
     }
-    let time = Duration::from_secs(service.config.limits.upload_seconds);
-    tokio::time::timeout(time, service.circuits.receive(what, body.into_data_stream(), limit)).await.map_err(
-        |_| {
-            let message = format!("the upload took longer than {} seconds", time.as_secs());
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
-        },
-    )?
+    let pieces = service.intake.pace().keep(body, what);
+    let received = service.circuits.receive(what, pieces, limit).await;
+    service.metrics.upload(kind, received.as_ref().ok().map(|i| i.bytes));
+    received
+}
+
+/// A place among those that upload: what is uploaded is on disk before it is checked.
+fn upload_place(service: &Service) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {
+    service
+        .usage
+        .uploads
+        .try_acquire()
+        .map_err(|_| ApiError::full("too many circuits are being uploaded at the moment; try again later"))
 }
 
 fn info(row: &CircuitRow) -> CircuitInfo {

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use tacit_wire::frame::{Body as _, HEADER_BYTES, MessageType};
 use tacit_wire::messages::{
@@ -13,12 +13,14 @@ use tacit_wire::messages::{
 };
 use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
 use tacit_wire::{Blame, Digest32, PeerMisbehaved};
-use tokio::sync::SemaphorePermit;
 
 use super::parse_id;
+use super::serve::Peer;
 use crate::error::ApiError;
+use crate::intake::Reservation;
 use crate::jobs;
-use crate::service::{BUDGET_UNIT, Service};
+use crate::metrics::{Ended, Upload};
+use crate::service::Service;
 use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatState, StoreError};
 
 /// Jobs in one listing.
@@ -42,11 +44,12 @@ pub struct Wait {
 
 pub async fn submit(
     State(service): State<Arc<Service>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<Versioned>), ApiError> {
     let limit = service.config.limits.job_bytes.min(MessageType::SubmitJob.limit());
-    let (_reserved, bytes) = reserve(&service, &headers, body, limit, "the job").await?;
+    let (_reserved, bytes) = reserve(&service, &peer, &headers, body, limit, "the job").await?;
 
     let (header, parts) = service
         .blocking("reading a submission", move |_| {
@@ -81,6 +84,7 @@ pub async fn submit(
         match inserted {
             Insertion::New => {
                 tracing::info!(job = %deal, circuit = %job.circuit, n = job.n, t = job.t, "job accepted");
+                service.metrics.job_accepted(deal, &job.handover);
                 for seat in &job.seats {
                     service.registry.wake(&seat.node);
                 }
@@ -95,14 +99,15 @@ pub async fn submit(
     Ok((code, Json(versioned(&service, &row).await?)))
 }
 
-/// Receives a body, with memory for it reserved before any of it is read and until the caller is done with it.
-async fn reserve<'a>(
-    service: &'a Service,
+/// Receives a body; its memory is reserved until the caller is done with it.
+async fn reserve(
+    service: &Service,
+    Peer(client): &Peer,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
     what: &'static str,
-) -> Result<(SemaphorePermit<'a>, Bytes), ApiError> {
+) -> Result<(Reservation, Bytes), ApiError> {
     let claimed = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok())
@@ -114,31 +119,21 @@ async fn reserve<'a>(
     if claimed > limit {
         return Err(ApiError::too_large(what, limit));
     }
-    let units = u32::try_from(claimed.div_ceil(BUDGET_UNIT)).unwrap_or(u32::MAX);
-    let time = Duration::from_secs(service.config.limits.upload_seconds);
-    let received = tokio::time::timeout(time, async {
-        let reserved = service.submission_budget.acquire_many(units).await;
-        let reserved = reserved.map_err(|e| ApiError::internal("reserving memory", e))?;
-        let bytes = axum::body::to_bytes(body, claimed)
-            .await
-            .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
-        Ok::<_, ApiError>((reserved, bytes))
-    });
-    received.await.map_err(|_| {
-        let message = format!("{what} took longer than {} seconds to arrive", time.as_secs());
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
-    })?
+    let received = service.intake.receive(client, body, claimed, what).await;
+    service.metrics.upload(Upload::Job, received.as_ref().ok().map(|(_, bytes)| bytes.len() as u64));
+    received
 }
 
 /// The body of a frame that is small, or as large as one envelope: within the same budget as a submission.
-async fn receive<'a, B: tacit_wire::Body>(
-    service: &'a Service,
+async fn receive<B: tacit_wire::Body>(
+    service: &Service,
+    peer: &Peer,
     headers: &HeaderMap,
     body: Body,
     what: &'static str,
-) -> Result<(SemaphorePermit<'a>, B), ApiError> {
+) -> Result<(Reservation, B), ApiError> {
     let limit = service.config.limits.job_bytes.min(B::TYPE.limit()) + HEADER_BYTES;
-    let (reserved, bytes) = reserve(service, headers, body, limit, what).await?;
+    let (reserved, bytes) = reserve(service, peer, headers, body, limit, what).await?;
     Ok((reserved, B::from_frame(&bytes, limit)?))
 }
 
@@ -146,12 +141,14 @@ async fn receive<'a, B: tacit_wire::Body>(
 pub async fn reassign(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
     let row = known(&service, &id).await?;
-    let (_reserved, Reassign { delivery }) = receive(&service, &headers, body, "the replacement").await?;
+    let (_reserved, Reassign { delivery }) =
+        receive(&service, &peer, &headers, body, "the replacement").await?;
     let header = row.header.clone();
     let seat = service
         .blocking("checking a replacement", move |s| {
@@ -189,12 +186,14 @@ pub async fn reassign(
 pub async fn cancel(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
     let row = known(&service, &id).await?;
-    let (_reserved, cancel): (_, Cancel) = receive(&service, &headers, body, "the cancellation").await?;
+    let (_reserved, cancel): (_, Cancel) =
+        receive(&service, &peer, &headers, body, "the cancellation").await?;
     if cancel.deal != id {
         return Err(PeerMisbehaved::WrongDeal { expected: id, got: cancel.deal }.into());
     }
@@ -202,6 +201,8 @@ pub async fn cancel(
     let gave_up = jobs::failure("cancelled", Blame::Nobody, "its client needs no proof any more");
     if service.store.cancel(&id, &gave_up, service.clock.now()).await? {
         tracing::info!(job = %id, "its client needs nothing more");
+        let enough = known(&service, &id).await?.state == JobState::Done;
+        service.metrics.job_ended(&id, if enough { Ended::Answered } else { Ended::Failed });
         service.changed(&id, true);
     }
     Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
@@ -282,7 +283,7 @@ pub async fn proof(
         (None, Some(failure)) => {
             let body =
                 serde_json::from_str(&failure).map_err(|e| ApiError::internal("reading a failure", e))?;
-            Err(ApiError { status: StatusCode::CONFLICT, body })
+            Err(ApiError { status: StatusCode::CONFLICT, body, retry_after: None })
         }
         (None, None) if row.state == JobState::Expired => Err(ApiError::new(
             StatusCode::GONE,

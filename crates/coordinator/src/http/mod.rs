@@ -2,7 +2,8 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `GET /healthz` | `ok` while the database answers |
+//! | `GET /healthz` | `ok` while the process lives |
+//! | `GET /readyz` | whether it can be given work, check by check |
 //! | `GET /v1/network` | the coordinator, its assembler key, its nodes and their sealing keys |
 //! | `POST /v1/line` | drops up to 1 MiB: so that a client can measure its line |
 //! | `GET /v1/circuits`, `GET /v1/circuits/{id}` | registered circuits |
@@ -19,27 +20,33 @@
 //! Every failure has an [`ErrorBody`](tacit_wire::status::ErrorBody) with a stable code.
 
 mod circuits;
+mod health;
 mod jobs;
 mod network;
+mod observe;
 mod serve;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Extension, Router, middleware};
 use tacit_wire::{Blame, Digest32};
 
 use crate::error::ApiError;
 use crate::service::Service;
 
+pub use health::serve as serve_metrics;
 pub use serve::serve;
 
 /// The routes.
 pub fn router(service: Arc<Service>) -> Router {
     Router::new()
-        .route("/healthz", get(network::healthz))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
         .route("/v1/network", get(network::info))
         .route("/v1/line", post(network::line))
         .route("/v1/circuits", get(circuits::list))
@@ -55,7 +62,20 @@ pub fn router(service: Arc<Service>) -> Router {
         .method_not_allowed_fallback(unknown_method)
         // Every handler that reads a body has a limit of its own.
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), limit))
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::observe))
         .with_state(service)
+}
+
+/// Refuses requests of a client that sends too many.
+async fn limit(
+    State(service): State<Arc<Service>>,
+    Extension(serve::Peer(client)): Extension<serve::Peer>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    service.usage.request(&client)?;
+    Ok(next.run(request).await)
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {

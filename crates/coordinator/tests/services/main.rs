@@ -4,7 +4,9 @@
 mod api;
 mod faults;
 mod fixture;
+mod hostile;
 mod node_offers;
 mod proofs;
 mod replacements;
+mod seeing;
 mod slices;
