@@ -176,7 +176,7 @@ impl DelegateOptions {
                 ));
             }
         }
-        Ok(self.network.as_deref().map(Network::load).transpose()?)
+        Ok(self.network.as_deref().map(crate::api_key::load_network).transpose()?)
     }
 
     /// How long the deal lives: longer than this program waits.

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::jobs;
 use crate::metrics::Ended;
 use crate::service::Service;
-use crate::store::{JobRow, JobState, SeatRow, SeatState};
+use crate::store::{AnswerRow, JobRow, JobState, SeatState};
 
 /// Works through jobs until shutdown.
 pub async fn run(service: Arc<Service>, mut queue: mpsc::UnboundedReceiver<Digest32>) {
@@ -40,9 +40,9 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     if row.state != JobState::Ready || !row.coordinator_assembles {
         return Ok(());
     }
-    let seats = service.store.seats(&deal).await?;
-    let waiting = seats.iter().any(|s| s.state == SeatState::Waiting);
-    let result = service.blocking("assembling a proof", move |s| Ok(try_assemble(s, &row, &seats))).await?;
+    let answers = service.store.answers(&deal).await?;
+    let waiting = service.store.seats(&deal).await?.iter().any(|s| s.state == SeatState::Waiting);
+    let result = service.blocking("assembling a proof", move |s| Ok(try_assemble(s, &row, &answers))).await?;
     let now = service.clock.now();
     let how = if result.is_ok() { Ended::Proved } else { Ended::Failed };
     let ended = match result {
@@ -64,15 +64,15 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn try_assemble(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Result<String, ApiError> {
+fn try_assemble(service: &Service, row: &JobRow, given: &[AnswerRow]) -> Result<String, ApiError> {
     let curve = header::curve_of(&row.header).map_err(|e| ApiError::internal("reading a header", e))?;
     match curve {
-        CurveId::Bn254 => try_over::<Bn254>(service, row, seats),
-        CurveId::Bls12_381 => try_over::<Bls12_381>(service, row, seats),
+        CurveId::Bn254 => try_over::<Bn254>(service, row, given),
+        CurveId::Bls12_381 => try_over::<Bls12_381>(service, row, given),
     }
 }
 
-fn try_over<C: Curve>(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Result<String, ApiError> {
+fn try_over<C: Curve>(service: &Service, row: &JobRow, given: &[AnswerRow]) -> Result<String, ApiError> {
     let header = DealHeader::<C::Scalar>::decode(&row.header)
         .map_err(|e| ApiError::internal("reading a header", e))?;
     let (key, _) = service.assembler_key(&header.terms.assembler_key).ok_or_else(|| {
@@ -88,7 +88,7 @@ fn try_over<C: Curve>(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Res
 
     let mut answers = Vec::new();
     let mut unusable = Vec::new();
-    for seat in seats.iter().filter(|s| s.state == SeatState::Answered) {
+    for seat in given {
         match open::<C>(&key, seat) {
             Ok(answer) => answers.push(answer),
             Err(problem) => unusable.push(format!("node {}: {problem}", seat.index)),
@@ -108,10 +108,10 @@ fn try_over<C: Curve>(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Res
     serde_json::to_string(&proof).map_err(|e| ApiError::internal("writing a proof", e))
 }
 
-fn open<C: Curve>(key: &SealingKeyPair, seat: &SeatRow) -> Result<delegate::Answer<C>, String> {
+fn open<C: Curve>(key: &SealingKeyPair, seat: &AnswerRow) -> Result<delegate::Answer<C>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let signed = SignedAssignment::decode(&seat.assignment).map_err(|e| text(&e))?;
-    let answer = Answer::from_body(seat.answer.as_deref().unwrap_or_default()).map_err(|e| text(&e))?;
+    let answer = Answer::from_body(&seat.answer).map_err(|e| text(&e))?;
     let response =
         envelope::open_response(key, &signed.assignment, &answer.acknowledgement, &answer.response)
             .map_err(|e| text(&e))?;

@@ -1,10 +1,16 @@
 //! What an operator decides.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgConnectOptions;
 use tacit_wire::IdentityKey;
+use thiserror::Error;
+
+use crate::access::Access;
 
 /// A coordinator's configuration; its TOML form is the file that `tacit coordinator run` reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +31,36 @@ pub struct Config {
     /// Host names and addresses under which clients reach the API; they go into the TLS certificate when it is made.
     #[serde(default = "default_names")]
     pub tls_names: Vec<String>,
+    /// `postgres://...`, which several coordinators may share; without it, SQLite in the data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseUrl>,
+    /// A TLS certificate for browsers, which take none of Ed25519. Without it they are shown one that is made at each
+    /// start, and warn. Programs of ours see the identity's in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser_certificate: Option<CertificateFiles>,
+    /// Whether clients need an API key: `open` or `keys`. Without it, `open` if only this machine can reach
+    /// `http_listen`, else `keys`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// The word without which `access = "open"` is refused where others can reach `http_listen`.
+    #[serde(default)]
+    pub open_to_everybody: bool,
     /// What to accept at most.
     #[serde(default)]
     pub limits: Limits,
     /// Nodes that may connect; nobody else's connection gets further than its handshake.
     #[serde(default)]
     pub nodes: Vec<AllowedNode>,
+}
+
+/// A certificate with its key, in PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// The certificate and those that vouch for it.
+    pub chain: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A node that may connect.
@@ -118,9 +148,77 @@ impl Config {
             quic_listen: default_quic(),
             metrics_listen: None,
             tls_names: default_names(),
+            database: None,
+            browser_certificate: None,
+            access: None,
+            open_to_everybody: false,
             limits: Limits::default(),
             nodes: Vec::new(),
         }
+    }
+}
+
+/// Where a PostgreSQL database is. It may hold a password, which is shown nowhere.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DatabaseUrl(String);
+
+/// Why a text is no [`DatabaseUrl`]. The text is not repeated: it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "the database must be postgres://USER:PASSWORD@HOST:PORT/NAME ({0}); without the setting it is SQLite in the data directory"
+)]
+pub struct DatabaseUrlError(String);
+
+impl DatabaseUrl {
+    /// The whole text.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(DatabaseUrlError("it begins otherwise".to_owned()));
+        }
+        PgConnectOptions::from_str(text).map_err(|e| DatabaseUrlError(e.to_string()))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for DatabaseUrl {
+    type Error = DatabaseUrlError;
+
+    fn try_from(text: String) -> Result<Self, DatabaseUrlError> {
+        text.parse()
+    }
+}
+
+impl From<DatabaseUrl> for String {
+    fn from(url: DatabaseUrl) -> Self {
+        url.0
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(options) = PgConnectOptions::from_str(&self.0) else { return f.write_str("postgres://...") };
+        write!(
+            f,
+            "postgres://{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or(options.get_username())
+        )
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -152,5 +250,23 @@ mod tests {
         assert_eq!(config.nodes.len(), 1);
         assert_eq!(toml::from_str::<Config>(&toml::to_string(&config).unwrap()).unwrap(), config);
         assert!(toml::from_str::<Config>("data_dir = \"/x\"\nhttp_listn = \"127.0.0.1:1\"\n").is_err());
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let url = "postgres://tacit:s3cret@db.example:5433/jobs?password=s3cret";
+        let text = format!("data_dir = \"/x\"\ndatabase = \"{url}\"\n");
+        let config: Config = toml::from_str(&text).unwrap();
+        assert_eq!(config.database.as_ref().unwrap().reveal(), url);
+        let shown = format!("{config:?} {}", config.database.as_ref().unwrap());
+        assert!(shown.contains("postgres://db.example:5433/jobs") && !shown.contains("s3cret"), "{shown}");
+        for bad in ["sqlite://s3cret", "postgres://tacit:s3cret@db:port/x", "s3cret"] {
+            let error =
+                toml::from_str::<Config>(&format!("data_dir = \"/x\"\ndatabase = \"{bad}\"\n")).unwrap_err();
+            assert!(
+                error.message().contains("the database must be") && !error.message().contains("s3cret"),
+                "{error}"
+            );
+        }
     }
 }

@@ -38,6 +38,9 @@ pub enum CoordinatorError {
         /// What is wrong.
         problem: String,
     },
+    /// An API key cannot be made or revoked.
+    #[error("{0}")]
+    Key(String),
     /// The configuration contradicts itself.
     #[error("configuration: {0}")]
     Config(String),

@@ -124,6 +124,7 @@ pub fn validate(
         coordinator_assembles,
         expiry: header.expiry,
         seats,
+        owner: None,
     })
 }
 
@@ -298,7 +299,7 @@ fn delivery(service: &Service, row: &JobRow, seat: &SeatRow) -> Result<DeliveryI
         identity: seat.node,
         state,
         envelope_bytes: seat.envelope_bytes,
-        response_bytes: seat.answer.as_ref().map_or(0, |a| a.len() as u64),
+        response_bytes: seat.answer_bytes,
         refusal: seat.refusal.as_deref().map(parse::<RefusalInfo>).transpose()?,
     })
 }

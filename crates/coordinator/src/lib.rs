@@ -10,6 +10,7 @@
 //! | module | task |
 //! |---|---|
 //! | [`config`] | what an operator decides |
+//! | [`access`] | who may use the API, and their keys |
 //! | `http` | the API: circuits, jobs, the network |
 //! | `nodes` | a session for each connected node: offers, answers, circuits' bytes |
 //! | `jobs` | what a submission must hold, how a job looks from outside |
@@ -25,6 +26,7 @@
 //! the proof that they give. Nothing is acknowledged before it is on disk; a coordinator that was killed goes on where
 //! it was.
 
+pub mod access;
 mod assembler;
 mod circuits;
 pub mod config;
@@ -52,19 +54,23 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub use config::{AllowedNode, Config, Limits};
+pub use access::{Access, Role};
+pub use config::{AllowedNode, Config, DatabaseUrl, Limits};
 pub use error::CoordinatorError;
 
 use circuits::CircuitFiles;
 use registry::Registry;
 use service::Service;
-use store::Store;
+use store::{Database, Store};
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
 
 /// How long an assembler key lives; it is replaced halfway.
 const ASSEMBLER_KEY_SECONDS: u64 = 30 * 24 * 3600;
+
+/// How long an idempotency key is remembered.
+const CLAIM_SECONDS: u64 = 24 * 3600;
 
 /// How often expired deals are looked for.
 const TICK: Duration = Duration::from_secs(1);
@@ -132,17 +138,24 @@ impl Coordinator {
     /// See [`CoordinatorError`].
     pub async fn start_with_clock(config: Config, clock: Clock) -> Result<Self, CoordinatorError> {
         check(&config)?;
+        let access = access::decide(&config)?;
         let dir = DataDir::open(&config.data_dir)?;
         let identity = identity::load_or_create(&dir)?;
         let mut keys = KeyRing::open(&dir.path().join("assembler"), Purpose::Assembler, &identity)?;
         keys.maintain(&identity, clock.now(), ASSEMBLER_KEY_SECONDS, &mut identity::system_rng()?)?;
-        let store = Store::open(&dir.path().join("coordinator.sqlite")).await?;
+        let store = Store::open(&Database::of(&config)).await?;
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 
         let transport =
             |what| move |e: tacit_net::NetError| CoordinatorError::Transport { what, problem: e.to_string() };
-        let tls = tls::server_config(&identity, &config.tls_names).map_err(transport("TLS certificate"))?;
+        let brought = match &config.browser_certificate {
+            Some(files) => Some((read(&files.chain)?, read(&files.key)?)),
+            None => None,
+        };
+        let brought = brought.as_ref().map(|(chain, key)| (chain.as_slice(), key.as_slice()));
+        let tls = tls::server_config_for_browsers(&identity, &config.tls_names, brought)
+            .map_err(transport("TLS certificate"))?;
         let listen =
             |source| CoordinatorError::Listen { address: config.http_listen, what: "clients", source };
         let listener = TcpListener::bind(config.http_listen).await.map_err(listen)?;
@@ -178,6 +191,7 @@ impl Coordinator {
             registry,
             assemble,
             checking: Semaphore::new(1),
+            access,
             intake,
             usage,
             metrics: metrics::Metrics::default(),
@@ -268,6 +282,13 @@ fn bind_quic(
     Server::bind(config.quic_listen, identity, admission, settings)
 }
 
+/// A file of the configuration.
+fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CoordinatorError> {
+    let bytes =
+        std::fs::read(path).map_err(|e| CoordinatorError::Config(format!("{}: {e}", path.display())))?;
+    Ok(zeroize::Zeroizing::new(bytes))
+}
+
 fn check(config: &Config) -> Result<(), CoordinatorError> {
     let mut identities = std::collections::HashSet::new();
     let mut names = std::collections::HashSet::new();
@@ -311,6 +332,9 @@ async fn housekeeping(service: Arc<Service>) {
             Ok(0) => {}
             Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
             Err(error) => tracing::error!(%error, "cannot forget old jobs"),
+        }
+        if let Err(error) = service.store.forget_claims(now.saturating_sub(CLAIM_SECONDS)).await {
+            tracing::error!(%error, "cannot forget old idempotency keys");
         }
         let maintained = service
             .blocking("rotating the assembler key", |s| {

@@ -43,6 +43,12 @@ impl Client {
 /// Uploads of circuits that are on disk and not checked yet, at a time: each can be as large as `limits.zkey_bytes`.
 const UPLOADS: usize = 4;
 
+/// Streams of one job's events, at a time. Each costs a task and, at every change, two queries.
+const STREAMS: usize = 1000;
+
+/// Streams of all events, at a time. Each costs three queries a second.
+const WATCHERS: usize = 16;
+
 /// What clients have used up.
 #[derive(Debug)]
 pub struct Usage {
@@ -51,6 +57,10 @@ pub struct Usage {
     connections_of_one: usize,
     /// Uploads of circuits.
     pub uploads: Semaphore,
+    /// Streams of one job's events.
+    pub streams: Arc<Semaphore>,
+    /// Streams of all events.
+    pub watchers: Arc<Semaphore>,
 }
 
 /// A connection that counts until this is dropped.
@@ -71,6 +81,8 @@ impl Usage {
             connections: Arc::default(),
             connections_of_one: limits.client_connections,
             uploads: Semaphore::new(UPLOADS),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
     }
 

@@ -7,6 +7,7 @@ use tacit_wire::{Digest32, Identity, SealingKeyCertificate, SealingKeyPair};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::circuits::CircuitFiles;
 use crate::config::Config;
 use crate::error::ApiError;
@@ -40,6 +41,8 @@ pub struct Service {
     pub assemble: mpsc::UnboundedSender<Digest32>,
     /// One upload is checked at a time: it takes all cores and much memory.
     pub checking: Semaphore,
+    /// Whether clients need a key.
+    pub access: Access,
     /// Memory for submissions that are being received.
     pub intake: Intake,
     /// What clients have used up.

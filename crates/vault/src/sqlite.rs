@@ -11,6 +11,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 use crate::VaultError;
 
+/// What [`open`] asks of each connection, for those that open the same file by other means.
+pub const PRAGMAS: &[&str] = &[
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",
+    // Deleted envelopes are overwritten, not only unlinked from the tree.
+    "PRAGMA secure_delete = ON",
+];
+
 /// Opens (or creates, mode 0600) the database and brings it to the current schema.
 ///
 /// # Errors

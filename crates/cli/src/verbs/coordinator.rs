@@ -1,10 +1,10 @@
-//! `tacit coordinator run --dir DIR`
+//! `tacit coordinator run --dir DIR`, `tacit coordinator key ...`
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use tacit_coordinator::{Config, Coordinator};
+use tacit_coordinator::{Config, Coordinator, Role, access};
 
 use crate::failure::Outcome;
 use crate::files::{self, Access};
@@ -26,9 +26,54 @@ pub enum Args {
         /// Where nodes reach it (QUIC, UDP); overrides the file
         #[arg(long, value_name = "ADDRESS")]
         quic: Option<SocketAddr>,
+        /// Where Prometheus fetches metrics (plain HTTP); overrides the file
+        #[arg(long, value_name = "ADDRESS")]
+        metrics: Option<SocketAddr>,
         #[command(flatten)]
         service: ServiceOptions,
     },
+    /// API keys, for clients and operators: add, list, revoke. The coordinator may be running
+    #[command(subcommand)]
+    Key(KeyArgs),
+}
+
+/// What to do about API keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyArgs {
+    /// Make a key and print it: it is shown this once and kept nowhere
+    Add {
+        /// What lists and logs call it
+        name: String,
+        /// Folder of the coordinator
+        #[arg(long)]
+        dir: PathBuf,
+        /// What it is for: a client submits jobs and sees its own, an operator sees everything
+        #[arg(long, value_enum, default_value_t = KeyRole::Client)]
+        role: KeyRole,
+    },
+    /// List the keys by name
+    List {
+        /// Folder of the coordinator
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Revoke a key: the next request with it is refused
+    Revoke {
+        /// Which
+        name: String,
+        /// Folder of the coordinator
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyRole {
+    /// Submits jobs and sees its own
+    Client,
+    /// Sees everything
+    Operator,
 }
 
 /// Configuration for a first run.
@@ -39,6 +84,13 @@ http_listen = "127.0.0.1:7443"
 quic_listen = "127.0.0.1:7444"
 # Host names and addresses that go into its TLS certificate.
 tls_names = ["localhost", "127.0.0.1"]
+
+# Where Prometheus fetches /metrics, over plain HTTP: keep it where only it can reach. Without the line there is none.
+# metrics_listen = "127.0.0.1:7445"
+
+# Whether clients need an API key: "open" or "keys". Without the line it is "open" as long as http_listen is on this machine
+# alone, else "keys". `tacit coordinator key add NAME` makes keys.
+# access = "keys"
 
 # Nodes that may connect. `tacit node init` prints a node's identity.
 #
@@ -52,7 +104,10 @@ tls_names = ["localhost", "127.0.0.1"]
 
 /// Runs the coordinator.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
-    let Args::Run { dir, http, quic, service } = args;
+    let (dir, http, quic, metrics, service) = match args {
+        Args::Run { dir, http, quic, metrics, service } => (dir, http, quic, metrics, service),
+        Args::Key(args) => return key(args, ui),
+    };
     make_private(dir)?;
     let path = dir.join("coordinator.toml");
     if !path.exists() {
@@ -62,6 +117,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let mut config: Config = service::read_config(&path, dir)?;
     config.http_listen = http.unwrap_or(config.http_listen);
     config.quic_listen = quic.unwrap_or(config.quic_listen);
+    config.metrics_listen = metrics.or(config.metrics_listen);
     service::start_logging(service);
     let runtime = crate::runtime::new()?;
     let stop = service::stop(&runtime, service)?;
@@ -82,4 +138,52 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         service::say_ready(&ready, &text, ui)?;
         coordinator.run(stop).await.map_err(Into::into)
     })
+}
+
+/// Makes, lists and revokes API keys in the coordinator's database.
+fn key(args: &KeyArgs, ui: &Ui) -> Outcome {
+    let dir = match args {
+        KeyArgs::Add { dir, .. } | KeyArgs::List { dir } | KeyArgs::Revoke { dir, .. } => dir,
+    };
+    let config: Config = service::read_config(&dir.join("coordinator.toml"), dir)?;
+    let runtime = crate::runtime::new()?;
+    let now = tacit_vault::Clock::system().now();
+    match args {
+        KeyArgs::Add { name, role, .. } => {
+            let role = match role {
+                KeyRole::Client => Role::Client,
+                KeyRole::Operator => Role::Operator,
+            };
+            let key = runtime.block_on(access::add_key(&config, name, role, now))?;
+            ui.say(format!("API key {name:?} for a {role}. It is shown this once:"));
+            if ui.json() {
+                let line = serde_json::json!({ "name": name, "role": role, "key": key.reveal() });
+                println!("{line}");
+            } else {
+                println!("{}", key.reveal());
+            }
+        }
+        KeyArgs::List { .. } => {
+            let keys = runtime.block_on(access::keys(&config))?;
+            if ui.json() {
+                println!("{}", serde_json::to_string(&keys)?);
+            } else if keys.is_empty() {
+                ui.say("no keys; `tacit coordinator key add NAME --dir DIR` makes one");
+            } else {
+                let mut table = comfy_table::Table::new();
+                table.load_preset(comfy_table::presets::NOTHING);
+                table.set_header(["name", "role", "made", "revoked"]);
+                for key in keys {
+                    let revoked = key.revoked.map_or_else(|| "-".to_owned(), |at| at.to_string());
+                    table.add_row([key.name, key.role.to_string(), key.created.to_string(), revoked]);
+                }
+                println!("{table}");
+            }
+        }
+        KeyArgs::Revoke { name, .. } => {
+            runtime.block_on(access::revoke_key(&config, name, now))?;
+            ui.say(format!("API key {name:?} is revoked"));
+        }
+    }
+    Ok(())
 }

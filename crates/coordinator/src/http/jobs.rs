@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,24 +15,51 @@ use tacit_wire::messages::{
 use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
 use tacit_wire::{Blame, Digest32, PeerMisbehaved};
 
+use super::auth::Caller;
+use super::idempotency::IdempotencyKey;
 use super::parse_id;
-use super::serve::Peer;
 use crate::error::ApiError;
 use crate::intake::Reservation;
 use crate::jobs;
 use crate::metrics::{Ended, Upload};
 use crate::service::Service;
-use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatState, StoreError};
+use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, StoreError};
 
 /// Jobs in one listing.
-const LISTED: u32 = 200;
+pub const LISTED: u32 = 200;
 
 /// A job's status with the counter for long polls.
 #[derive(Debug, Serialize)]
 pub struct Versioned {
     #[serde(flatten)]
     status: JobStatus,
+    /// Counts the job's changes.
     version: u64,
+    /// Answers that make a proof, of all groups.
+    needed: u8,
+    /// When it ended, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<u64>,
+    /// When each place was answered or refused.
+    replies: Vec<ReplyTime>,
+}
+
+/// When a place was answered or refused.
+#[derive(Debug, Serialize)]
+pub struct ReplyTime {
+    /// The place.
+    index: u8,
+    /// Unix seconds.
+    at: u64,
+}
+
+impl Versioned {
+    /// A job's status with what its row knows beyond it.
+    pub fn of(status: JobStatus, row: &JobRow, seats: &[SeatRow]) -> Self {
+        let reply = |s: &SeatRow| s.answered_at.map(|at| ReplyTime { index: s.index, at });
+        let replies = seats.iter().filter_map(reply).collect();
+        Self { status, version: row.version, needed: row.needed, ended: row.ended_at, replies }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,12 +72,12 @@ pub struct Wait {
 
 pub async fn submit(
     State(service): State<Arc<Service>>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Versioned>), ApiError> {
+) -> Result<Response, ApiError> {
     let limit = service.config.limits.job_bytes.min(MessageType::SubmitJob.limit());
-    let (_reserved, bytes) = reserve(&service, &peer, &headers, body, limit, "the job").await?;
+    let (_reserved, bytes) = reserve(&service, &caller, &headers, body, limit, "the job").await?;
 
     let (header, parts) = service
         .blocking("reading a submission", move |_| {
@@ -65,6 +93,12 @@ pub async fn submit(
         ApiError::not_found("unknown_circuit", message)
     })?;
     let (submission, message) = parts;
+    let idempotency = IdempotencyKey::of(&caller, &headers, submission)?;
+    if let Some(key) = &idempotency
+        && let Some(first) = key.replay(&service).await?
+    {
+        return Ok(first);
+    }
     let job = match service.store.submission(&deal).await? {
         // Known bytes need no second look, and stay acceptable after the deal's expiry.
         Some(known) if known == submission => None,
@@ -78,7 +112,13 @@ pub async fn submit(
         ),
     };
     let mut code = StatusCode::OK;
-    if let Some(job) = job {
+    if let Some(mut job) = job {
+        job.owner = caller.key;
+        if let Some(key) = &idempotency
+            && let Some(first) = key.claim(&service).await?
+        {
+            return Ok(first);
+        }
         let inserted =
             service.store.insert_job(&job, service.clock.now(), service.config.limits.open_jobs).await?;
         match inserted {
@@ -95,14 +135,20 @@ pub async fn submit(
             Insertion::Full => return Err(ApiError::full("too many jobs are open here; try again later")),
         }
     }
-    let row = known(&service, &deal).await?;
-    Ok((code, Json(versioned(&service, &row).await?)))
+    let Some(row) = service.store.job(&deal).await?.filter(|job| caller.may_see(job)) else {
+        return Err(conflict(&deal));
+    };
+    let answer = versioned(&service, &row).await?;
+    if let Some(key) = &idempotency {
+        key.keep(&service, code, &answer).await?;
+    }
+    Ok((code, Json(answer)).into_response())
 }
 
 /// Receives a body; its memory is reserved until the caller is done with it.
 async fn reserve(
     service: &Service,
-    Peer(client): &Peer,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
@@ -119,7 +165,7 @@ async fn reserve(
     if claimed > limit {
         return Err(ApiError::too_large(what, limit));
     }
-    let received = service.intake.receive(client, body, claimed, what).await;
+    let received = service.intake.receive(&caller.client, body, claimed, what).await;
     service.metrics.upload(Upload::Job, received.as_ref().ok().map(|(_, bytes)| bytes.len() as u64));
     received
 }
@@ -127,13 +173,13 @@ async fn reserve(
 /// The body of a frame that is small, or as large as one envelope: within the same budget as a submission.
 async fn receive<B: tacit_wire::Body>(
     service: &Service,
-    peer: &Peer,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
     what: &'static str,
 ) -> Result<(Reservation, B), ApiError> {
     let limit = service.config.limits.job_bytes.min(B::TYPE.limit()) + HEADER_BYTES;
-    let (reserved, bytes) = reserve(service, peer, headers, body, limit, what).await?;
+    let (reserved, bytes) = reserve(service, caller, headers, body, limit, what).await?;
     Ok((reserved, B::from_frame(&bytes, limit)?))
 }
 
@@ -141,14 +187,14 @@ async fn receive<B: tacit_wire::Body>(
 pub async fn reassign(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
+    let row = known(&service, &caller, &id).await?;
     let (_reserved, Reassign { delivery }) =
-        receive(&service, &peer, &headers, body, "the replacement").await?;
+        receive(&service, &caller, &headers, body, "the replacement").await?;
     let header = row.header.clone();
     let seat = service
         .blocking("checking a replacement", move |s| {
@@ -179,21 +225,21 @@ pub async fn reassign(
             return Err(ApiError::not_found("unknown_place", format!("the job has no place {place}")));
         }
     }
-    Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
+    Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
 }
 
 /// The client needs nothing more: its signature says so.
 pub async fn cancel(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
+    let row = known(&service, &caller, &id).await?;
     let (_reserved, cancel): (_, Cancel) =
-        receive(&service, &peer, &headers, body, "the cancellation").await?;
+        receive(&service, &caller, &headers, body, "the cancellation").await?;
     if cancel.deal != id {
         return Err(PeerMisbehaved::WrongDeal { expected: id, got: cancel.deal }.into());
     }
@@ -201,23 +247,27 @@ pub async fn cancel(
     let gave_up = jobs::failure("cancelled", Blame::Nobody, "its client needs no proof any more");
     if service.store.cancel(&id, &gave_up, service.clock.now()).await? {
         tracing::info!(job = %id, "its client needs nothing more");
-        let enough = known(&service, &id).await?.state == JobState::Done;
+        let enough = known(&service, &caller, &id).await?.state == JobState::Done;
         service.metrics.job_ended(&id, if enough { Ended::Answered } else { Ended::Failed });
         service.changed(&id, true);
     }
-    Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
+    Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
 }
 
-pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<Versioned>>, ApiError> {
+pub async fn list(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Vec<Versioned>>, ApiError> {
     let mut listed = Vec::new();
-    for row in service.store.jobs(LISTED).await? {
-        listed.push(versioned(&service, &row).await?);
+    for (row, seats) in service.store.jobs(LISTED, caller.sees_only()).await? {
+        listed.push(Versioned::of(jobs::status(&service, &row, &seats)?, &row, &seats));
     }
     Ok(Json(listed))
 }
 
 pub async fn show(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     query: Result<Query<Wait>, QueryRejection>,
 ) -> Result<Json<Versioned>, ApiError> {
@@ -227,7 +277,7 @@ pub async fn show(
     let deadline = tokio::time::Instant::now() + wait;
     let mut changes = service.polls.subscribe(id);
     loop {
-        let row = known(&service, &id).await?;
+        let row = known(&service, &caller, &id).await?;
         if row.version > seen || row.state.has_ended() || wait.is_zero() {
             return Ok(Json(versioned(&service, &row).await?));
         }
@@ -237,21 +287,25 @@ pub async fn show(
             () = service.shutdown.cancelled() => true,
         };
         if over {
-            return Ok(Json(versioned(&service, &known(&service, &id).await?).await?));
+            return Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?));
         }
     }
 }
 
 pub async fn answers(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
+    let row = known(&service, &caller, &id).await?;
+    let seats = service.store.seats(&id).await?;
+    let mut given: HashMap<u8, Vec<u8>> =
+        service.store.answers(&id).await?.into_iter().map(|a| (a.index, a.answer)).collect();
     let mut answers = Vec::new();
-    for seat in service.store.seats(&id).await? {
+    for seat in seats {
         let outcome = match seat.state {
-            SeatState::Answered => Outcome::Answered(stored_answer(seat.answer.as_deref())?),
+            SeatState::Answered => Outcome::Answered(stored_answer(given.remove(&seat.index).as_deref())?),
             SeatState::Refused => Outcome::Refused(stored_refusal(seat.refusal.as_deref())?),
             SeatState::Waiting if row.state.has_ended() => Outcome::Lost,
             SeatState::Waiting => match service.registry.delivery_state(&seat.node, &id) {
@@ -267,10 +321,11 @@ pub async fn answers(
 
 pub async fn proof(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<JobProof>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
+    let row = known(&service, &caller, &id).await?;
     if !row.coordinator_assembles {
         let message = "the client assembles this job: fetch its answers; only the client's key opens them";
         return Err(ApiError::conflict("client_assembles", message));
@@ -301,14 +356,16 @@ pub async fn proof(
     }
 }
 
-async fn known(service: &Service, id: &Digest32) -> Result<JobRow, ApiError> {
-    let job = service.store.job(id).await?;
+/// A job that must be there, and be the caller's to see.
+pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
+    let job = service.store.job(id).await?.filter(|job| caller.may_see(job));
     job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
 }
 
-async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
+/// A job as it is answered.
+pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
     let seats = service.store.seats(&row.deal).await?;
-    Ok(Versioned { status: jobs::status(service, row, &seats)?, version: row.version })
+    Ok(Versioned::of(jobs::status(service, row, &seats)?, row, &seats))
 }
 
 fn conflict(deal: &Digest32) -> ApiError {

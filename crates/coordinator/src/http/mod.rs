@@ -2,6 +2,7 @@
 //!
 //! | request | what it does |
 //! |---|---|
+//! | `GET /`, `GET /dashboard/{file}` | the dashboard |
 //! | `GET /healthz` | `ok` while the process lives |
 //! | `GET /readyz` | whether it can be given work, check by check |
 //! | `GET /v1/network` | the coordinator, its assembler key, its nodes and their sealing keys |
@@ -16,24 +17,31 @@
 //! | `POST /v1/jobs/{id}/cancel` | nothing more is needed (a `Cancel` frame, signed by the job's client) |
 //! | `GET /v1/jobs/{id}/answers` | what its nodes said (a `JobAnswers` frame) |
 //! | `GET /v1/jobs/{id}/proof` | its proof, where this coordinator assembled it |
+//! | `GET /v1/jobs/{id}/events` | its changes as server-sent events |
+//! | `GET /v1/jobs/{id}/disclosure` | who saw what of it |
+//! | `GET /v1/nodes`, `GET /v1/events` | for operators: nodes with their load; all changes as server-sent events |
 //!
 //! Every failure has an [`ErrorBody`](tacit_wire::status::ErrorBody) with a stable code.
 
+mod auth;
 mod circuits;
+mod dashboard;
+mod disclosure;
+mod events;
 mod health;
+mod idempotency;
 mod jobs;
 mod network;
+mod nodes;
 mod observe;
 mod serve;
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::Next;
-use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Extension, Router, middleware};
+use axum::{Router, middleware};
 use tacit_wire::{Blame, Digest32};
 
 use crate::error::ApiError;
@@ -44,9 +52,13 @@ pub use serve::serve;
 
 /// The routes.
 pub fn router(service: Arc<Service>) -> Router {
-    Router::new()
+    // Whoever asks: nothing in these is anybody's.
+    let public = Router::new()
+        .route("/", get(dashboard::page))
+        .route("/dashboard/{file}", get(dashboard::asset))
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
+        .route("/readyz", get(health::readyz));
+    let guarded = Router::new()
         .route("/v1/network", get(network::info))
         .route("/v1/line", post(network::line))
         .route("/v1/circuits", get(circuits::list))
@@ -58,24 +70,20 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/v1/jobs/{id}/answers", get(jobs::answers))
         .route("/v1/jobs/{id}/proof", get(jobs::proof))
+        .route("/v1/jobs/{id}/events", get(events::job))
+        .route("/v1/jobs/{id}/disclosure", get(disclosure::show))
+        .route("/v1/nodes", get(nodes::list))
+        .route("/v1/events", get(events::all))
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), auth::authenticate));
+    public
+        .merge(guarded)
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         // Every handler that reads a body has a limit of its own.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(Arc::clone(&service), limit))
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), auth::limit))
         .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::observe))
         .with_state(service)
-}
-
-/// Refuses requests of a client that sends too many.
-async fn limit(
-    State(service): State<Arc<Service>>,
-    Extension(serve::Peer(client)): Extension<serve::Peer>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    service.usage.request(&client)?;
-    Ok(next.run(request).await)
 }
 
 async fn unknown_path(uri: Uri) -> ApiError {

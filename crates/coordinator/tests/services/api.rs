@@ -314,6 +314,7 @@ async fn an_expired_job_ends_and_its_envelopes_are_gone() {
     let dealt = to_fakes(&fakes, time.load(Ordering::Relaxed) + 600);
     network.api.submit(&dealt.message).await;
     let database = network.config.data_dir.join("coordinator.sqlite");
+    let database = tacit_coordinator::store::Database::Sqlite(database);
     let store = tacit_coordinator::store::Store::open(&database).await.unwrap();
     assert_eq!(store.count_envelopes().await.unwrap(), 3);
     assert_eq!(on_disk_of(&network, &dealt), 3, "they are looked for in the right place");

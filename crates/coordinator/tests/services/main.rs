@@ -1,7 +1,11 @@
 //! Coordinator and nodes with real sockets, real files and real proofs, in one process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod api;
+mod browser;
+mod dashboard;
+mod events;
 mod faults;
 mod fixture;
 mod hostile;

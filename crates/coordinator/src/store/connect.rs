@@ -1,0 +1,157 @@
+//! How each database is opened, and what durability is asked of it.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::AnyPool;
+use sqlx::Row as _;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::Migrator;
+use tacit_vault::VaultError;
+
+use super::{Kind, Result, Store, StoreError};
+use crate::config::{Config, DatabaseUrl};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Connections at a time: each coordinator's share of what a server admits (100 by default).
+const POSTGRES_CONNECTIONS: u32 = 12;
+
+/// SQLite lets many read while one writes.
+const SQLITE_CONNECTIONS: u32 = 4;
+
+/// Where the data is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file, of this process alone.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, which several coordinators may share.
+    Postgres(DatabaseUrl),
+}
+
+impl Database {
+    /// The one that a configuration names.
+    pub fn of(config: &Config) -> Self {
+        match &config.database {
+            Some(url) => Self::Postgres(url.clone()),
+            None => Self::Sqlite(config.data_dir.join("coordinator.sqlite")),
+        }
+    }
+}
+
+/// The number of the last migration that this program knows.
+pub(super) fn newest_migration(kind: Kind) -> i64 {
+    let migrations = match kind {
+        Kind::Sqlite => &SQLITE,
+        Kind::Postgres => &POSTGRES,
+    };
+    migrations.iter().map(|m| m.version).max().unwrap_or(0)
+}
+
+impl Store {
+    /// Opens the database, creating or completing its schema.
+    ///
+    /// # Errors
+    /// When it cannot be reached, has a schema that this program does not know, or would not keep what it accepts.
+    pub async fn open(database: &Database) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        match database {
+            Database::Sqlite(path) => sqlite(path).await,
+            Database::Postgres(url) => postgres(url).await,
+        }
+    }
+}
+
+async fn sqlite(path: &Path) -> Result<Store> {
+    // Creates the file for its owner only, turns the write-ahead log on and brings the schema up to date.
+    tacit_vault::sqlite::open(path, &SQLITE).await?.close().await;
+    let failed = |source| VaultError::Database { path: path.to_owned(), source };
+    let path = path.canonicalize().map_err(|source| VaultError::Io { path: path.to_owned(), source })?;
+    let options = AnyConnectOptions::from_str(&format!("sqlite://{}", encode(&path))).map_err(failed)?;
+    let pool = AnyPoolOptions::new()
+        .max_connections(SQLITE_CONNECTIONS)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for pragma in tacit_vault::sqlite::PRAGMAS {
+                    sqlx::query(*pragma).execute(&mut *connection).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect_with(options)
+        .await
+        .map_err(failed)?;
+    Ok(Store { pool, kind: Kind::Sqlite })
+}
+
+async fn postgres(url: &DatabaseUrl) -> Result<Store> {
+    let database = url.to_string();
+    let failed = |source| StoreError::Connect { database: database.clone(), source };
+    let options = AnyConnectOptions::from_str(url.reveal()).map_err(failed)?;
+    let pool = AnyPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .connect_with(options)
+        .await
+        .map_err(failed)?;
+    refuse_loss(&pool, &database).await?;
+    // Takes a lock on the server: of several coordinators that start at once, one migrates.
+    POSTGRES
+        .run(&pool)
+        .await
+        .map_err(|source| StoreError::Migration { database: database.clone(), source })?;
+    Ok(Store { pool, kind: Kind::Postgres })
+}
+
+/// "Accepted" is said when the commit has returned: it must not be lost with the server's power.
+async fn refuse_loss(pool: &AnyPool, database: &str) -> Result<()> {
+    for setting in ["synchronous_commit", "fsync"] {
+        let row = sqlx::query("SELECT current_setting($1)").bind(setting).fetch_one(pool).await?;
+        if row.try_get::<String, _>(0)? == "off" {
+            return Err(StoreError::NotDurable { database: database.to_owned(), setting });
+        }
+    }
+    Ok(())
+}
+
+/// A path as a URL has it.
+fn encode(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut out = String::new();
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn any_path_is_opened_as_it_is_and_durably() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a b?c#d%41é.sqlite");
+        let store = Store::open(&Database::Sqlite(path.clone())).await.unwrap();
+        for (pragma, value) in [("synchronous", 2i64), ("secure_delete", 1), ("foreign_keys", 1)] {
+            let row = sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA {pragma}")))
+                .fetch_one(&store.pool)
+                .await
+                .unwrap();
+            assert_eq!(row.try_get::<i64, _>(0).unwrap(), value, "{pragma}");
+        }
+        store.close().await;
+        assert!(path.exists());
+        assert!(
+            std::fs::read_dir(root.path()).unwrap().all(|e| e
+                .unwrap()
+                .path()
+                .to_string_lossy()
+                .contains("é"))
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! Everything the coordinator knows for longer than a connection, and every query there is.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`rows`] | what goes in and comes out |
+//! | `connect` | SQLite or PostgreSQL: how each is opened, and where they differ |
+//! | `circuits` | circuits and bases |
+//! | `jobs` | submissions, and how jobs are read |
+//! | `offers` | what nodes are offered, what they reply, who replaces whom |
+//! | `housekeeping` | how jobs end, and are forgotten |
+//! | `health` | how the database and the jobs in it are |
+//! | `keys` | API keys and idempotency keys |
+//!
+//! No other module speaks SQL. Placeholders and clauses are those that SQLite and PostgreSQL share, so that a query stands
+//! here once; `connect` has what they do not share. A method that changes something returns after the commit is on disk.
+//!
+//! **Who may change a job at once.** SQLite has one writer. On PostgreSQL a transaction that decides by what it reads takes
+//! the job's row first ([`Store::write_job`]).
+
+mod circuits;
+mod connect;
+mod health;
+mod housekeeping;
+mod jobs;
+mod keys;
+mod offers;
+pub mod rows;
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use tacit_vault::VaultError;
+use tacit_wire::Digest32;
+use thiserror::Error;
+
+pub use connect::Database;
+pub use keys::Claimed;
+pub use rows::*;
+
+/// Why the database gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database failed.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A row is not what this program writes.
+    #[error("database: {0} is damaged")]
+    Damaged(&'static str),
+    /// The embedded database's file.
+    #[error(transparent)]
+    File(#[from] VaultError),
+    /// The database cannot be reached.
+    #[error("database {database}: {source}")]
+    Connect {
+        /// Which, without its password.
+        database: String,
+        /// What it said.
+        source: sqlx::Error,
+    },
+    /// The database cannot be brought to this program's schema.
+    #[error("database {database}: {source}")]
+    Migration {
+        /// Which, without its password.
+        database: String,
+        /// What it said.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The server may lose what it said was stored.
+    #[error(
+        "database {database}: {setting} is off there, so that what was accepted could be lost; turn it on for this database \
+         (ALTER DATABASE ... SET synchronous_commit = on; fsync is the server's)"
+    )]
+    NotDurable {
+        /// Which, without its password.
+        database: String,
+        /// The server's setting.
+        setting: &'static str,
+    },
+}
+
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Which database it is, where that makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Embedded, of one process.
+    Sqlite,
+    /// A server, of any number of coordinators.
+    Postgres,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: AnyPool,
+    kind: Kind,
+}
+
+/// A transaction that writes.
+pub(crate) struct Write {
+    tx: Transaction<'static, Any>,
+}
+
+impl Write {
+    /// Returns when it is on disk.
+    pub(crate) async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl Deref for Write {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.tx
+    }
+}
+
+impl Store {
+    /// Waits until every connection is closed.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Begins a transaction that writes. On SQLite it is the only one; on PostgreSQL whoever decides by what it reads must
+    /// lock that first.
+    pub(crate) async fn write(&self) -> Result<Write> {
+        let begin = match self.kind {
+            // A transaction that begins by reading cannot always become a writing one.
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            Kind::Postgres => "BEGIN",
+        };
+        Ok(Write { tx: self.pool.begin_with(begin).await? })
+    }
+
+    /// [`Store::write`] with a job's row locked: nobody else changes the job or its seats until this ends.
+    pub(crate) async fn write_job(&self, deal: &Digest32) -> Result<Write> {
+        let mut tx = self.write().await?;
+        self.lock_job(&mut tx, deal).await?;
+        Ok(tx)
+    }
+
+    /// Locks a job's row where other coordinators could write.
+    pub(crate) async fn lock_job(&self, tx: &mut Write, deal: &Digest32) -> Result<()> {
+        if self.kind == Kind::Postgres {
+            sqlx::query("SELECT 1 FROM jobs WHERE deal = $1 FOR UPDATE")
+                .bind(deal.0.as_slice())
+                .fetch_optional(&mut **tx)
+                .await?;
+        }
+        Ok(())
+    }
+}
