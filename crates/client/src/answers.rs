@@ -231,6 +231,21 @@ impl<A: Reply> Answers<A> {
             .collect()
     }
 
+    /// A node that signed for another package than the one dealt to it.
+    pub(crate) fn acknowledged_otherwise(&self, ticket: &JobTicket) -> Option<Member> {
+        let otherwise = |refusal: &Refusal| {
+            matches!(
+                refusal,
+                Refusal::Misbehaved(
+                    PeerMisbehaved::AcknowledgedAnotherPackage { .. }
+                        | PeerMisbehaved::ContradictoryAcknowledgements { .. }
+                )
+            )
+        };
+        let (index, _) = self.refused.iter().find(|(_, (_, refusal))| otherwise(refusal))?;
+        ticket.seat(*index).map(|seat| seat.member.clone())
+    }
+
     /// Nodes of which nothing has come.
     pub(crate) fn silent(&self, ticket: &JobTicket) -> Vec<Member> {
         let spoken = |index: &u8| {

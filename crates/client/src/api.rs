@@ -15,6 +15,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tacit_groth16::CircuitId;
+use tacit_log::{ConsistencyProof, ProvenReceipt, SignedTreeHead};
 use tacit_wire::messages::{CONTENT_TYPE, Cancel, JobAnswers, Reassign};
 use tacit_wire::status::{CircuitInfo, ErrorBody, JobProof, JobStatus, NetworkInfo};
 use tacit_wire::{Blame, Body, Digest32, FrameError, MessageType};
@@ -377,6 +378,53 @@ impl Api {
     /// See [`ApiError`].
     pub async fn proof(&self, job: Digest32) -> Result<JobProof> {
         self.get_json("send the proof", &format!("/v1/jobs/{job}/proof")).await
+    }
+
+    /// The newest head of the coordinator's log. **Not verified here**: see [`crate::log`].
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn log_head(&self) -> Result<SignedTreeHead> {
+        self.get_json("show its log's head", "/v1/log/head").await
+    }
+
+    /// That its log only grew from one size to another. **Not verified here.**
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn log_consistency(&self, from: u64, to: u64) -> Result<ConsistencyProof> {
+        let path = format!("/v1/log/proof/consistency?from={from}&to={to}");
+        self.get_json("prove that its log only grew", &path).await
+    }
+
+    /// Entries of its log from one on, at most so many; the coordinator may send fewer. **Not verified here.**
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn log_entries(&self, start: u64, count: u32) -> Result<Vec<Vec<u8>>> {
+        #[derive(Deserialize)]
+        struct Entry {
+            entry: String,
+        }
+        #[derive(Deserialize)]
+        struct Entries {
+            entries: Vec<Entry>,
+        }
+        let what = "list its log";
+        let path = format!("/v1/log/entries?start={start}&count={count}");
+        let Entries { entries } = self.get_json(what, &path).await?;
+        let unhex = |e: Entry| hex::decode(e.entry).map_err(|e| malformed(what, e));
+        entries.into_iter().take(count as usize).map(unhex).collect()
+    }
+
+    /// A job's receipt, once the job has ended. **Not verified here.**
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn receipt(&self, job: Digest32) -> Result<ProvenReceipt> {
+        let what = "send the receipt";
+        let response = self.send(what, Method::GET, &format!("/v1/jobs/{job}/receipt"), |r| r).await?;
+        ProvenReceipt::from_json(&read(what, response, MAX_JSON).await?).map_err(|e| malformed(what, e))
     }
 
     async fn get_json<T: DeserializeOwned>(&self, what: &'static str, path: &str) -> Result<T> {

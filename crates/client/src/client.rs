@@ -321,11 +321,22 @@ impl Client {
                             guilty = found.iter().map(|f| f.member.identity).collect();
                             without.extend(&guilty);
                         }
+                        ClientError::AcknowledgedOtherwise { member, .. } => {
+                            guilty.push(member.identity);
+                            without.push(member.identity);
+                        }
                         _ => {}
                     }
                     attempt += 1;
                     progress.event(Event::DealtAgain { attempt, reason: error.to_string() });
                     failed = Some(error);
+                }
+                Err(error) => {
+                    // Nobody will collect what the nodes compute from here on.
+                    if matches!(error, ClientError::TimedOut { unreachable: None, .. }) {
+                        waiting.cancel(&self.api).await;
+                    }
+                    return Err(error);
                 }
                 done => return done,
             }

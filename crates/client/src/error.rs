@@ -156,6 +156,14 @@ pub enum ClientError {
         /// Nodes that did not answer.
         silent: Vec<Member>,
     },
+    /// The coordinator assembles, and a node acknowledged another package than the one dealt to it: the client does not go on with this deal.
+    #[error("{member} acknowledged another package than the one dealt to it: job {job} was given up")]
+    AcknowledgedOtherwise {
+        /// The job.
+        job: Digest32,
+        /// The node.
+        member: Member,
+    },
     /// The coordinator brought answers for another job.
     #[error("the coordinator brought the answers of job {got} for job {expected}")]
     WrongJob {
@@ -230,6 +238,7 @@ impl ClientError {
             }
             Self::Expired { silent, .. } => silent.iter().cloned().map(Culprit::NodeOrCoordinator).collect(),
             Self::TooFewAnswers { refused, .. } => of_refusals(refused),
+            Self::AcknowledgedOtherwise { member, .. } => vec![Culprit::Node(member.clone())],
             Self::WrongJob { .. } | Self::ProofJson(_) | Self::ProofInvalid(_) | Self::JobLost { .. } => {
                 vec![Culprit::Coordinator]
             }
@@ -261,6 +270,7 @@ impl ClientError {
             }
             // Without them it goes well.
             Self::NotAssembled { findings, .. } => findings.iter().any(|f| f.found.is_guilt()),
+            Self::AcknowledgedOtherwise { .. } => true,
             _ => false,
         }
     }

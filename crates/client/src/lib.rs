@@ -43,6 +43,7 @@
 //! | [`client`] | all of it in one call |
 //! | [`msm`] | the same for a multi-scalar multiplication: any prover's commitments |
 //! | [`mod@plan`] | advice: what each setting of the dials costs, and which one to take |
+//! | [`log`] | a job's receipt, and following the coordinator's log |
 //! | [`progress`] | what to show meanwhile |
 //! | [`error`] | why there is no proof, and whose fault it is |
 
@@ -56,6 +57,7 @@ pub mod dealing;
 pub mod error;
 mod hex32;
 pub mod kept;
+pub mod log;
 pub mod msm;
 pub mod network;
 pub mod options;
@@ -76,6 +78,7 @@ pub use curves::{OnCurve, on_curve};
 pub use dealing::{AssemblerKey, DealingError, Dealt};
 pub use error::{AssemblerError, ClientError};
 pub use kept::{Finding, Found, Kept, KeySource};
+pub use log::{Expectation, Followed, LogError};
 pub use msm::Summed;
 pub use network::{Network, NetworkError, PinnedCoordinator, PinnedNode};
 pub use options::Options;

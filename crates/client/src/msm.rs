@@ -92,7 +92,7 @@ impl<C: Curve> Product for Sum<C> {
     }
 
     fn done(sum: G1Affine<C>, _: &DealHeader<C::Scalar>, who: Contributors) -> Summed<C> {
-        let Contributors { job, members, answered, suspects, findings } = who;
+        let Contributors { job, members, answered, suspects, findings, .. } = who;
         Summed { sum, job, members, answered, suspects, findings }
     }
 }

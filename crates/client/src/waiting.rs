@@ -8,9 +8,9 @@ use tacit_algebra::{Curve, Groups};
 use tacit_circom::{Proof, VerificationKey};
 use tacit_delegate::{Answer, AssembleError, Assembled, DealHeader, Dials, assemble};
 use tacit_groth16::verify;
-use tacit_wire::messages::Reassign;
+use tacit_wire::messages::{Assembler, Reassign};
 use tacit_wire::status::{DeliveryState, ErrorBody, JobProof, JobState, JobStatus};
-use tacit_wire::{Blame, Digest32};
+use tacit_wire::{Blame, Digest32, IdentityKey};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::answers::{Answers, Reply};
@@ -20,6 +20,7 @@ use crate::committee::Member;
 use crate::dealing::unix_now;
 use crate::error::ClientError;
 use crate::kept::{Finding, Found, Keeper};
+use crate::log::Expectation;
 use crate::progress::{Event, Progress};
 use crate::ticket::{JobTicket, TicketSeat};
 
@@ -87,6 +88,8 @@ pub struct Contributors {
     pub suspects: Vec<Member>,
     /// What was found out about suspects and about nodes that contradicted themselves.
     pub findings: Vec<Finding>,
+    /// What the coordinator's receipt must say.
+    pub dealt: Expectation,
 }
 
 /// A proof, checked with the verification key.
@@ -122,8 +125,17 @@ impl<C: Curve> Product for Proving<C> {
     }
 
     fn done(proof: Proof<C>, header: &DealHeader<C::Scalar>, who: Contributors) -> Proved<C> {
-        let Contributors { job, members, answered, suspects, findings } = who;
-        Proved { proof, public: header.terms.public.clone(), job, members, answered, suspects, findings }
+        let Contributors { job, members, answered, suspects, findings, dealt } = who;
+        Proved {
+            proof,
+            public: header.terms.public.clone(),
+            job,
+            members,
+            answered,
+            suspects,
+            findings,
+            dealt,
+        }
     }
 }
 
@@ -156,6 +168,8 @@ pub struct Proved<C: Curve> {
     pub suspects: Vec<Member>,
     /// What was found out about suspects and about nodes that contradicted themselves.
     pub findings: Vec<Finding>,
+    /// What the coordinator's [receipt](crate::log) must say.
+    pub dealt: Expectation,
 }
 
 /// How long to wait.
@@ -282,6 +296,7 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
                     answered: self.members(&answered),
                     suspects: self.members(&suspects),
                     findings,
+                    dealt: self.expectation(),
                 };
                 Ok(P::done(made, &self.header, who))
             }
@@ -302,6 +317,26 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
 
     fn members(&self, places: &[u8]) -> Vec<Member> {
         places.iter().filter_map(|place| self.ticket.seat(*place)).map(|s| s.member.clone()).collect()
+    }
+
+    /// What the coordinator's receipt must say of this job.
+    fn expectation(&self) -> Expectation {
+        let terms = &self.header.terms;
+        Expectation {
+            job: self.ticket.job,
+            circuit: Digest32(terms.circuit.0),
+            curve: terms.curve,
+            dials: terms.dials,
+            assembler: if self.ticket.is_secret() { Assembler::Client } else { Assembler::Coordinator },
+            seats: (self.ticket.seats.iter())
+                .map(|s| (s.member.index, IdentityKey(s.member.identity), s.acknowledgement))
+                .collect(),
+        }
+    }
+
+    /// A node that acknowledged another package than the one dealt to it, where the coordinator assembles: its answer cannot be left out then.
+    fn acknowledged_otherwise(&self) -> Option<Member> {
+        if self.ticket.is_secret() { None } else { self.answers.acknowledged_otherwise(&self.ticket) }
     }
 
     /// Judges answers, where that is possible, and adds the contradictions.
@@ -360,7 +395,7 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
     }
 
     /// Tells the coordinator that nothing more is needed, so that nobody computes in vain. If it does not hear, nothing is lost.
-    async fn cancel(&self, api: &Api) {
+    pub(crate) async fn cancel(&self, api: &Api) {
         if let Some(keeper) = &self.keeper {
             let cancel = keeper.cancel(self.ticket.job);
             match timeout(FAREWELL, api.cancel(&cancel)).await {
@@ -499,6 +534,10 @@ impl<C: Curve, P: Product<Curve = C>> Run<'_, C, P> {
                 .absorb(ticket, self.needed, brought, progress)
                 .map_err(|got| ClientError::WrongJob { expected: id, got })?;
             *spoken = now;
+            if let Some(member) = self.job.acknowledged_otherwise() {
+                self.job.cancel(api).await;
+                return Err(ClientError::AcknowledgedOtherwise { job: id, member });
+            }
         }
         Ok((polled.version, polled.status))
     }

@@ -16,6 +16,7 @@
 //! | `jobs` | what a submission must hold, how a job looks from outside |
 //! | `assembler` | proofs of jobs that were left to the coordinator |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
+//! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
 //! | `registry`, `polls` | what may be lost: who is connected, who waits |
 //! | `intake`, `limits` | what one client may cost: memory, time, requests, connections |
@@ -36,6 +37,7 @@ mod intake;
 mod jobs;
 mod limits;
 mod metrics;
+mod log;
 mod nodes;
 mod polls;
 mod registry;
@@ -143,7 +145,7 @@ impl Coordinator {
         let identity = identity::load_or_create(&dir)?;
         let mut keys = KeyRing::open(&dir.path().join("assembler"), Purpose::Assembler, &identity)?;
         keys.maintain(&identity, clock.now(), ASSEMBLER_KEY_SECONDS, &mut identity::system_rng()?)?;
-        let store = Store::open(&Database::of(&config)).await?;
+        let store = Store::open(&Database::of(&config)).await?.signing_as(&identity);
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 
@@ -188,6 +190,7 @@ impl Coordinator {
             store,
             circuits,
             polls: polls::Polls::default(),
+            heads: log::Heads::default(),
             registry,
             assemble,
             checking: Semaphore::new(1),
@@ -303,7 +306,7 @@ fn check(config: &Config) -> Result<(), CoordinatorError> {
     Ok(())
 }
 
-/// Ends expired jobs, forgets old ones, rotates the assembler key.
+/// Ends expired jobs, signs the log's head, forgets old jobs, rotates the assembler key.
 async fn housekeeping(service: Arc<Service>) {
     let mut tick = tokio::time::interval(TICK);
     for count in 0u64.. {
@@ -321,6 +324,9 @@ async fn housekeeping(service: Arc<Service>) {
                 }
             }
             Err(error) => tracing::error!(%error, "cannot end expired jobs"),
+        }
+        if let Err(error) = log::head(&service).await {
+            tracing::error!(%error, "cannot sign the log's head");
         }
         if count % TIDY_TICKS == 0 {
             service.usage.tidy();

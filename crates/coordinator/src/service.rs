@@ -14,6 +14,7 @@ use crate::error::ApiError;
 use crate::intake::Intake;
 use crate::limits::Usage;
 use crate::metrics::Metrics;
+use crate::log::Heads;
 use crate::polls::Polls;
 use crate::registry::Registry;
 use crate::store::Store;
@@ -35,6 +36,8 @@ pub struct Service {
     pub circuits: CircuitFiles,
     /// Who waits for jobs to change.
     pub polls: Polls,
+    /// When heads of the log were signed.
+    pub heads: Heads,
     /// The nodes.
     pub registry: Arc<Registry>,
     /// Jobs with enough answers, for the assembling task.

@@ -30,6 +30,10 @@ pub enum Label {
     Response,
     /// An identity vouches for a sealing key.
     Certificate,
+    /// A coordinator says how a job ended.
+    Receipt,
+    /// A coordinator says what its log holds.
+    TreeHead,
 }
 
 /// A label as text; a label that is no text would be caught by every signature's vector.
@@ -49,6 +53,8 @@ impl Label {
             Self::Acknowledgement => ascii(labels::ACKNOWLEDGEMENT),
             Self::Response => ascii(labels::RESPONSE),
             Self::Certificate => "tacit v1 sealing key certificate",
+            Self::Receipt => "tacit v1 job receipt",
+            Self::TreeHead => "tacit v1 log tree head",
         }
     }
 
@@ -205,5 +211,17 @@ pub struct Signature(pub [u8; 64]);
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        parse_hex(&String::deserialize(deserializer)?).map(Self).map_err(serde::de::Error::custom)
     }
 }

@@ -15,6 +15,7 @@
 //! | [`frame`] | the eight bytes before every message, versions and size limits |
 //! | [`messages`] | the messages themselves, a file per conversation |
 //! | [`status`] | JSON bodies of the HTTP API |
+//! | [`receipt`] | how a job ended: what an entry of the coordinator's log holds |
 //! | [`peer`] | everything a peer can do wrong, and whose fault it is |
 //! | [`codec`] | reading and writing canonical bytes |
 
@@ -27,6 +28,7 @@ pub mod frame;
 pub mod identity;
 pub mod messages;
 pub mod peer;
+pub mod receipt;
 pub mod seal;
 pub mod status;
 
@@ -39,5 +41,6 @@ pub use frame::{Body, FrameError, FrameHeader, MessageType, PROTOCOL_VERSION, SU
 pub use identity::{ClientIdentity, Identity, IdentityKey, NodeIdentity, Signature};
 pub use messages::Message;
 pub use peer::{Blame, PeerMisbehaved};
+pub use receipt::{JobOutcome, Receipt, ReceiptSeat, SeatOutcome, SignedReceipt};
 pub use seal::{OpenError, SealError, SealingKeyId, SealingKeyPair, SealingPublicKey};
 pub use tacit_delegate::{Acknowledgement, Assignment, CircuitId, DealId, Seat, ciphertext_digest};

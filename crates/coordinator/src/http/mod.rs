@@ -20,6 +20,10 @@
 //! | `GET /v1/jobs/{id}/events` | its changes as server-sent events |
 //! | `GET /v1/jobs/{id}/disclosure` | who saw what of it |
 //! | `GET /v1/nodes`, `GET /v1/events` | for operators: nodes with their load; all changes as server-sent events |
+//! | `GET /v1/jobs/{id}/receipt` | its entry in the log with the proof that it is there, once it has ended |
+//! | `GET /v1/log/head` | what the log holds, signed |
+//! | `GET /v1/log/proof/inclusion?leaf=&size=`, `…/consistency?from=&to=` | proofs of RFC 9162 |
+//! | `GET /v1/log/entries?start=&count=` | entries, at most 256 |
 //!
 //! Every failure has an [`ErrorBody`](tacit_wire::status::ErrorBody) with a stable code.
 
@@ -31,6 +35,7 @@ mod events;
 mod health;
 mod idempotency;
 mod jobs;
+mod log;
 mod network;
 mod nodes;
 mod observe;
@@ -77,6 +82,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&service), auth::authenticate));
     public
         .merge(guarded)
+        .route("/v1/jobs/{id}/receipt", get(log::receipt))
+        .route("/v1/log/head", get(log::head))
+        .route("/v1/log/proof/inclusion", get(log::inclusion))
+        .route("/v1/log/proof/consistency", get(log::consistency))
+        .route("/v1/log/entries", get(log::entries))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         // Every handler that reads a body has a limit of its own.

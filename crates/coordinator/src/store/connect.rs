@@ -82,7 +82,7 @@ async fn sqlite(path: &Path) -> Result<Store> {
         .connect_with(options)
         .await
         .map_err(failed)?;
-    Ok(Store { pool, kind: Kind::Sqlite })
+    Ok(Store { pool, kind: Kind::Sqlite, keeper: None })
 }
 
 async fn postgres(url: &DatabaseUrl) -> Result<Store> {
@@ -100,7 +100,7 @@ async fn postgres(url: &DatabaseUrl) -> Result<Store> {
         .run(&pool)
         .await
         .map_err(|source| StoreError::Migration { database: database.clone(), source })?;
-    Ok(Store { pool, kind: Kind::Postgres })
+    Ok(Store { pool, kind: Kind::Postgres, keeper: None })
 }
 
 /// "Accepted" is said when the commit has returned: it must not be lost with the server's power.

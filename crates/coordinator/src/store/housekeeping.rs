@@ -45,7 +45,7 @@ impl Store {
     /// the others expired.
     pub async fn expire(&self, now: u64) -> Result<Vec<Digest32>> {
         let due = sqlx::query(
-            "SELECT deal FROM jobs WHERE ended_at IS NULL AND expiry < $1 ORDER BY deal LIMIT 1000",
+            "SELECT deal FROM jobs WHERE ended_at IS NULL AND expiry < $1 ORDER BY deal LIMIT 200",
         )
         .bind(signed(now))
         .fetch_all(&self.pool)
@@ -54,11 +54,13 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut tx = self.write().await?;
+        // In the order of their names, and all before the log: two coordinators that do this at once do not wait for one another in a circle.
+        for row in &due {
+            self.lock_job(&mut tx, &digest(row, "deal")?).await?;
+        }
         let mut ended = Vec::with_capacity(due.len());
         for row in &due {
             let deal = digest(row, "deal")?;
-            // In the order of their names: two coordinators that do this at once do not wait for one another in a circle.
-            self.lock_job(&mut tx, &deal).await?;
             let job = sqlx::query("SELECT state, assembler FROM jobs WHERE deal = $1 AND ended_at IS NULL")
                 .bind(deal.0.as_slice())
                 .fetch_optional(&mut *tx)
@@ -93,7 +95,8 @@ impl Store {
     }
 }
 
-/// Every change of a job's state goes through here: a job that ends loses its envelopes in the same commit.
+/// Every change of a job's state goes through here: a job that ends loses its envelopes, and gets its entry in the log, in the same commit. After it,
+/// a transaction locks no other job.
 pub(super) async fn set_state(
     tx: &mut Write,
     deal: &Digest32,
@@ -118,6 +121,7 @@ pub(super) async fn set_state(
             .bind(deal.0.as_slice())
             .execute(&mut **tx)
             .await?;
+        super::log::append(tx, deal, now).await?;
     }
     Ok(())
 }

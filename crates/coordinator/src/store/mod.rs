@@ -7,6 +7,7 @@
 //! | `circuits` | circuits and bases |
 //! | `jobs` | submissions, and how jobs are read |
 //! | `offers` | what nodes are offered, what they reply, who replaces whom |
+//! | `log` | the log of jobs that ended: entries, tree, heads |
 //! | `housekeeping` | how jobs end, and are forgotten |
 //! | `health` | how the database and the jobs in it are |
 //! | `keys` | API keys and idempotency keys |
@@ -23,14 +24,16 @@ mod health;
 mod housekeeping;
 mod jobs;
 mod keys;
+mod log;
 mod offers;
 pub mod rows;
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tacit_vault::VaultError;
-use tacit_wire::Digest32;
+use tacit_wire::{Digest32, Identity};
 use thiserror::Error;
 
 pub use connect::Database;
@@ -66,6 +69,9 @@ pub enum StoreError {
         /// What it said.
         source: sqlx::migrate::MigrateError,
     },
+    /// A job ended, and nobody can sign its receipt.
+    #[error("database: it was opened without the identity that signs receipts")]
+    NoKeeper,
     /// The server may lose what it said was stored.
     #[error(
         "database {database}: {setting} is off there, so that what was accepted could be lost; turn it on for this database \
@@ -95,11 +101,14 @@ pub(crate) enum Kind {
 pub struct Store {
     pool: AnyPool,
     kind: Kind,
+    /// Who signs what is logged.
+    keeper: Option<Arc<Identity>>,
 }
 
 /// A transaction that writes.
 pub(crate) struct Write {
     tx: Transaction<'static, Any>,
+    keeper: Option<Arc<Identity>>,
 }
 
 impl Write {
@@ -124,6 +133,12 @@ impl DerefMut for Write {
 }
 
 impl Store {
+    /// With the identity that signs receipts and the log's heads: no job can end without it.
+    #[must_use]
+    pub fn signing_as(self, keeper: &Identity) -> Self {
+        Self { keeper: Some(Arc::new(keeper.clone())), ..self }
+    }
+
     /// Waits until every connection is closed.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -146,7 +161,7 @@ impl Store {
             Kind::Sqlite => "BEGIN IMMEDIATE",
             Kind::Postgres => "BEGIN",
         };
-        Ok(Write { tx: self.pool.begin_with(begin).await? })
+        Ok(Write { tx: self.pool.begin_with(begin).await?, keeper: self.keeper.clone() })
     }
 
     /// [`Store::write`] with a job's row locked: nobody else changes the job or its seats until this ends.

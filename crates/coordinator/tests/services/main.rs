@@ -9,6 +9,7 @@ mod events;
 mod faults;
 mod fixture;
 mod hostile;
+mod log;
 mod node_offers;
 mod proofs;
 mod replacements;

@@ -22,14 +22,14 @@ pub enum Assembler {
 }
 
 impl Assembler {
-    const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Client => 1,
             Self::Coordinator => 2,
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match reader.u8("assembler")? {
             1 => Ok(Self::Client),
             2 => Ok(Self::Coordinator),
