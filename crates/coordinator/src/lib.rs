@@ -36,8 +36,8 @@ mod http;
 mod intake;
 mod jobs;
 mod limits;
-mod metrics;
 mod log;
+mod metrics;
 mod nodes;
 mod polls;
 mod registry;
@@ -59,6 +59,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Access, Role};
 pub use config::{AllowedNode, Config, DatabaseUrl, Limits};
 pub use error::CoordinatorError;
+pub use http::description as api_description;
 
 use circuits::CircuitFiles;
 use registry::Registry;

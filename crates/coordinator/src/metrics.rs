@@ -471,4 +471,74 @@ mod tests {
         assert!(text.contains("tacit_coordinator_offers_in_flight 0\n"));
         assert!(!text.contains("jobs_open{"));
     }
+
+    /// Metrics in which everything has happened once.
+    fn exercised() -> String {
+        let metrics = Metrics::default();
+        let job = Digest32([1; 32]);
+        metrics.job_accepted(job, "witness");
+        metrics.job_replied(&job, 1, JobState::Ready);
+        metrics.job_ended(&job, Ended::Proved);
+        let _offer = metrics.offer();
+        let _connection = metrics.connection();
+        metrics.cut("idle");
+        metrics.refused("node", "busy");
+        metrics.request("GET", "/v1/jobs", 200, Duration::from_millis(1), false);
+        metrics.relayed(Relayed::Envelopes, 1);
+        metrics.upload(Upload::Job, Some(1));
+        metrics.submission_memory(1);
+        metrics.database("check", Duration::from_millis(1), true);
+        let open = OpenJobs {
+            state: JobState::Ready,
+            handover: "witness".to_owned(),
+            coordinator_assembles: true,
+            count: 1,
+        };
+        metrics.now(&[open], 1, 1);
+        metrics.text().unwrap()
+    }
+
+    /// The words of a text that begin with `prefix`.
+    fn names<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|w| w.starts_with(prefix))
+            .collect()
+    }
+
+    #[test]
+    fn boards_and_alerts_use_metrics_that_there_are() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let exported = exercised();
+        let exported = names(&exported, "tacit_coordinator_");
+        let node = std::fs::read_to_string(root.join("crates/node/src/status.rs")).unwrap_or_default();
+        for file in ["deploy/alerts.yml", "deploy/grafana/tacit.json"] {
+            let text = std::fs::read_to_string(root.join(file)).unwrap();
+            let used = names(&text, "tacit_coordinator_");
+            assert!(!used.is_empty());
+            for name in used {
+                assert!(exported.contains(&name), "{file} uses {name}, which is not exported");
+            }
+            for name in names(&text, "tacit_node_")
+                .into_iter()
+                .filter(|_| node.contains("with_prefix(\"tacit_node\")"))
+            {
+                let base = name
+                    .trim_start_matches("tacit_node_")
+                    .trim_end_matches("_total")
+                    .trim_end_matches("_bucket");
+                assert!(node.contains(&format!("\"{base}\"")), "{file} uses {name}, which no node exports");
+            }
+        }
+    }
+
+    #[test]
+    fn the_operators_page_names_every_metric() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/operators.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let text = exercised();
+        for line in text.lines().filter_map(|l| l.strip_prefix("# TYPE ")) {
+            let name = line.split(' ').next().unwrap();
+            assert!(page.contains(&format!("`{name}")), "docs/src/operators.md does not name {name}");
+        }
+    }
 }

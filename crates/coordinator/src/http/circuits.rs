@@ -10,6 +10,7 @@ use tacit_wire::Digest32;
 use tacit_wire::status::CircuitInfo;
 use tokio_util::io::ReaderStream;
 
+use super::openapi::Refusals;
 use super::parse_id;
 use crate::circuits::Incoming;
 use crate::error::ApiError;
@@ -17,11 +18,26 @@ use crate::metrics::Upload;
 use crate::service::Service;
 use crate::store::CircuitRow;
 
+/// Registered circuits and bases.
+#[utoipa::path(
+    get,
+    path = "/v1/circuits",
+    tag = "circuits",
+    responses((status = OK, body = Vec<CircuitInfo>), Refusals),
+)]
 pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<CircuitInfo>>, ApiError> {
     let circuits = service.store.circuits().await?;
     Ok(Json(circuits.iter().map(info).collect()))
 }
 
+/// One of them.
+#[utoipa::path(
+    get,
+    path = "/v1/circuits/{id}",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    responses((status = OK, body = CircuitInfo), Refusals),
+)]
 pub async fn show(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -29,6 +45,15 @@ pub async fn show(
     Ok(Json(info(&known(&service, &id).await?)))
 }
 
+/// Registers a proving key, or bases: the id is computed again from the file.
+#[utoipa::path(
+    put,
+    path = "/v1/circuits/{id}",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = CREATED, body = CircuitInfo), (status = OK, body = CircuitInfo, description = "It was registered before"), Refusals),
+)]
 pub async fn put(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -61,6 +86,15 @@ pub async fn put(
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(info(&row))))
 }
 
+/// Registers a circuit's constraint system. The first one stays.
+#[utoipa::path(
+    put,
+    path = "/v1/circuits/{id}/r1cs",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = CREATED), (status = OK, description = "It was registered before"), Refusals),
+)]
 pub async fn put_r1cs(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -93,6 +127,14 @@ pub async fn put_r1cs(
     Ok(StatusCode::CREATED)
 }
 
+/// A circuit's constraint system.
+#[utoipa::path(
+    get,
+    path = "/v1/circuits/{id}/r1cs",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    responses((status = OK, content_type = "application/octet-stream", body = Vec<u8>), Refusals),
+)]
 pub async fn show_r1cs(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,

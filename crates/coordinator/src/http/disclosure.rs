@@ -10,6 +10,7 @@ use tacit_wire::{Digest32, IdentityKey};
 
 use super::auth::Caller;
 use super::jobs::known;
+use super::openapi::Refusals;
 use super::parse_id;
 use crate::error::ApiError;
 use crate::jobs::{self, HeaderFacts};
@@ -17,7 +18,7 @@ use crate::service::Service;
 use crate::store::{JobState, SeatState};
 
 /// Who saw what of a job.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Disclosure {
     /// The job.
     id: Digest32,
@@ -32,7 +33,7 @@ pub struct Disclosure {
 }
 
 /// One party of a job.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Party {
     /// What it is in the job.
     role: PartyRole,
@@ -54,7 +55,7 @@ pub struct Party {
 }
 
 /// What a party is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PartyRole {
     /// Dealt the witness.
@@ -66,7 +67,7 @@ pub enum PartyRole {
 }
 
 /// One thing that a party saw.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Seen {
     /// Which thing.
     what: Thing,
@@ -78,7 +79,7 @@ pub struct Seen {
 }
 
 /// Things that parties see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Thing {
     /// All private wires.
@@ -94,7 +95,7 @@ pub enum Thing {
 }
 
 /// How a party saw a thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
     /// In the clear.
@@ -108,6 +109,13 @@ pub enum How {
 }
 
 /// Answers from the database: the coordinator says what the protocol lets each party see, not what happened elsewhere.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/disclosure",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    responses((status = OK, body = Disclosure), Refusals),
+)]
 pub async fn show(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,

@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::auth::Caller;
 use super::jobs::{LISTED, Versioned, known, versioned};
 use super::nodes::node_views;
+use super::openapi::Refusals;
 use super::parse_id;
 use crate::error::ApiError;
 use crate::jobs;
@@ -31,6 +32,13 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The changes of one job: an event `job` for each, with its version as id; the stream ends with the job. `Last-Event-ID`
 /// goes on after that version.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/events",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job"), ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this version")),
+    responses((status = OK, content_type = "text/event-stream", body = String), (status = NO_CONTENT, description = "It has ended, and there is nothing more to tell"), Refusals),
+)]
 pub async fn job(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
@@ -73,6 +81,12 @@ pub async fn job(
 
 /// Everything, for operators: an event `job` for each of the newest jobs and whenever one changes, an event `nodes` when
 /// they do.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "operators",
+    responses((status = OK, content_type = "text/event-stream", body = String), Refusals),
+)]
 pub async fn all(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,

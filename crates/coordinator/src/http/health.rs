@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
+use super::openapi::Refusals;
 use crate::error::ApiError;
 use crate::service::Service;
 
@@ -18,7 +19,7 @@ use crate::service::Service;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether this coordinator can be given work, and why not.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Readiness {
     /// Whether every check passed.
     ready: bool,
@@ -27,7 +28,7 @@ pub struct Readiness {
 }
 
 /// What is checked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Checks {
     /// The database answers.
     database: Check,
@@ -38,7 +39,7 @@ pub struct Checks {
 }
 
 /// One check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Check {
     /// Whether it passed.
     ok: bool,
@@ -54,11 +55,23 @@ impl Check {
 }
 
 /// The process lives. Says nothing about anything else, so that a database that is down does not have it restarted.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    responses((status = OK, body = String), Refusals),
+)]
 pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Whether to send clients here.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses((status = OK, body = Readiness), (status = SERVICE_UNAVAILABLE, body = Readiness), Refusals),
+)]
 pub async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, Json<Readiness>) {
     let began = Instant::now();
     let schema = tokio::time::timeout(PATIENCE, service.store.schema_is_current()).await;

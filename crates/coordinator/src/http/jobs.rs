@@ -17,6 +17,7 @@ use tacit_wire::{Blame, Digest32, PeerMisbehaved};
 
 use super::auth::Caller;
 use super::idempotency::IdempotencyKey;
+use super::openapi::Refusals;
 use super::parse_id;
 use crate::error::ApiError;
 use crate::intake::Reservation;
@@ -29,7 +30,7 @@ use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, 
 pub const LISTED: u32 = 200;
 
 /// A job's status with the counter for long polls.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Versioned {
     #[serde(flatten)]
     status: JobStatus,
@@ -45,7 +46,7 @@ pub struct Versioned {
 }
 
 /// When a place was answered or refused.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ReplyTime {
     /// The place.
     index: u8,
@@ -70,6 +71,15 @@ pub struct Wait {
     seen: u64,
 }
 
+/// Submits a deal. The same bytes again change nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs",
+    tag = "jobs",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A request that is sent again with it gives the first response again, for a day")),
+    request_body(content = Vec<u8>, content_type = "application/vnd.tacit", description = "A `SubmitJob` frame"),
+    responses((status = CREATED, body = Versioned), (status = OK, body = Versioned, description = "The same bytes came before"), Refusals),
+)]
 pub async fn submit(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
@@ -184,6 +194,14 @@ async fn receive<B: tacit_wire::Body>(
 }
 
 /// Another node takes a place: what a submission's delivery must satisfy, this one must.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/reassign",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    request_body(content = Vec<u8>, content_type = "application/vnd.tacit", description = "A `Reassign` frame, signed by the job's client"),
+    responses((status = OK, body = Versioned), Refusals),
+)]
 pub async fn reassign(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -229,6 +247,14 @@ pub async fn reassign(
 }
 
 /// The client needs nothing more: its signature says so.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/cancel",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    request_body(content = Vec<u8>, content_type = "application/vnd.tacit", description = "A `Cancel` frame, signed by the job's client"),
+    responses((status = OK, body = Versioned), Refusals),
+)]
 pub async fn cancel(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -254,6 +280,13 @@ pub async fn cancel(
     Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
 }
 
+/// The newest 200 jobs of the caller; for operators, of all.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs",
+    tag = "jobs",
+    responses((status = OK, body = Vec<Versioned>), Refusals),
+)]
 pub async fn list(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
@@ -265,6 +298,14 @@ pub async fn list(
     Ok(Json(listed))
 }
 
+/// A job; waits until its version exceeds `seen`, for `wait` seconds at most.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job"), ("wait" = Option<u64>, Query, description = "Seconds to wait for a change"), ("seen" = Option<u64>, Query, description = "The version that is known")),
+    responses((status = OK, body = Versioned), Refusals),
+)]
 pub async fn show(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
@@ -292,6 +333,14 @@ pub async fn show(
     }
 }
 
+/// What a job's nodes said.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/answers",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    responses((status = OK, content_type = "application/vnd.tacit", body = Vec<u8>, description = "A `JobAnswers` frame"), Refusals),
+)]
 pub async fn answers(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
@@ -319,6 +368,14 @@ pub async fn answers(
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], frame).into_response())
 }
 
+/// A job's proof, where this coordinator assembled it.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/proof",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    responses((status = OK, body = JobProof), Refusals),
+)]
 pub async fn proof(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,

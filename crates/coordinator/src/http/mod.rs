@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /`, `GET /dashboard/{file}` | the dashboard |
 //! | `GET /healthz` | `ok` while the process lives |
+//! | `GET /v1/openapi.json` | this table for programs, with every schema |
 //! | `GET /readyz` | whether it can be given work, check by check |
 //! | `GET /v1/network` | the coordinator, its assembler key, its nodes and their sealing keys |
 //! | `POST /v1/line` | drops up to 1 MiB: so that a client can measure its line |
@@ -39,62 +40,19 @@ mod log;
 mod network;
 mod nodes;
 mod observe;
+mod openapi;
+mod router;
 mod serve;
 
-use std::sync::Arc;
-
-use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::routing::{get, post};
-use axum::{Router, middleware};
 use tacit_wire::{Blame, Digest32};
 
 use crate::error::ApiError;
-use crate::service::Service;
 
 pub use health::serve as serve_metrics;
+pub use router::description;
+use router::router;
 pub use serve::serve;
-
-/// The routes.
-pub fn router(service: Arc<Service>) -> Router {
-    // Whoever asks: nothing in these is anybody's.
-    let public = Router::new()
-        .route("/", get(dashboard::page))
-        .route("/dashboard/{file}", get(dashboard::asset))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz));
-    let guarded = Router::new()
-        .route("/v1/network", get(network::info))
-        .route("/v1/line", post(network::line))
-        .route("/v1/circuits", get(circuits::list))
-        .route("/v1/circuits/{id}", get(circuits::show).put(circuits::put))
-        .route("/v1/circuits/{id}/r1cs", get(circuits::show_r1cs).put(circuits::put_r1cs))
-        .route("/v1/jobs", get(jobs::list).post(jobs::submit))
-        .route("/v1/jobs/{id}", get(jobs::show))
-        .route("/v1/jobs/{id}/reassign", post(jobs::reassign))
-        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/v1/jobs/{id}/answers", get(jobs::answers))
-        .route("/v1/jobs/{id}/proof", get(jobs::proof))
-        .route("/v1/jobs/{id}/events", get(events::job))
-        .route("/v1/jobs/{id}/disclosure", get(disclosure::show))
-        .route("/v1/nodes", get(nodes::list))
-        .route("/v1/events", get(events::all))
-        .layer(middleware::from_fn_with_state(Arc::clone(&service), auth::authenticate));
-    public
-        .merge(guarded)
-        .route("/v1/jobs/{id}/receipt", get(log::receipt))
-        .route("/v1/log/head", get(log::head))
-        .route("/v1/log/proof/inclusion", get(log::inclusion))
-        .route("/v1/log/proof/consistency", get(log::consistency))
-        .route("/v1/log/entries", get(log::entries))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
-        // Every handler that reads a body has a limit of its own.
-        .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(Arc::clone(&service), auth::limit))
-        .layer(middleware::from_fn_with_state(Arc::clone(&service), observe::observe))
-        .with_state(service)
-}
 
 async fn unknown_path(uri: Uri) -> ApiError {
     ApiError::not_found("unknown_path", format!("there is no {} here; the API begins with /v1", uri.path()))

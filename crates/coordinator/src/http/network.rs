@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use tacit_wire::PROTOCOL_VERSION;
 use tacit_wire::status::{HexCertificate, NetworkInfo};
 
+use super::openapi::Refusals;
 use crate::SOFTWARE;
 use crate::error::ApiError;
 use crate::service::Service;
@@ -16,6 +17,13 @@ use crate::service::Service;
 const LINE_BYTES: usize = 1 << 20;
 
 /// Takes a body and drops it, piece by piece: a client that times this knows how fast it can upload.
+#[utoipa::path(
+    post,
+    path = "/v1/line",
+    tag = "network",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = NO_CONTENT), Refusals),
+)]
 pub async fn line(State(service): State<Arc<Service>>, body: Body) -> Result<StatusCode, ApiError> {
     let mut pieces = service.intake.pace().keep(body, "a measurement of the line");
     let mut left = LINE_BYTES;
@@ -27,6 +35,13 @@ pub async fn line(State(service): State<Arc<Service>>, body: Body) -> Result<Sta
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The coordinator, its assembler key, its nodes and their sealing keys.
+#[utoipa::path(
+    get,
+    path = "/v1/network",
+    tag = "network",
+    responses((status = OK, body = NetworkInfo), Refusals),
+)]
 pub async fn info(State(service): State<Arc<Service>>) -> Json<NetworkInfo> {
     Json(NetworkInfo {
         protocol_version: PROTOCOL_VERSION,

@@ -8,11 +8,12 @@ use serde::Serialize;
 use tacit_wire::{Digest32, IdentityKey};
 
 use super::auth::Caller;
+use super::openapi::Refusals;
 use crate::error::ApiError;
 use crate::service::Service;
 
 /// A node as its coordinator's operator sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct NodeView {
     /// What the configuration calls it.
     name: String,
@@ -38,6 +39,12 @@ pub struct NodeView {
 }
 
 /// Every node of the configuration.
+#[utoipa::path(
+    get,
+    path = "/v1/nodes",
+    tag = "operators",
+    responses((status = OK, body = Vec<NodeView>), Refusals),
+)]
 pub async fn list(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,

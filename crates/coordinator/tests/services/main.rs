@@ -11,6 +11,7 @@ mod fixture;
 mod hostile;
 mod log;
 mod node_offers;
+mod openapi;
 mod proofs;
 mod replacements;
 mod seeing;
