@@ -151,7 +151,9 @@ function disclosure(shown) {
     el(
       "p",
       { class: "small muted" },
-      `Any ${shown.threshold} of the nodes of a group learn nothing about the witness together, with the coordinator. `,
+      shown.threshold === 1
+        ? "No node alone learns anything about the witness, not even together with the coordinator. "
+        : `No ${shown.threshold} nodes learn anything about the witness together, not even with the coordinator. `,
       "What is sealed, its holder cannot open. This is what the protocol lets each party see; what a party does with it elsewhere, nobody can say.",
     ),
   ];
@@ -194,7 +196,7 @@ function committee(job, model) {
 }
 
 export async function jobPage(target, model, id) {
-  const head = el("h1", {}, "Job ", el("span", { class: "id" }, id));
+  const head = () => el("h1", {}, "Job ", el("span", { class: "id" }, id));
   let job = model.jobs.get(id);
   try {
     job ??= await get(`/v1/jobs/${encodeURIComponent(id)}`);
@@ -202,7 +204,7 @@ export async function jobPage(target, model, id) {
     const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
     show(
       target,
-      head,
+      head(),
       el(
         "div",
         { class: "card" },
@@ -227,6 +229,6 @@ export async function jobPage(target, model, id) {
       ),
     );
   } catch (error) {
-    show(target, head, problem(error), el("p", {}, el("a", { href: "#/" }, "All jobs")));
+    show(target, head(), problem(error), el("p", {}, el("a", { href: "#/" }, "All jobs")));
   }
 }

@@ -11,6 +11,8 @@ const SHOWN = 50;
 
 const OUTCOMES = { proved: "good", answered: "good", failed: "bad", expired: "warn" };
 
+const many = (n) => `${count(n)} ${n === 1 ? "entry" : "entries"}`;
+
 async function entries(start, end) {
   const out = [];
   while (out.length < end - start) {
@@ -30,12 +32,12 @@ function line(ok, text) {
 async function check(head, list, start) {
   const lines = [];
   const signed = await isSigned(head);
-  lines.push(line(signed, signed === undefined ? "This browser cannot check Ed25519 signatures." : `The coordinator ${short(head.log)} signed the head of ${count(head.size)} entries.`));
+  lines.push(line(signed, signed === undefined ? "This browser cannot check Ed25519 signatures." : `The coordinator ${short(head.log)} signed the head of ${many(head.size)}.`));
   const headRoot = fromHex(head.root);
   const leaves = await Promise.all(list.map((e) => leafHash(fromHex(e.entry))));
   if (start === 0) {
     const own = toHex(await root(leaves)) === head.root;
-    lines.push(line(own, `Its root is the one of all ${count(list.length)} entries, hashed here.`));
+    lines.push(line(own, `Its root is the one of ${many(list.length)}, all hashed here.`));
   } else {
     let all = true;
     for (let i = 0; i < Math.min(SHOWN, leaves.length); i += 1) {
@@ -55,7 +57,7 @@ async function check(head, list, start) {
       const proof = await get(`/v1/log/proof/consistency?from=${before.size}&to=${head.size}`);
       kept = await isConsistent(before.size, head.size, fromHex(before.root), headRoot, proof.path.map(fromHex));
     }
-    lines.push(line(kept, `Nothing was rewritten since this browser last saw ${count(before.size)} entries.`));
+    lines.push(line(kept, `Nothing was rewritten since this browser last saw ${many(before.size)}.`));
   } else lines.push(line(true, "This browser sees this log for the first time, and keeps its head to compare."));
   // A head that contradicts the one kept is the evidence: the kept one stays.
   if (lines.every((l) => l.ok !== false)) localStorage.setItem(name, JSON.stringify(head));
@@ -76,8 +78,8 @@ function row(entry, index) {
 }
 
 export async function logPage(target) {
-  const head1 = el("h1", {}, "Audit log");
-  show(target, head1, el("p", { class: "muted", role: "status" }, "Fetching and checking…"));
+  const head1 = () => el("h1", {}, "Audit log");
+  show(target, head1(), el("p", { class: "muted", role: "status" }, "Fetching and checking…"));
   try {
     const head = await get("/v1/log/head");
     const start = head.size > WHOLE ? head.size - SHOWN : 0;
@@ -87,7 +89,7 @@ export async function logPage(target) {
     const shown = list.slice(-SHOWN).map((entry, i) => [entry, Math.max(start, head.size - SHOWN) + i]);
     show(
       target,
-      head1,
+      head1(),
       bad ? el("div", { class: "notice problem", role: "alert" }, el("p", {}, "This log does not hold. Keep this page and run `tacit log verify`, which writes the evidence to a file.")) : null,
       el(
         "div",
@@ -111,6 +113,6 @@ export async function logPage(target) {
     );
   } catch (error) {
     const none = error instanceof Refused && error.status === 404;
-    show(target, head1, none ? empty("There is no audit log here", "This coordinator does not keep one.") : problem(error));
+    show(target, head1(), none ? empty("There is no audit log here", "This coordinator does not keep one.") : problem(error));
   }
 }

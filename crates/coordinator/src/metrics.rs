@@ -352,6 +352,21 @@ impl Metrics {
         }
     }
 
+    /// Waits for a request to the database, and tells how that went.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub async fn timed<T, E>(
+        &self,
+        request: &'static str,
+        doing: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let began = Instant::now();
+        let done = doing.await;
+        self.database(request, began.elapsed(), done.is_err());
+        done
+    }
+
     /// The database failed a request.
     pub fn database_failed(&self) {
         self.database_errors.inc();

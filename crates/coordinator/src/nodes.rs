@@ -257,7 +257,8 @@ async fn try_offer(
     deal: Digest32,
     index: u8,
 ) -> Result<After, StoreError> {
-    let Some(row) = service.store.offer(&deal, index, &connection.peer_identity()).await? else {
+    let row = service.store.offer(&deal, index, &connection.peer_identity());
+    let Some(row) = service.metrics.timed("read_offer", row).await? else {
         return Ok(After::Settled);
     };
     let _counted = service.metrics.offer();
@@ -372,7 +373,8 @@ async fn record(
             Reply::Refusal(&text)
         }
     };
-    match service.store.record(&deal, &node, reply, service.clock.now(), &not_enough).await? {
+    let record = service.store.record(&deal, &node, reply, service.clock.now(), &not_enough);
+    match service.metrics.timed("record_reply", record).await? {
         Recorded::New { state, answered, waiting, assemble } => {
             tracing::info!(job = %deal, index, node = %node, ?state, answered, waiting, "a node replied");
             service.metrics.job_replied(&deal, answered, state);

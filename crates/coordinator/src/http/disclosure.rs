@@ -148,6 +148,7 @@ pub async fn show(
             sees: vec![
                 seen(Thing::Witness, How::Clear, None),
                 Seen { ..inputs },
+                seen(Thing::WitnessShare, How::Clear, Some(envelopes)),
                 seen(Thing::Response, if answers == 0 { How::Pending } else { clear_if(!assembles) }, None),
                 seen(Thing::Proof, proof(How::Clear), None),
             ],

@@ -1,7 +1,7 @@
 //! Health, and the metrics' own listener: plain HTTP, on loopback unless told otherwise.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -73,9 +73,8 @@ pub async fn healthz() -> &'static str {
     responses((status = OK, body = Readiness), (status = SERVICE_UNAVAILABLE, body = Readiness), Refusals),
 )]
 pub async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, Json<Readiness>) {
-    let began = Instant::now();
-    let schema = tokio::time::timeout(PATIENCE, service.store.schema_is_current()).await;
-    service.metrics.database("check", began.elapsed(), !matches!(schema, Ok(Ok(_))));
+    let check = service.metrics.timed("check", service.store.schema_is_current());
+    let schema = tokio::time::timeout(PATIENCE, check).await;
     let (database, migrations) = match schema {
         Ok(Ok(true)) => (None, None),
         Ok(Ok(false)) => (None, Some("the database's schema is older than this program; restart it")),
@@ -83,7 +82,10 @@ pub async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, Json<Re
             tracing::warn!(%error, "the database does not answer");
             (Some("it fails; see the log"), Some("unknown"))
         }
-        Err(_) => (Some("it does not answer"), Some("unknown")),
+        Err(_) => {
+            service.metrics.database_failed();
+            (Some("it does not answer"), Some("unknown"))
+        }
     };
     let draining = service.shutdown.is_cancelled().then_some("this coordinator is shutting down");
     let ready = database.is_none() && migrations.is_none() && draining.is_none();
@@ -98,9 +100,8 @@ pub async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, Json<Re
 
 /// Everything for Prometheus.
 async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, ApiError> {
-    let began = Instant::now();
-    let open = tokio::time::timeout(PATIENCE, service.store.open_by_state()).await;
-    service.metrics.database("count_open", began.elapsed(), !matches!(open, Ok(Ok(_))));
+    let count = service.metrics.timed("count_open", service.store.open_by_state());
+    let open = tokio::time::timeout(PATIENCE, count).await;
     // Without the database the rest is worth all the more.
     if let Ok(Ok(open)) = open {
         let nodes = service.registry.list();

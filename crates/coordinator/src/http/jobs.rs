@@ -129,8 +129,8 @@ pub async fn submit(
         {
             return Ok(first);
         }
-        let inserted =
-            service.store.insert_job(&job, service.clock.now(), service.config.limits.open_jobs).await?;
+        let insert = service.store.insert_job(&job, service.clock.now(), service.config.limits.open_jobs);
+        let inserted = service.metrics.timed("insert_job", insert).await?;
         match inserted {
             Insertion::New => {
                 tracing::info!(job = %deal, circuit = %job.circuit, n = job.n, t = job.t, "job accepted");
@@ -415,7 +415,7 @@ pub async fn proof(
 
 /// A job that must be there, and be the caller's to see.
 pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
-    let job = service.store.job(id).await?.filter(|job| caller.may_see(job));
+    let job = service.metrics.timed("read_job", service.store.job(id)).await?.filter(|job| caller.may_see(job));
     job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
 }
 

@@ -59,6 +59,22 @@ impl IntoResponses for Refusals {
     }
 }
 
+/// Says the usual words of a status where a response has none of its own: OpenAPI asks for some.
+pub fn name_statuses(api: &mut utoipa::openapi::OpenApi) {
+    for item in api.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.put, &mut item.post].into_iter().flatten() {
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    let usual = status.parse().ok().and_then(|s: axum::http::StatusCode| s.canonical_reason());
+                    response.description = usual.unwrap_or("See the description").to_owned();
+                }
+            }
+        }
+    }
+}
+
 /// This description.
 #[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses((status = OK, body = Object)))]
 pub async fn show() -> Json<utoipa::openapi::OpenApi> {

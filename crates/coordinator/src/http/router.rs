@@ -51,7 +51,9 @@ fn guarded() -> OpenApiRouter<Arc<Service>> {
 
 /// What the API is, as `/v1/openapi.json` has it.
 pub fn description() -> OpenApi {
-    public().merge(guarded()).into_openapi()
+    let mut api = public().merge(guarded()).into_openapi();
+    openapi::name_statuses(&mut api);
+    api
 }
 
 /// The routes.

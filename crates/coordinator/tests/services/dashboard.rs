@@ -75,7 +75,10 @@ async fn the_dashboard_follows_a_job() {
     browser.run("location.hash = '#/log'").await;
     browser.wait_for("Root").await;
     let verdict = browser.run("return document.getElementById('verdict').dataset.verdict").await;
-    assert_eq!(verdict, "holds", "{}", browser.text().await);
+    let text = browser.text().await;
+    assert_eq!(verdict, "holds", "{text}");
+    assert!(text.contains("Audit log") && text.contains("1 entry"), "{text}");
+    assert!(!text.contains("not checked"), "this browser knows Ed25519: {text}");
     pictures(&browser, "log").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
     browser.stop().await;

@@ -63,6 +63,9 @@ async fn every_route_is_described_and_every_description_is_a_route() {
             let refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
             assert_eq!(refused, described.is_none(), "{method} {path}: {}", response.status());
             if let Some(described) = described {
+                for response in described["responses"].as_object().unwrap().values() {
+                    assert!(response["description"].is_string(), "{method} {path}: {response}");
+                }
                 assert!(
                     described["responses"]["default"].is_object() || path == "/v1/openapi.json",
                     "{method} {path}"
