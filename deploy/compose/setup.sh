@@ -17,10 +17,8 @@ printf 'TACIT_UID=%s\nTACIT_GID=%s\n' "$(id -u)" "$(id -g)" > .env
 
 if [ ! -e data/coordinator/coordinator.toml ]; then
     mkdir -p data/coordinator
-    # A coordinator for a moment, on loopback, makes its identity and says it.
-    identity=$(tacit coordinator run --dir "$root/coordinator" --http 127.0.0.1:0 --quic 127.0.0.1:0 --json --stop-with-stdin \
-        < <(sleep 3) 2>/dev/null | sed -n 's/.*"identity":"\([0-9a-f]*\)".*/\1/p')
-    [ -n "$identity" ] || { echo "the coordinator did not start" >&2; exit 1; }
+    identity=$(tacit coordinator init --dir "$root/coordinator" --json | sed -n 's/.*"identity": *"\([0-9a-f]*\)".*/\1/p')
+    [ -n "$identity" ] || { echo "the coordinator has no identity" >&2; exit 1; }
     password=$(head -c 24 /dev/urandom | base64 | tr -d '/+=')
     printf '%s' "$password" > data/postgres-password
     printf 'TACIT_DATABASE=postgres://tacit:%s@postgres:5432/tacit\n' "$password" > data/coordinator.env

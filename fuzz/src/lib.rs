@@ -6,6 +6,7 @@ pub mod delegate;
 pub mod evidence;
 pub mod frames;
 pub mod json;
+pub mod log;
 pub mod points;
 pub mod prepared;
 pub mod ptau;

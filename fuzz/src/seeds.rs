@@ -35,6 +35,7 @@ fn vectors() {
     for (file, target, members) in [
         ("frames", "frames", &["frame"][..]),
         ("certificate", "seals", &["encoding", "public_key"]),
+        ("receipt", "log", &["encoding"]),
         ("envelope", "seals", &["signed_assignment", "signed_acknowledgement", "signed_response"]),
     ] {
         let text = fs::read(dir.join(format!("{file}.json"))).expect("vectors");
@@ -46,6 +47,27 @@ fn vectors() {
                     hex::decode(vector[member].as_str().expect("a byte string")).expect("hexadecimal");
                 save(target, &format!("{file}-{i}-{member}"), &bytes);
             }
+        }
+    }
+    let text = fs::read(dir.join("log.json")).expect("vectors");
+    let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    save("log", "receipt", json["receipt"].to_string().as_bytes());
+    for (i, evidence) in json["evidence"].as_array().expect("evidence").iter().enumerate() {
+        save("log", &format!("evidence-{i}"), evidence.to_string().as_bytes());
+    }
+    let text = fs::read(dir.join("merkle.json")).expect("vectors");
+    let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let number = |value: &serde_json::Value| value.as_u64().expect("a number").to_le_bytes();
+    let hash = |value: &serde_json::Value| hex::decode(value.as_str().expect("a hash")).expect("hexadecimal");
+    for (kind, one, size) in [("inclusion", "leaf", "size"), ("consistency", "from", "to")] {
+        for (i, proof) in json[kind].as_array().expect("proofs").iter().enumerate() {
+            let path = proof["path"].as_array().expect("a path");
+            let root = usize::try_from(proof[size].as_u64().expect("a number")).expect("a size") - 1;
+            let mut bytes = [&number(&proof[one])[..], &number(&proof[size]), &[0]].concat();
+            for value in [&json["roots"][0], &json["roots"][root]].into_iter().chain(path) {
+                bytes.extend(hash(value));
+            }
+            save("log", &format!("{kind}-{i}"), &bytes);
         }
     }
     let text = fs::read(dir.join("evidence.json")).expect("vectors");

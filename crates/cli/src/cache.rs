@@ -4,10 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use tacit_algebra::Curve;
+use tacit_client::Followed;
 use tacit_groth16::prepared::PreparedError;
 use tacit_groth16::{CircuitId, ProvingKey, prepared};
+use tacit_wire::IdentityKey;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, InFile, Outcome};
 use crate::files::{self, Access};
 
 /// The digest of a constraint system that was registered with a circuit from this machine: it, and no other that the
@@ -58,6 +60,37 @@ fn folder(name: &str) -> Outcome<Option<PathBuf>> {
         ))
     })?;
     Ok(Some(folder))
+}
+
+/// What is known of a coordinator's log, kept between runs.
+pub struct KnownLog {
+    path: Option<PathBuf>,
+    log: IdentityKey,
+}
+
+impl KnownLog {
+    /// Of this log.
+    pub fn of(log: IdentityKey) -> Outcome<Self> {
+        Ok(Self { path: folder("logs")?.map(|folder| folder.join(format!("{log}.json"))), log })
+    }
+
+    /// What was seen last, if anything was.
+    pub fn load(&self) -> Outcome<Option<Followed>> {
+        let Some(path) = self.path.as_ref().filter(|path| path.exists()) else { return Ok(None) };
+        Followed::from_json(&files::read(path)?, &self.log).map(Some).in_file(path).map_err(|failure| {
+            failure.adding("Without it this program begins afresh and cannot tell what was rewritten before: delete it only if you accept that")
+        })
+    }
+
+    /// Keeps what was seen, unless another process has kept something newer.
+    pub fn save(&self, followed: &Followed) -> Outcome {
+        let Some(path) = &self.path else { return Ok(()) };
+        let size = |f: &Followed| (f.seen.head.size, f.read.as_ref().map_or(0, |(head, _)| head.head.size));
+        if self.load()?.is_some_and(|kept| size(&kept) > size(followed)) {
+            return Ok(());
+        }
+        files::write(path, followed.to_json().as_bytes(), Access::Private)
+    }
 }
 
 /// The user's folder of prepared keys.

@@ -12,15 +12,15 @@ use tacit_circom::wtns::Wtns;
 use tacit_circom::{R1cs, r1cs};
 use tacit_client::plan::{Privacy, Recommendation, Wish};
 use tacit_client::{
-    Artefact, Assembler, Client, ClientError, Event, Finding, Found, KeySource, Member, Network, Options,
-    Prepared, Progress, Proved,
+    Artefact, Assembler, Client, ClientError, Event, Expectation, Finding, Found, KeySource, Member, Network,
+    Options, Prepared, Progress, Proved,
 };
 use tacit_delegate::{Dials, Handover};
 use tacit_groth16::ProvingKey;
 use tokio::runtime::Runtime;
 
 use crate::advice;
-use crate::cache::RegisteredR1cs;
+use crate::cache::{KnownLog, RegisteredR1cs};
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Access};
 use crate::keys::{KeyOptions, ZkeyFile};
@@ -84,6 +84,12 @@ pub struct DelegateOptions {
     network: Option<PathBuf>,
     #[command(flatten)]
     dials: DialOptions,
+    /// Draw the committee from these nodes only: names of nodes, or of operators, in network.toml
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "network")]
+    nodes: Option<Vec<String>>,
+    /// Draw the committee without these nodes, or operators
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "network")]
+    avoid: Vec<String>,
     /// With `--handover auto`: against how many of the nodes the witness has to be safe [default: one]
     #[arg(long, value_enum, requires = "network")]
     privacy: Option<PrivacyName>,
@@ -93,7 +99,10 @@ pub struct DelegateOptions {
     /// Give up after this many seconds
     #[arg(long, default_value_t = 120, value_name = "SECONDS", requires = "network", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
-    /// Where to save what shows that a node answered wrongly
+    /// Where to save the coordinator's receipt of the job: how it ended, by whom, signed, with the proof that it stands in the coordinator's log
+    #[arg(long, value_name = "FILE", requires = "network")]
+    receipt: Option<PathBuf>,
+    /// Where to save what shows that a node, or the coordinator, did wrong
     #[arg(long, default_value = ".", value_name = "DIR", requires = "network")]
     evidence: PathBuf,
 }
@@ -176,7 +185,10 @@ impl DelegateOptions {
                 ));
             }
         }
-        Ok(self.network.as_deref().map(crate::api_key::load_network).transpose()?)
+        let Some(path) = &self.network else { return Ok(None) };
+        let mut network = crate::api_key::load_network(path)?;
+        network.narrow(("--nodes", self.nodes.as_deref()), ("--avoid", &self.avoid))?;
+        Ok(Some(network))
     }
 
     /// How long the deal lives: longer than this program waits.
@@ -238,6 +250,7 @@ pub fn prove<C: Curve>(
     ui: &Ui,
 ) -> Outcome<ProvedWith<C>> {
     let evidence_folder = options.evidence.clone();
+    let receipt = options.receipt.clone();
     let key = zkey.proving_key::<C>(key_options, ui)?;
     let client = Client::new(network.clone())?;
     let runtime = crate::runtime::new()?;
@@ -253,6 +266,12 @@ pub fn prove<C: Curve>(
     let prepared = Prepared::new(&key, &witness.values, constraints.as_ref(), options.dials.handover())?
         .judging_with(key_again(zkey.path.clone(), key_options.clone(), ui.clone()));
     let checked = checked_here || constraints.is_some();
+    if !checked && options.assembler == Assembler::Coordinator {
+        ui.warn(
+            "the witness was not checked against the circuit's constraints, and the coordinator assembles: if it is wrong, no proof comes and nobody \
+             can say why. Pass --r1cs to have it checked before it is dealt.",
+        );
+    }
     let (circuit, n_wires) = (key.circuit_id, key.n_wires);
     drop(key);
     let watcher = Arc::new(Watcher::new(ui));
@@ -289,7 +308,43 @@ pub fn prove<C: Curve>(
     if let (Some(recommended), Some(how)) = (recommended, how.as_object_mut()) {
         how.insert("chosen".to_owned(), advice::to_json(&recommended));
     }
+    if let (Some(path), Some(how)) = (receipt, how.as_object_mut()) {
+        how.insert(
+            "receipt".to_owned(),
+            fetch_receipt(&client, &runtime, &proved.dealt, &path, &evidence_folder, ui),
+        );
+    }
     Ok((proved.proof, proved.public, how))
+}
+
+/// Fetches the job's receipt, checks it and saves it. Whatever is wrong with it does not take the proof away: it is told in what is returned, as
+/// `error`.
+fn fetch_receipt(
+    client: &Client,
+    runtime: &Runtime,
+    dealt: &Expectation,
+    path: &Path,
+    evidence_folder: &Path,
+    ui: &Ui,
+) -> Value {
+    let phase = ui.phase("the coordinator's receipt");
+    let fetched = KnownLog::of(client.log()).and_then(|known| {
+        let (proven, followed) =
+            runtime.block_on(client.receipt(dealt, known.load()?.as_ref())).map_err(|error| {
+                crate::verbs::log::save_evidence(&error, evidence_folder, ui);
+                Failure::from(error)
+            })?;
+        files::write(path, proven.to_json().as_bytes(), Access::Shared)?;
+        known.save(&followed)?;
+        Ok(proven)
+    });
+    match fetched {
+        Ok(proven) => {
+            phase.done(format!("entry {} of its log; kept in {}", proven.inclusion.leaf, path.display()));
+            json!({ "file": path, "entry": proven.inclusion.leaf, "log_size": proven.head.head.size })
+        }
+        Err(failure) => json!({ "file": path, "error": failure.to_string() }),
+    }
 }
 
 /// A constraint system from the network, if it can be one of this circuit's at all.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tacit_client::network::{Network, PinnedCoordinator, PinnedNode};
+use tacit_client::network::{Choice, Network, PinnedCoordinator, PinnedNode};
 
 use crate::failure::{Failure, InFile, Outcome};
 use crate::files::{self, Access};
@@ -98,6 +98,7 @@ impl LocalNetwork {
                     api_key_file: None,
                 },
                 nodes: pinned,
+                choice: Choice::default(),
             },
             services: Vec::new(),
             quic: String::new(),

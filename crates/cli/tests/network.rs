@@ -7,6 +7,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 
 use common::{CURVES, fixture, tacit};
 use predicates::prelude::*;
@@ -14,14 +15,18 @@ use serde_json::Value;
 
 /// `tacit network up` in a folder of its own; ended with the test.
 struct Network {
-    dir: tempfile::TempDir,
+    dir: Rc<tempfile::TempDir>,
     up: Child,
     ready: Value,
 }
 
 impl Network {
     fn up(nodes: u8) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::up_in(Rc::new(tempfile::tempdir().unwrap()), nodes)
+    }
+
+    /// In a folder that may be an earlier one's.
+    fn up_in(dir: Rc<tempfile::TempDir>, nodes: u8) -> Self {
         let mut up = Command::new(env!("CARGO_BIN_EXE_tacit"))
             .args(["network", "up", "--json", "--nodes", &nodes.to_string(), "--dir"])
             .arg(dir.path())
@@ -442,6 +447,123 @@ fn two_nodes_prove_on_both_curves() {
     network.prove("bn128", &wtns, out.path(), &dials).success();
 }
 
+/// What a verb said as JSON, and its exit code.
+fn said(command: &mut assert_cmd::Command, code: i32) -> Value {
+    let output = command.arg("--json").assert().code(code).get_output().clone();
+    let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+    serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&text)))
+}
+
+#[test]
+fn jobs_get_receipts_and_a_coordinator_that_loses_its_log_is_caught() {
+    let cache = tempfile::tempdir().unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let network = Network::up(4);
+    let with_cache = || {
+        let mut command = tacit();
+        command.env("TACIT_CACHE_DIR", cache.path());
+        command
+    };
+    let follow = |network: &Network, code| {
+        let mut command = with_cache();
+        command.args(["log", "verify", "--network"]).arg(network.toml()).arg("--evidence").arg(out.path());
+        said(&mut command, code)
+    };
+    let prove = |network: &Network, name: &str, more: &[&str]| {
+        let files = [out.path().join("proof.json"), out.path().join("public.json")];
+        let mut command = with_cache();
+        command.args(["groth16", "prove", "--network"]).arg(network.toml());
+        command.args([fixture("bn128", "final.zkey"), fixture("bn128", "tiny.wtns")]).args(files).args(more);
+        command.arg("--receipt").arg(out.path().join(name));
+        said(&mut command, 0)
+    };
+    assert_eq!(follow(&network, 0)["size"], 0);
+    let first = prove(&network, "first.json", &["--nodes", "node-1,node-2,node-3", "--committee", "3"]);
+    let names: Vec<&str> =
+        first["nodes"].as_array().unwrap().iter().map(|n| n["name"].as_str().unwrap()).collect();
+    assert!(!names.contains(&"node-4"), "{names:?}");
+    assert_eq!((&first["receipt"]["entry"], &first["verified"]), (&0.into(), &true.into()));
+    let second = prove(&network, "second.json", &["--assembler", "coordinator"]);
+    assert_eq!(second["receipt"]["entry"], 1);
+    let followed = follow(&network, 0);
+    assert_eq!((&followed["seen_before"], &followed["read"]), (&2.into(), &2.into()));
+    assert_eq!((&followed["outcomes"]["answered"], &followed["outcomes"]["proved"]), (&1.into(), &1.into()));
+    assert_eq!(follow(&network, 0)["read"], 0, "what was read is not read again");
+
+    // A receipt needs nobody to be checked, but says nothing about another coordinator.
+    let file = out.path().join("first.json");
+    let key = followed["log"].as_str().unwrap().to_owned();
+    let check = |code| {
+        let mut command = with_cache();
+        command.args(["log", "receipt", "--coordinator", &key]).arg(&file);
+        said(&mut command, code)
+    };
+    assert_eq!(check(0)["receipt"]["job"], first["job"]);
+    with_cache()
+        .args(["log", "receipt", "--network"])
+        .args([&network.toml(), &file])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("The receipt holds").and(predicate::str::contains("acknowledged")));
+    with_cache().args(["log", "receipt", "--coordinator", &"11".repeat(32)]).arg(&file).assert().code(1);
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, good.replace("\"leaf\": 0", "\"leaf\": 1")).unwrap();
+    assert!(check(1)["error"].as_str().unwrap().contains("is not entry 1 of the log"));
+    std::fs::write(&file, "{}").unwrap();
+    assert!(check(3)["error"].as_str().unwrap().contains("not a receipt"));
+    with_cache()
+        .args(["log", "show", "--network"])
+        .arg(network.toml())
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("answered").and(predicate::str::contains("proved")));
+    let unknown = ["--nodes", "node-1,nobody"];
+    network
+        .prove("bn128", &fixture("bn128", "tiny.wtns"), out.path(), &unknown)
+        .code(1)
+        .stderr(predicate::str::contains("no node and no operator in network.toml is called \"nobody\""));
+    network
+        .prove("bn128", &fixture("bn128", "tiny.wtns"), out.path(), &["--avoid", "operator-node-2"])
+        .code(1)
+        .stderr(predicate::str::contains("node-2: you avoid it"));
+
+    // The same identity, another history.
+    let dir = Rc::clone(&network.dir);
+    drop(network);
+    for file in std::fs::read_dir(dir.path().join("coordinator")).unwrap() {
+        let path = file.unwrap().path();
+        if path.to_string_lossy().contains("coordinator.sqlite") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let network = Network::up_in(dir, 4);
+    let caught = follow(&network, 1);
+    assert!(caught["error"].as_str().unwrap().contains("the coordinator's log is turned back"), "{caught}");
+    let evidence = std::fs::read_dir(out.path()).unwrap().map(|f| f.unwrap().path());
+    let evidence = evidence.into_iter().find(|p| p.to_string_lossy().contains("log-evidence")).unwrap();
+    let judge = |key: &str, code| {
+        let mut command = with_cache();
+        command.args(["log", "evidence", "--coordinator", key]).arg(&evidence);
+        said(&mut command, code)
+    };
+    assert_eq!(judge(&key, 0)["charge"], "turned_back");
+    judge(&"11".repeat(32), 1);
+    // A proof comes, and is written; that its receipt is refused is said.
+    let mut command = with_cache();
+    command.args(["groth16", "prove", "--network"]).arg(network.toml());
+    command.args([fixture("bn128", "final.zkey"), fixture("bn128", "tiny.wtns")]);
+    command.args([
+        out.path().join("p.json"),
+        out.path().join("s.json"),
+        "--receipt".into(),
+        out.path().join("r.json"),
+    ]);
+    command.assert().code(1).stderr(predicate::str::contains("there is a proof and no receipt"));
+    assert!(out.path().join("p.json").exists() && !out.path().join("r.json").exists());
+    // Where nothing can be asked nothing is checked.
+    with_cache().args(["log", "verify", "--network"]).arg(out.path().join("missing.toml")).assert().code(3);
+}
+
 #[test]
 fn a_kept_demo_can_be_used_and_ended() {
     let dir = tempfile::tempdir().unwrap();
@@ -463,4 +585,75 @@ fn a_kept_demo_can_be_used_and_ended() {
         .assert()
         .success()
         .stdout(predicate::str::contains("5 processes ended"));
+}
+
+#[test]
+fn a_coordinator_that_asks_for_keys_is_used_with_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("coordinator");
+    tacit().args(["coordinator", "init", "--dir"]).arg(&folder).assert().success();
+    let config = folder.join("coordinator.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("access = \"keys\"\n{text}")).unwrap();
+    let mut coordinator = Command::new(env!("CARGO_BIN_EXE_tacit"))
+        .args([
+            "coordinator",
+            "run",
+            "--http",
+            "127.0.0.1:0",
+            "--quic",
+            "127.0.0.1:0",
+            "--json",
+            "--stop-with-stdin",
+            "--dir",
+        ])
+        .arg(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(coordinator.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let network = dir.path().join("network.toml");
+    let text = |key_file: &str| {
+        format!(
+            "version = 1\n[coordinator]\nurls = [\"https://{}\"]\nidentity = \"ed25519:{}\"\n{key_file}\n\
+             [[nodes]]\nname = \"n\"\nidentity = \"ed25519:{}\"\noperator = \"o\"\nvouched_by = \"v\"\n",
+            ready["https"].as_str().unwrap(),
+            ready["identity"].as_str().unwrap(),
+            "11".repeat(32)
+        )
+    };
+    std::fs::write(&network, text("")).unwrap();
+    let list = || {
+        let mut command = tacit();
+        command.env_remove("TACIT_API_KEY").args(["job", "list", "--network"]).arg(&network);
+        command
+    };
+    let key = |words: &[&str]| {
+        let mut command = tacit();
+        command.args(["coordinator", "key"]).args(words).arg("--dir").arg(&folder).assert()
+    };
+    list().assert().failure().stderr(predicate::str::contains("key_required"));
+
+    let added = key(&["add", "me"]).success();
+    let secret = String::from_utf8(added.get_output().stdout.clone()).unwrap();
+    assert!(secret.starts_with("tacit_") && secret.trim().len() == 70, "one line with the key");
+    std::fs::write(dir.path().join("me.key"), &secret).unwrap();
+    list().arg("--api-key-file").arg(dir.path().join("me.key")).assert().success();
+    list().env("TACIT_API_KEY", secret.trim()).assert().success();
+    std::fs::write(&network, text("api_key_file = \"me.key\"")).unwrap();
+    list().assert().success();
+
+    key(&["add", "me"]).failure().stderr(predicate::str::contains("there is, or was, a key called"));
+    key(&["list"])
+        .success()
+        .stdout(predicate::str::contains("me").and(predicate::str::contains("tacit_").not()));
+    key(&["revoke", "me"]).success();
+    let refused = list().assert().failure();
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("bad_key") && !said.contains(secret.trim()), "{said}");
+    drop(coordinator.stdin.take());
+    assert!(coordinator.wait().unwrap().success());
 }

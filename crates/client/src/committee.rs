@@ -3,6 +3,7 @@
 //! | rule | because otherwise |
 //! |---|---|
 //! | the node is pinned | the coordinator could seat nodes of its own |
+//! | the user's lists let it (`[committee]` in network.toml, `--nodes`, `--avoid`) | the user knows better |
 //! | no operator twice | one operator could hold more than `t` shares |
 //! | no identity twice | one node would hold two indices of a deal |
 //! | the sealing key is certified by the pinned identity, for envelopes, now and until the deal expires | the coordinator could open envelopes, or no node could |
@@ -11,6 +12,9 @@
 //! Among the nodes that satisfy the rules the client draws its committee at random: the order in which a coordinator
 //! lists them decides nothing. That it lists a node as away, it can do: it is trusted for liveness, and then too few
 //! are left rather than others seated.
+//!
+//! Nodes that have as many offers in hand as they work on at a time, as the coordinator says, are seated only where too few others are left: they would
+//! keep the job waiting. That is a say for the coordinator in who is *not* seated, which it has already by calling a node away.
 //!
 //! What nodes say that they have at hand ([`Work`]) does not decide who is seated, or those that lie would be seated always. It decides, among those that
 //! were drawn, in which of several groups each sits: first those choose that say they have the group's slice of the proving key. So a lie can bring
@@ -71,6 +75,12 @@ pub enum Rule {
     /// The user has not pinned this identity.
     #[error("it is not pinned: if you know who runs it, add it to network.toml")]
     NotPinned,
+    /// The user's list of nodes does not have it.
+    #[error("it is not among the nodes that you allow (`committee.nodes` in network.toml, or --nodes)")]
+    NotAllowed,
+    /// The user does not want it.
+    #[error("you avoid it (`committee.avoid` in network.toml, or --avoid)")]
+    Avoided,
     /// The caller wants it left out.
     #[error("it was left out because of an earlier attempt")]
     LeftOut,
@@ -252,6 +262,8 @@ impl Committee {
         let group_of = |place| work.and_then(|work| work.dials.seat_at(place)).map_or(0, |(group, _)| group);
         let mut candidates: Vec<&NodeInfo> = info.nodes.iter().collect();
         candidates.shuffle(rng);
+        // Those that would keep it waiting come last, of one operator's nodes too.
+        candidates.sort_by_key(|node| !node.has_room());
         let mut bench = Bench::default();
         let (mut admitted, mut rejected) = (Vec::new(), Vec::new());
         for candidate in candidates {
@@ -352,7 +364,7 @@ struct Bench {
 impl Bench {
     fn admit(&mut self, network: &Network, node: &NodeInfo, wanted: Wanted<'_>) -> Result<(), Rejection> {
         let pinned = network.node(&node.identity.0);
-        match self.check(pinned, node, wanted) {
+        match self.check(network, pinned, node, wanted) {
             Ok(seat) => {
                 self.seats.push(seat);
                 Ok(())
@@ -367,6 +379,7 @@ impl Bench {
 
     fn check(
         &mut self,
+        network: &Network,
         pinned: Option<&PinnedNode>,
         node: &NodeInfo,
         wanted: Wanted<'_>,
@@ -374,6 +387,12 @@ impl Bench {
         let Some(pinned) = pinned else { return Err(Rule::NotPinned) };
         if !self.seen.insert(node.identity.0) {
             return Err(Rule::ListedTwice);
+        }
+        if network.choice.only.as_ref().is_some_and(|only| !only.contains(&pinned.identity)) {
+            return Err(Rule::NotAllowed);
+        }
+        if network.choice.avoid.contains(&pinned.identity) {
+            return Err(Rule::Avoided);
         }
         if wanted.without.contains(&pinned.identity) {
             return Err(Rule::LeftOut);

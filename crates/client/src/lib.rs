@@ -80,7 +80,7 @@ pub use error::{AssemblerError, ClientError};
 pub use kept::{Finding, Found, Kept, KeySource};
 pub use log::{Expectation, Followed, LogError};
 pub use msm::Summed;
-pub use network::{Network, NetworkError, PinnedCoordinator, PinnedNode};
+pub use network::{Choice, Network, NetworkError, PinnedCoordinator, PinnedNode};
 pub use options::Options;
 pub use prepare::{Prepared, WitnessError};
 pub use progress::{Event, Progress, Silent};

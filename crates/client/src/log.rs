@@ -10,6 +10,7 @@
 //! [evidence](LogEvidence).
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,8 @@ use tacit_algebra::CurveId;
 use tacit_delegate::{Acknowledgement, Dials};
 use tacit_log::inclusion::SubtreeProof;
 use tacit_log::{
-    Frontier, HeadError, LogEvidence, NodeId, ProofError, ProvenReceipt, ReceiptError, SignedTreeHead,
-    leaf_hash,
+    ConsistencyProof, Frontier, HeadError, LogEvidence, NodeId, ProofError, ProvenReceipt, ReceiptError,
+    SignedTreeHead, leaf_hash,
 };
 use tacit_wire::codec::DecodeError;
 use tacit_wire::messages::Assembler;
@@ -38,6 +39,40 @@ const MOST_REREAD: u64 = 1 << 20;
 const ENDING: Duration = Duration::from_secs(10);
 /// How often the receipt is asked for until then.
 const AGAIN: Duration = Duration::from_millis(300);
+
+/// Where a log is read: a coordinator's API. Nothing that it gives is believed.
+pub trait LogSource: Sync {
+    /// The newest head.
+    fn head(&self) -> impl Future<Output = Result<SignedTreeHead, ApiError>> + Send;
+    /// That the log only grew.
+    fn consistency(
+        &self,
+        from: u64,
+        to: u64,
+    ) -> impl Future<Output = Result<ConsistencyProof, ApiError>> + Send;
+    /// Entries from one on, at most so many.
+    fn entries(&self, start: u64, count: u32) -> impl Future<Output = Result<Vec<Vec<u8>>, ApiError>> + Send;
+    /// A job's receipt.
+    fn receipt(&self, job: Digest32) -> impl Future<Output = Result<ProvenReceipt, ApiError>> + Send;
+}
+
+impl LogSource for Api {
+    async fn head(&self) -> Result<SignedTreeHead, ApiError> {
+        self.log_head().await
+    }
+
+    async fn consistency(&self, from: u64, to: u64) -> Result<ConsistencyProof, ApiError> {
+        self.log_consistency(from, to).await
+    }
+
+    async fn entries(&self, start: u64, count: u32) -> Result<Vec<Vec<u8>>, ApiError> {
+        self.log_entries(start, count).await
+    }
+
+    async fn receipt(&self, job: Digest32) -> Result<ProvenReceipt, ApiError> {
+        Self::receipt(self, job).await
+    }
+}
 
 /// What a receipt must say of one's own job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,25 +305,37 @@ impl Client {
         expected: &Expectation,
         kept: Option<&Followed>,
     ) -> Result<(ProvenReceipt, Followed), LogError> {
-        let log = self.log();
-        let deadline = Instant::now() + ENDING;
-        let proven = loop {
-            match self.api().receipt(expected.job).await {
-                Ok(proven) => break proven,
-                Err(error) if Instant::now() < deadline && may_come(&error) => sleep(AGAIN).await,
-                Err(error) => return Err(error.into()),
-            }
-        };
-        let signed = proven.verify(&log)?;
-        expected.check(&signed.receipt)?;
-        let seen = continues(self.api(), kept, proven.head).await?;
-        Ok((proven, Followed { seen, read: kept.and_then(|k| k.read.clone()) }))
+        receipt(self.api(), &self.log(), expected, kept).await
     }
 
     /// Whose log it is.
     pub fn log(&self) -> IdentityKey {
         IdentityKey(self.network().coordinator.identity)
     }
+}
+
+/// [`Client::receipt`] from any source.
+///
+/// # Errors
+/// [`LogError`], which names what is wrong.
+pub async fn receipt(
+    api: &impl LogSource,
+    log: &IdentityKey,
+    expected: &Expectation,
+    kept: Option<&Followed>,
+) -> Result<(ProvenReceipt, Followed), LogError> {
+    let deadline = Instant::now() + ENDING;
+    let proven = loop {
+        match api.receipt(expected.job).await {
+            Ok(proven) => break proven,
+            Err(error) if Instant::now() < deadline && may_come(&error) => sleep(AGAIN).await,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let signed = proven.verify(log)?;
+    expected.check(&signed.receipt)?;
+    let seen = continues(api, kept, proven.head).await?;
+    Ok((proven, Followed { seen, read: kept.and_then(|k| k.read.clone()) }))
 }
 
 /// Whether the receipt may be there in a moment.
@@ -340,7 +387,7 @@ impl Expectation {
 
 /// Whether a head continues the one that was seen before; gives the newer of the two.
 async fn continues(
-    api: &Api,
+    api: &impl LogSource,
     kept: Option<&Followed>,
     head: SignedTreeHead,
 ) -> Result<SignedTreeHead, LogError> {
@@ -358,7 +405,7 @@ async fn continues(
     if from == 0 || from == to {
         return Ok(head);
     }
-    let proof = api.log_consistency(from, to).await?;
+    let proof = api.consistency(from, to).await?;
     let verified = if (proof.from, proof.to) == (from, to) {
         proof.verify(&seen.head.root, &head.head.root)
     } else {
@@ -380,7 +427,7 @@ async fn continues(
 /// Reads the whole log again, and proves by two paths which of its subtrees is not what it was; `None` where the coordinator does not serve what it signed, or
 /// nothing that was read has changed.
 async fn what_was_rewritten(
-    api: &Api,
+    api: &impl LogSource,
     (before, frontier): &(SignedTreeHead, Frontier),
     after: SignedTreeHead,
 ) -> Option<(LogEvidence, String)> {
@@ -391,7 +438,7 @@ async fn what_was_rewritten(
     let mut nodes: HashMap<NodeId, Digest32> = HashMap::new();
     let mut tree = Frontier::new();
     while tree.size() < size {
-        let entries = api.log_entries(tree.size(), BATCH).await.ok()?;
+        let entries = api.entries(tree.size(), BATCH).await.ok()?;
         if entries.is_empty() {
             return None;
         }
@@ -419,12 +466,12 @@ async fn what_was_rewritten(
 /// # Errors
 /// [`LogError`], which names what is wrong.
 pub async fn follow(
-    api: &Api,
+    api: &impl LogSource,
     log: &IdentityKey,
     kept: Option<&Followed>,
     mut seen: impl FnMut(u64, &SignedReceipt),
 ) -> Result<Followed, LogError> {
-    let head = api.log_head().await?;
+    let head = api.head().await?;
     head.verify(log)?;
     let head = continues(api, kept, head).await?;
     let (mut tree, mut time) = match kept.and_then(|k| k.read.as_ref()) {
@@ -435,7 +482,7 @@ pub async fn follow(
     let before = kept.map(|k| k.seen.head);
     while tree.size() < head.head.size {
         let left = head.head.size - tree.size();
-        let entries = api.log_entries(tree.size(), u32::try_from(left).unwrap_or(BATCH).min(BATCH)).await?;
+        let entries = api.entries(tree.size(), u32::try_from(left).unwrap_or(BATCH).min(BATCH)).await?;
         if entries.is_empty() {
             return Err(LogError::Truncated { signed: head.head.size, served: tree.size() });
         }
@@ -476,3 +523,6 @@ fn served(tree: &Frontier, signed: Digest32) -> Result<(), LogError> {
     let got = tree.root();
     if got == signed { Ok(()) } else { Err(LogError::NotServed { size: tree.size(), signed, got }) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,10 @@
 //! identity = "ed25519:…"            # signs the node's sealing keys, acknowledgements and responses
 //! operator = "alice"                # one seat per operator in a committee
 //! vouched_by = "tacit network up"   # who says that this identity is this operator's
+//!
+//! # [committee]                     # optional: whom committees are drawn from, by nodes' names or by operators
+//! # nodes = ["node-1", "alice"]     # nobody else
+//! # avoid = ["node-2"]              # everybody else
 //! ```
 //!
 //! Nothing in the file is secret (an API key is in a file of its own), everything in it decides whom the witness is shared with: keep it where others
@@ -43,8 +47,19 @@ pub struct Network {
     pub name: String,
     /// The coordinator.
     pub coordinator: PinnedCoordinator,
-    /// Every node that may sit in a committee.
+    /// The nodes that are known.
     pub nodes: Vec<PinnedNode>,
+    /// Which of them may sit in a committee.
+    pub choice: Choice,
+}
+
+/// Which of the pinned nodes committees are drawn from, by identities.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// Only these; `None`: all.
+    pub only: Option<Vec<[u8; 32]>>,
+    /// Never these.
+    pub avoid: Vec<[u8; 32]>,
 }
 
 /// Where the coordinator is and how it is recognised.
@@ -105,6 +120,16 @@ pub enum NetworkError {
         /// What is wrong and what is expected.
         reason: String,
     },
+    /// A list of nodes names one that is not pinned.
+    #[error("{list}: no node and no operator in network.toml is called {word:?}; there are {known}")]
+    NoSuchNode {
+        /// Which list: a key, or an option of the command line.
+        list: &'static str,
+        /// The word.
+        word: String,
+        /// Names of nodes and operators.
+        known: String,
+    },
     /// Two entries that must differ do not.
     #[error("network.toml: `{key}` repeats the {what} of `{first}`; every node is listed once")]
     Duplicate {
@@ -133,6 +158,17 @@ struct RawNetwork {
     coordinator: Option<RawCoordinator>,
     #[serde(default)]
     nodes: Vec<RawNode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    committee: Option<RawCommittee>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCommittee {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    avoid: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -214,9 +250,58 @@ impl Network {
         }
         let nodes =
             raw.nodes.into_iter().enumerate().map(|(i, n)| node(i, n)).collect::<Result<Vec<_>, _>>()?;
-        let network = Self { name, coordinator, nodes };
+        let mut network = Self { name, coordinator, nodes, choice: Choice::default() };
         network.check_duplicates()?;
+        if let Some(RawCommittee { nodes, avoid }) = raw.committee {
+            network.narrow(("committee.nodes", nodes.as_deref()), ("committee.avoid", &avoid))?;
+        }
         Ok(network)
+    }
+
+    /// Narrows the [choice](Network::choice): to these nodes, if any are named, and without those others. Each word is a node's name or an operator, which
+    /// stands for all its nodes; each list comes with what errors call it.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoSuchNode`].
+    pub fn narrow(
+        &mut self,
+        (only_list, only): (&'static str, Option<&[String]>),
+        (avoid_list, avoid): (&'static str, &[String]),
+    ) -> Result<(), NetworkError> {
+        let avoid = self.named(avoid_list, avoid)?;
+        if let Some(only) = only {
+            let mut only = self.named(only_list, only)?;
+            if let Some(earlier) = &self.choice.only {
+                only.retain(|identity| earlier.contains(identity));
+            }
+            self.choice.only = Some(only);
+        }
+        let new =
+            avoid.into_iter().filter(|identity| !self.choice.avoid.contains(identity)).collect::<Vec<_>>();
+        self.choice.avoid.extend(new);
+        Ok(())
+    }
+
+    /// Identities by the names of nodes and operators, in the order of the file.
+    fn named(&self, list: &'static str, words: &[String]) -> Result<Vec<[u8; 32]>, NetworkError> {
+        let is = |node: &PinnedNode, word: &String| {
+            node.name == *word || node.operator.to_lowercase() == word.to_lowercase()
+        };
+        if let Some(word) = words.iter().find(|word| !self.nodes.iter().any(|node| is(node, word))) {
+            let mut known: Vec<&str> =
+                self.nodes.iter().flat_map(|n| [n.name.as_str(), n.operator.as_str()]).collect();
+            known.sort_unstable();
+            known.dedup();
+            return Err(NetworkError::NoSuchNode { list, word: word.clone(), known: known.join(", ") });
+        }
+        let chosen = self.nodes.iter().filter(|node| words.iter().any(|word| is(node, word)));
+        Ok(chosen.map(|node| node.identity).collect())
+    }
+
+    /// The names of nodes with these identities.
+    fn names(&self, identities: &[[u8; 32]]) -> Vec<String> {
+        let known = self.nodes.iter().filter(|node| identities.contains(&node.identity));
+        known.map(|node| node.name.clone()).collect()
     }
 
     /// The text of the file.
@@ -243,6 +328,10 @@ impl Network {
                     vouched_by: Some(n.vouched_by.clone()),
                 })
                 .collect(),
+            committee: (self.choice != Choice::default()).then(|| RawCommittee {
+                nodes: self.choice.only.as_ref().map(|only| self.names(only)),
+                avoid: self.names(&self.choice.avoid),
+            }),
         };
         let body = toml::to_string(&raw).map_err(|e| NetworkError::Syntax(e.to_string()))?;
         let text = format!("{HEADER}{body}");

@@ -34,7 +34,7 @@ use crate::answers::Answers;
 use crate::committee::{Committee, Wanted};
 use crate::dealing::{AssemblerKey, Dealt};
 use crate::kept::{Found, Kept};
-use crate::network::{Network, PinnedCoordinator, PinnedNode};
+use crate::network::{Choice, Network, PinnedCoordinator, PinnedNode};
 use crate::options::Options;
 use crate::prepare::Prepared;
 use crate::progress::Silent;
@@ -360,6 +360,7 @@ impl World {
                     vouched_by: "this test".into(),
                 })
                 .collect(),
+            choice: Choice::default(),
         };
         let x = F::from(3u64);
         let witness = [F::from(1u64), F::from(6561u64), x, x * x, F::from(81u64)];
@@ -602,6 +603,8 @@ fn info(nodes: &[Node]) -> NetworkInfo {
                 circuits: Vec::new(),
                 slices: Vec::new(),
                 bases_per_second: 0,
+                capacity: 0,
+                in_hand: 0,
             })
             .collect(),
     }

@@ -15,7 +15,7 @@ export function nodesPage(target, model) {
   if (model.nodes.length === 0) {
     return show(target, head, empty("No nodes are configured", "List them under [[nodes]] in coordinator.toml."));
   }
-  const columns = ["Node", "Operator", "State", "Waiting", "Circuits", "Speed", "Key expires in"];
+  const columns = ["Node", "Operator", "State", "In hand", "Waiting", "Circuits", "Speed", "Key expires in"];
   show(
     target,
     head,
@@ -36,6 +36,7 @@ export function nodesPage(target, model) {
               el("th", { scope: "row", title: n.identity }, el("span", {}, n.name, " ", el("span", { class: "id small muted" }, short(n.identity)))),
               el("td", { "data-label": "Operator" }, n.operator),
               el("td", { "data-label": "State" }, n.connected ? badge("Connected", "good") : badge("Away", "bad")),
+              el("td", { "data-label": "In hand" }, `${count(n.in_hand)} of ${count(n.capacity)}`),
               el("td", { "data-label": "Waiting" }, n.waiting === 0 ? "nothing" : `${count(n.waiting)} places`),
               el("td", { "data-label": "Circuits" }, `${n.circuits.length}${n.slices ? ` and ${n.slices} slices` : ""}`),
               el("td", { "data-label": "Speed" }, n.bases_per_second ? `${count(Math.round(n.bases_per_second / 1000))} k bases/s` : "not said"),

@@ -2,6 +2,7 @@
 //! to it, and no share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId};
 use tacit_circom::{VerificationKey, public};
@@ -10,7 +11,8 @@ use tacit_wire::frame::Body as _;
 use tacit_wire::messages::Answer;
 use tacit_wire::status::JobProof;
 use tacit_wire::{Blame, Digest32, SealingKeyPair, SignedAssignment, envelope};
-use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::error::ApiError;
 use crate::jobs;
@@ -18,19 +20,40 @@ use crate::metrics::Ended;
 use crate::service::Service;
 use crate::store::{AnswerRow, JobRow, JobState, SeatState};
 
-/// Works through jobs until shutdown.
-pub async fn run(service: Arc<Service>, mut queue: mpsc::UnboundedReceiver<Digest32>) {
+/// Jobs assembled at a time, at most: each takes a core, and its answers' memory.
+const AT_A_TIME: usize = 4;
+/// For how long a job is one coordinator's to assemble; another may try after that. A proof takes seconds at most.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often jobs are looked for whose lease has ended.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Assembles what is ready until shutdown. The database is the queue.
+pub async fn run(service: Arc<Service>) {
+    let places = std::thread::available_parallelism().map_or(1, usize::from).min(AT_A_TIME);
+    let mut running = JoinSet::new();
     loop {
-        let deal = tokio::select! {
+        if running.len() < places {
+            match service.store.take_to_assemble(places - running.len(), LEASE).await {
+                Ok(jobs) => {
+                    for deal in jobs {
+                        let service = Arc::clone(&service);
+                        running.spawn(async move {
+                            if let Err(error) = one(&service, deal).await {
+                                // Its answers are stored, and its lease ends: then it is tried again, here or elsewhere.
+                                let body = error.body;
+                                tracing::error!(job = %deal, code = body.code, message = body.message, "assembling failed");
+                            }
+                        });
+                    }
+                }
+                Err(error) => tracing::error!(%error, "cannot look for jobs to assemble"),
+            }
+        }
+        tokio::select! {
             () = service.shutdown.cancelled() => return,
-            deal = queue.recv() => match deal {
-                Some(deal) => deal,
-                None => return,
-            },
-        };
-        if let Err(error) = one(&service, deal).await {
-            // Its answers are stored: the next answer, or the next start, tries again.
-            tracing::error!(job = %deal, code = error.body.code, message = error.body.message, "assembling failed");
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+            () = service.assemble.notified() => {}
+            () = sleep(LOOK) => {}
         }
     }
 }
@@ -40,15 +63,30 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     if row.state != JobState::Ready || !row.coordinator_assembles {
         return Ok(());
     }
+    let version = row.version;
+    // Read after the version: an answer that comes in between makes this one old, and the job is tried again.
     let answers = service.store.answers(&deal).await?;
     let waiting = service.store.seats(&deal).await?.iter().any(|s| s.state == SeatState::Waiting);
-    let result = service.blocking("assembling a proof", move |s| Ok(try_assemble(s, &row, &answers))).await?;
+    let vk = match service.store.verification_key(&row.circuit).await? {
+        Some(json) => json.into_bytes(),
+        None => service
+            .circuits
+            .read_verification_key(&row.circuit)
+            .map_err(|e| ApiError::internal("reading a verification key", e))?,
+    };
+    let header = &row.header;
+    if service.assembler_key(&jobs::HeaderFacts::read(header)?.assembler_key).is_none() {
+        service.reload_assembler_keys().await;
+    }
+    let result =
+        service.blocking("assembling a proof", move |s| Ok(try_assemble(s, &row, &vk, &answers))).await?;
     let now = service.clock.now();
     let how = if result.is_ok() { Ended::Proved } else { Ended::Failed };
     let ended = match result {
         Ok(proof) => service.store.finish(&deal, Ok(&proof), now).await?,
         Err(failure) if waiting => {
             tracing::info!(job = %deal, reason = failure.body.message, "no proof yet, waiting for more answers");
+            service.store.assembled(&deal, version).await?;
             false
         }
         Err(failure) => {
@@ -58,32 +96,33 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     };
     if ended {
         service.metrics.job_ended(&deal, how);
-        service.changed(&deal, true);
+        service.changed(&deal);
         tracing::info!(job = %deal, "job assembled");
     }
     Ok(())
 }
 
-fn try_assemble(service: &Service, row: &JobRow, given: &[AnswerRow]) -> Result<String, ApiError> {
+fn try_assemble(service: &Service, row: &JobRow, vk: &[u8], given: &[AnswerRow]) -> Result<String, ApiError> {
     let curve = header::curve_of(&row.header).map_err(|e| ApiError::internal("reading a header", e))?;
     match curve {
-        CurveId::Bn254 => try_over::<Bn254>(service, row, given),
-        CurveId::Bls12_381 => try_over::<Bls12_381>(service, row, given),
+        CurveId::Bn254 => try_over::<Bn254>(service, row, vk, given),
+        CurveId::Bls12_381 => try_over::<Bls12_381>(service, row, vk, given),
     }
 }
 
-fn try_over<C: Curve>(service: &Service, row: &JobRow, given: &[AnswerRow]) -> Result<String, ApiError> {
+fn try_over<C: Curve>(
+    service: &Service,
+    row: &JobRow,
+    vk: &[u8],
+    given: &[AnswerRow],
+) -> Result<String, ApiError> {
     let header = DealHeader::<C::Scalar>::decode(&row.header)
         .map_err(|e| ApiError::internal("reading a header", e))?;
     let (key, _) = service.assembler_key(&header.terms.assembler_key).ok_or_else(|| {
         let message = "the assembler key of this deal is gone: it expired, or this coordinator was restored from a copy";
         ApiError::unprocessable("assembler_key_gone", message)
     })?;
-    let vk = service
-        .circuits
-        .read_verification_key(&row.circuit)
-        .map_err(|e| ApiError::internal("reading a verification key", e))?;
-    let vk = VerificationKey::<C>::from_json(&vk)
+    let vk = VerificationKey::<C>::from_json(vk)
         .map_err(|e| ApiError::internal("reading a verification key", e))?;
 
     let mut answers = Vec::new();

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -15,10 +16,10 @@ use tacit_vault::VaultError;
 use tacit_vault::dir::{create_private, sync_parent};
 use tacit_wire::status::CircuitKind;
 use tacit_wire::{Blame, Digest32};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::error::ApiError;
-use crate::store::CircuitRow;
+use crate::store::{CircuitRow, PIECE_BYTES, Store};
 
 const ZKEY: &str = "circuit.zkey";
 const BASES: &str = "bases";
@@ -30,6 +31,8 @@ const INCOMING: &str = "incoming";
 #[derive(Debug, Clone)]
 pub struct CircuitFiles {
     dir: PathBuf,
+    /// One file is fetched from the database at a time: who wants the same one finds it there afterwards.
+    fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A file that is being received; removed when dropped.
@@ -55,7 +58,7 @@ pub struct Checked {
     /// What it is.
     pub row: CircuitRow,
     /// Of a proving key.
-    verification_key: Option<String>,
+    pub verification_key: Option<String>,
 }
 
 impl CircuitFiles {
@@ -69,7 +72,7 @@ impl CircuitFiles {
         create_private(&dir)?;
         let _ = std::fs::remove_dir_all(&incoming);
         create_private(&incoming)?;
-        Ok(Self { dir })
+        Ok(Self { dir, fetching: Arc::default() })
     }
 
     fn folder(&self, id: &Digest32) -> PathBuf {
@@ -112,13 +115,13 @@ impl CircuitFiles {
         let bytes = std::fs::read(&incoming.path).map_err(|e| ApiError::internal("reading an upload", e))?;
         if bases::is_bases(&bytes) {
             return match bases::curve_of(&bytes).map_err(|e| ApiError::unprocessable("malformed_bases", e))? {
-                CurveId::Bn254 => check_bases::<Bn254>(&bytes, expected, now),
-                CurveId::Bls12_381 => check_bases::<Bls12_381>(&bytes, expected, now),
+                CurveId::Bn254 => check_bases::<Bn254>(&bytes, incoming.digest, expected, now),
+                CurveId::Bls12_381 => check_bases::<Bls12_381>(&bytes, incoming.digest, expected, now),
             };
         }
         match zkey::curve_of(&bytes).map_err(|e| ApiError::unprocessable("malformed_zkey", e))? {
-            CurveId::Bn254 => check_zkey::<Bn254>(&bytes, expected, now),
-            CurveId::Bls12_381 => check_zkey::<Bls12_381>(&bytes, expected, now),
+            CurveId::Bn254 => check_zkey::<Bn254>(&bytes, incoming.digest, expected, now),
+            CurveId::Bls12_381 => check_zkey::<Bls12_381>(&bytes, incoming.digest, expected, now),
         }
     }
 
@@ -167,6 +170,103 @@ impl CircuitFiles {
             .map_err(|e| ApiError::internal("storing a circuit", e))
     }
 
+    /// Where a circuit's proving key, or bases, are.
+    pub fn path_of(&self, id: &Digest32, kind: CircuitKind) -> PathBuf {
+        self.folder(id).join(name_of(kind))
+    }
+
+    /// Where a circuit's constraint system is.
+    pub fn r1cs_path(&self, id: &Digest32) -> PathBuf {
+        self.folder(id).join(R1CS)
+    }
+
+    /// Puts a file into a database that other coordinators share, piece by piece.
+    pub async fn publish(
+        &self,
+        store: &Store,
+        path: &Path,
+        digest: &Digest32,
+        now: u64,
+    ) -> Result<(), ApiError> {
+        if !store.is_shared() {
+            return Ok(());
+        }
+        let failed = |e: std::io::Error| ApiError::internal("sharing a circuit", e);
+        let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+        for number in 0u64.. {
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            (&mut file).take(PIECE_BYTES as u64).read_to_end(&mut piece).await.map_err(failed)?;
+            if piece.is_empty() {
+                break;
+            }
+            store.put_piece(digest, number, &piece, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Sees that a circuit's file is here: one that was registered at another coordinator comes from the database.
+    pub async fn ensure(&self, store: &Store, circuit: &CircuitRow) -> Result<(), ApiError> {
+        match &circuit.file {
+            Some(digest) => {
+                self.bring(store, &self.path_of(&circuit.id, circuit.kind), digest, circuit.zkey_bytes).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Sees that a circuit's constraint system is here.
+    pub async fn ensure_r1cs(
+        &self,
+        store: &Store,
+        id: &Digest32,
+        digest: &Digest32,
+        bytes: u64,
+    ) -> Result<(), ApiError> {
+        self.bring(store, &self.r1cs_path(id), digest, bytes).await
+    }
+
+    async fn bring(&self, store: &Store, path: &Path, digest: &Digest32, bytes: u64) -> Result<(), ApiError> {
+        if !store.is_shared() || path.exists() {
+            return Ok(());
+        }
+        let _turn = self.fetching.lock().await;
+        if path.exists() {
+            return Ok(());
+        }
+        let pieces = futures_util::stream::try_unfold(0u64, |number| async move {
+            let piece = store.piece(digest, number).await?;
+            Ok::<_, ApiError>(piece.map(|bytes| (Bytes::from(bytes), number + 1)))
+        });
+        let incoming = self.receive("the file", std::pin::pin!(pieces), bytes).await?;
+        if incoming.digest != *digest {
+            let found = format!(
+                "of file {digest} there are {} bytes with digest {}",
+                incoming.bytes, incoming.digest
+            );
+            return Err(ApiError::internal("fetching a circuit from the database", found));
+        }
+        let keep = || -> Result<(), VaultError> {
+            if let Some(folder) = path.parent() {
+                create_private(folder)?;
+            }
+            rename(&incoming.path, path)
+        };
+        keep().map_err(|e| ApiError::internal("storing a circuit", e))
+    }
+
+    /// Of two files with one circuit's name, that may differ in what does not count, the first registered stays.
+    pub fn yield_to(&self, circuit: &CircuitRow, mine: &Digest32) -> Result<(), ApiError> {
+        match circuit.file {
+            Some(file) if file != *mine => remove(&self.path_of(&circuit.id, circuit.kind)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a constraint system that another one came before.
+    pub fn forget_r1cs(&self, id: &Digest32) -> Result<(), ApiError> {
+        remove(&self.r1cs_path(id))
+    }
+
     /// Opens a circuit's constraint system.
     pub async fn open_r1cs(&self, id: &Digest32) -> Result<tokio::fs::File, ApiError> {
         tokio::fs::File::open(self.folder(id).join(R1CS))
@@ -201,6 +301,10 @@ fn rename(from: &Path, to: &Path) -> Result<(), VaultError> {
     sync_parent(to)
 }
 
+fn remove(path: &Path) -> Result<(), ApiError> {
+    std::fs::remove_file(path).map_err(|e| ApiError::internal("removing a file", e))
+}
+
 fn name_of(kind: CircuitKind) -> &'static str {
     match kind {
         CircuitKind::Bases => BASES,
@@ -220,7 +324,12 @@ fn check_id(what: &str, id: Digest32, expected: &Digest32) -> Result<(), ApiErro
     ))
 }
 
-fn check_bases<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<Checked, ApiError> {
+fn check_bases<C: Curve>(
+    bytes: &[u8],
+    file: Digest32,
+    expected: &Digest32,
+    now: u64,
+) -> Result<Checked, ApiError> {
     let bases = Bases::<C>::read(bytes).map_err(|e| ApiError::unprocessable("malformed_bases", e))?;
     let id = Digest32(bases.id().0);
     check_id("this file is bases", id, expected)?;
@@ -232,13 +341,19 @@ fn check_bases<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<
         n_public: 0,
         log_domain: 0,
         zkey_bytes: bytes.len() as u64,
+        file: Some(file),
         r1cs: None,
         added_at: now,
     };
     Ok(Checked { row, verification_key: None })
 }
 
-fn check_zkey<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<Checked, ApiError> {
+fn check_zkey<C: Curve>(
+    bytes: &[u8],
+    file: Digest32,
+    expected: &Digest32,
+    now: u64,
+) -> Result<Checked, ApiError> {
     let malformed = |e: &dyn std::fmt::Display| ApiError::unprocessable("malformed_zkey", e);
     let zkey = Zkey::<C>::read(bytes, Check::Full).map_err(|e| malformed(&e))?;
     let key = ProvingKey::from_zkey(zkey).map_err(|e| malformed(&e))?;
@@ -254,6 +369,7 @@ fn check_zkey<C: Curve>(bytes: &[u8], expected: &Digest32, now: u64) -> Result<C
             n_public: key.n_public as u64,
             log_domain: key.log_domain,
             zkey_bytes: bytes.len() as u64,
+            file: Some(file),
             r1cs: None,
             added_at: now,
         },

@@ -112,6 +112,30 @@ pub enum CoordinatorError {
     /// An API key cannot be made or revoked.
     #[error("{0}")]
     Key(String),
+    /// The database is another coordinator's.
+    #[error(
+        "database {database} belongs to the coordinator with identity {expected}; this one is {got}. Coordinators that share \
+         a database share one identity: copy its identity.pem with `tacit coordinator init --identity FILE`, or use another \
+         database"
+    )]
+    OtherIdentity {
+        /// Which database, without its password.
+        database: String,
+        /// Whose it is.
+        expected: tacit_wire::IdentityKey,
+        /// Who this is.
+        got: tacit_wire::IdentityKey,
+    },
+    /// The data directory has another identity already.
+    #[error("{} has the identity {found} already, {given} is given: use another directory", path.display())]
+    HasIdentity {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What it has.
+        found: tacit_wire::IdentityKey,
+        /// What it was to get.
+        given: tacit_wire::IdentityKey,
+    },
     /// The configuration contradicts itself.
     #[error("configuration: {0}")]
     Config(String),

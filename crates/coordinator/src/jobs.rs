@@ -255,8 +255,8 @@ pub fn check_delivery(
 ///
 /// # Errors
 /// When a stored text does not parse.
-pub fn status(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Result<JobStatus, ApiError> {
-    let nodes = seats.iter().map(|s| delivery(service, row, s)).collect::<Result<Vec<_>, _>>()?;
+pub fn status(row: &JobRow, seats: &[SeatRow]) -> Result<JobStatus, ApiError> {
+    let nodes = seats.iter().map(|s| delivery(row, s)).collect::<Result<Vec<_>, _>>()?;
     let begun = nodes.iter().any(|n| n.state != DeliveryState::Waiting);
     let state = match row.state {
         JobState::Open if begun => PublicState::Running,
@@ -287,12 +287,12 @@ pub fn status(service: &Service, row: &JobRow, seats: &[SeatRow]) -> Result<JobS
     })
 }
 
-fn delivery(service: &Service, row: &JobRow, seat: &SeatRow) -> Result<DeliveryInfo, ApiError> {
+fn delivery(row: &JobRow, seat: &SeatRow) -> Result<DeliveryInfo, ApiError> {
     let state = match seat.state {
         SeatState::Answered => DeliveryState::Answered,
         SeatState::Refused => DeliveryState::Refused,
         SeatState::Waiting if row.state.has_ended() => DeliveryState::Lost,
-        SeatState::Waiting => service.registry.delivery_state(&seat.node, &row.deal),
+        SeatState::Waiting => seat.delivery,
     };
     Ok(DeliveryInfo {
         index: seat.index,

@@ -14,7 +14,8 @@
 //! | `http` | the API: circuits, jobs, the network |
 //! | `nodes` | a session for each connected node: offers, answers, circuits' bytes |
 //! | `jobs` | what a submission must hold, how a job looks from outside |
-//! | `assembler` | proofs of jobs that were left to the coordinator |
+//! | `assembler`, `assembler_keys` | proofs of jobs that were left to the coordinator |
+//! | `cluster` | living among other coordinators of the same database |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
 //! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
@@ -29,7 +30,9 @@
 
 pub mod access;
 mod assembler;
+mod assembler_keys;
 mod circuits;
+mod cluster;
 pub mod config;
 mod error;
 mod http;
@@ -46,14 +49,14 @@ pub mod store;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tacit_net::{CertificatePin, Server, Settings, tls};
-use tacit_vault::{Clock, DataDir, KeyRing, identity};
-use tacit_wire::{Digest32, Identity, IdentityKey, Purpose};
+use tacit_vault::{Clock, DataDir, identity};
+use tacit_wire::{Identity, IdentityKey};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Role};
@@ -61,6 +64,7 @@ pub use config::{AllowedNode, Config, DatabaseUrl, Limits};
 pub use error::CoordinatorError;
 pub use http::description as api_description;
 
+use assembler_keys::AssemblerKeys;
 use circuits::CircuitFiles;
 use registry::Registry;
 use service::Service;
@@ -68,9 +72,6 @@ use store::{Database, Store};
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
-
-/// How long an assembler key lives; it is replaced halfway.
-const ASSEMBLER_KEY_SECONDS: u64 = 30 * 24 * 3600;
 
 /// How long an idempotency key is remembered.
 const CLAIM_SECONDS: u64 = 24 * 3600;
@@ -93,7 +94,6 @@ pub struct Coordinator {
     metrics_address: Option<SocketAddr>,
     tls: Arc<rustls::ServerConfig>,
     server: ServerDebug,
-    queue: mpsc::UnboundedReceiver<Digest32>,
     http_address: SocketAddr,
     quic_address: SocketAddr,
     _dir: DataDir,
@@ -116,6 +116,20 @@ impl std::fmt::Debug for ServerDebug {
 pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
     let dir = DataDir::open(data_dir)?;
     Ok(identity::load_or_create(&dir)?.key())
+}
+
+/// As [`init`], with the identity of a coordinator whose database this one is to share: a copy of its `identity.pem`.
+///
+/// # Errors
+/// When the file is no identity or readable by others, or the directory has another identity.
+pub fn init_with(data_dir: &Path, identity_file: &Path) -> Result<IdentityKey, CoordinatorError> {
+    let dir = DataDir::open(data_dir)?;
+    let given = identity::import(&dir, identity_file)?.key();
+    let found = identity::load(&dir)?.key();
+    if found != given {
+        return Err(CoordinatorError::HasIdentity { path: data_dir.to_owned(), found, given });
+    }
+    Ok(given)
 }
 
 /// Runs a coordinator until `shutdown` is cancelled.
@@ -144,9 +158,17 @@ impl Coordinator {
         let access = access::decide(&config)?;
         let dir = DataDir::open(&config.data_dir)?;
         let identity = identity::load_or_create(&dir)?;
-        let mut keys = KeyRing::open(&dir.path().join("assembler"), Purpose::Assembler, &identity)?;
-        keys.maintain(&identity, clock.now(), ASSEMBLER_KEY_SECONDS, &mut identity::system_rng()?)?;
-        let store = Store::open(&Database::of(&config)).await?.signing_as(&identity);
+        let database = Database::of(&config);
+        let store = Store::open(&database).await?.signing_as(&identity);
+        let owner = store.adopt(&identity.key()).await?;
+        if owner != identity.key() {
+            let (expected, got) = (owner, identity.key());
+            return Err(CoordinatorError::OtherIdentity { database: database.to_string(), expected, got });
+        }
+        take_place(&store, &dir).await?;
+        AssemblerKeys::import(&store, &identity, dir.path()).await?;
+        let keys = AssemblerKeys::default();
+        keys.maintain(&store, &identity, clock.now()).await?;
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 
@@ -177,23 +199,19 @@ impl Coordinator {
         let server = bind_quic(&config, &identity, &registry).map_err(transport("address for nodes"))?;
         let quic_address = server.local_address().map_err(transport("address for nodes"))?;
 
-        let (assemble, queue) = mpsc::unbounded_channel();
-        for deal in store.to_assemble().await? {
-            let _ = assemble.send(deal);
-        }
         let intake = intake::Intake::new(&config.limits);
         let usage = limits::Usage::new(&config.limits);
         let service = Arc::new(Service {
             config,
             clock,
             identity,
-            assembler_keys: Mutex::new(keys),
+            assembler_keys: keys,
             store,
             circuits,
             polls: polls::Polls::default(),
             heads: log::Heads::default(),
             registry,
-            assemble,
+            assemble: Notify::new(),
             checking: Semaphore::new(1),
             access,
             intake,
@@ -210,7 +228,6 @@ impl Coordinator {
             metrics_address,
             tls,
             server: ServerDebug(server),
-            queue,
             http_address,
             quic_address,
             _dir: dir,
@@ -247,7 +264,7 @@ impl Coordinator {
     /// # Errors
     /// None at present.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
-        let Self { service, listener, metrics, tls, server, queue, _dir, .. } = self;
+        let Self { service, listener, metrics, tls, server, _dir, .. } = self;
         let drained = CancellationToken::new();
         let relay = async {
             shutdown.cancelled().await;
@@ -258,16 +275,34 @@ impl Coordinator {
                 relay,
                 http::serve(Arc::clone(&service), listener, tls),
                 nodes::serve(Arc::clone(&service), server.0),
-                assembler::run(Arc::clone(&service), queue),
+                assembler::run(Arc::clone(&service)),
+                cluster::run(Arc::clone(&service)),
                 housekeeping(Arc::clone(&service)),
             );
             drained.cancel();
         };
         tokio::join!(work, http::serve_metrics(Arc::clone(&service), metrics, drained.cancelled()));
+        if let Err(error) = service.store.retire(service.store.instance()).await {
+            tracing::warn!(%error, "cannot tell the other coordinators that this one ends");
+        }
         service.store.close().await;
         tracing::info!("coordinator stopped");
         Ok(())
     }
+}
+
+/// Takes what was this process's before it was started again, if nobody else took it: it is in nobody's hand any more.
+async fn take_place(store: &Store, dir: &DataDir) -> Result<(), CoordinatorError> {
+    let path = dir.path().join("instance");
+    if let Some(earlier) = tacit_vault::dir::read_secret(&path)?
+        && let Ok(earlier) = std::str::from_utf8(&earlier)
+    {
+        store.retire(earlier.trim()).await?;
+    }
+    tacit_vault::dir::write_secret(&path, store.instance().as_bytes())?;
+    store.bury(cluster::DEAD).await?;
+    store.beat().await?;
+    Ok(())
 }
 
 fn bind_quic(
@@ -321,7 +356,7 @@ async fn housekeeping(service: Arc<Service>) {
                 for deal in ended {
                     tracing::info!(job = %deal, "job expired");
                     service.metrics.job_ended(&deal, metrics::Ended::Expired);
-                    service.changed(&deal, true);
+                    service.changed(&deal);
                 }
             }
             Err(error) => tracing::error!(%error, "cannot end expired jobs"),
@@ -331,6 +366,7 @@ async fn housekeeping(service: Arc<Service>) {
         }
         if count % TIDY_TICKS == 0 {
             service.usage.tidy();
+            service.metrics.tidy(Duration::from_secs(service.config.limits.deal_seconds + 60));
         }
         if count % SLOW_TICKS != 0 {
             continue;
@@ -343,19 +379,14 @@ async fn housekeeping(service: Arc<Service>) {
         if let Err(error) = service.store.forget_claims(now.saturating_sub(CLAIM_SECONDS)).await {
             tracing::error!(%error, "cannot forget old idempotency keys");
         }
-        let maintained = service
-            .blocking("rotating the assembler key", |s| {
-                let mut rng =
-                    identity::system_rng().map_err(|e| error::ApiError::internal("drawing randomness", e))?;
-                let mut keys = s.assembler_keys.lock().unwrap_or_else(PoisonError::into_inner);
-                keys.maintain(&s.identity, s.clock.now(), ASSEMBLER_KEY_SECONDS, &mut rng)
-                    .map_err(|e| error::ApiError::internal("rotating the assembler key", e))
-            })
-            .await;
-        if let Ok(done) = maintained
-            && let Some(key) = done.created
-        {
-            tracing::info!(%key, "new assembler key");
+        // Pieces of uploads that broke off.
+        if let Err(error) = service.store.sweep_pieces(now.saturating_sub(24 * 3600)).await {
+            tracing::error!(%error, "cannot remove pieces of files");
+        }
+        match service.assembler_keys.maintain(&service.store, &service.identity, now).await {
+            Ok(None) => {}
+            Ok(Some(key)) => tracing::info!(%key, "new assembler key"),
+            Err(error) => tracing::error!(%error, "cannot maintain the assembler keys"),
         }
     }
 }

@@ -264,9 +264,9 @@ impl Metrics {
         }
     }
 
-    /// Forgets what is kept of a job that ended elsewhere.
-    pub fn job_forgotten(&self, job: &Digest32) {
-        self.begun().remove(job);
+    /// Forgets jobs that must have ended by now: they did at another coordinator of the same database.
+    pub fn tidy(&self, longest: Duration) {
+        self.begun().retain(|_, begun| begun.at.elapsed() <= longest);
     }
 
     /// Counts an offer as in flight until the guard is dropped.

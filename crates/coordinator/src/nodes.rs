@@ -25,12 +25,16 @@ use crate::jobs;
 use crate::metrics::Relayed;
 use crate::registry::Seat;
 use crate::service::Service;
-use crate::store::{Recorded, Reply, StoreError};
+use crate::store::{Claimed, Recorded, Reply, StoreError};
 
 /// How long an offer rests that its node had no room for.
 const BUSY: Duration = Duration::from_secs(1);
 /// How long an offer rests that its node failed at.
 const FAILED: Duration = Duration::from_secs(10);
+/// Offers of one node that rest at a time, at most.
+const RESTING: usize = 1024;
+/// Why a session ends that another one of its node replaced.
+const REPLACED: &str = "replaced by a newer connection of the same node";
 /// How long connections may take to say goodbye at shutdown.
 const DRAIN: Duration = Duration::from_secs(3);
 /// The largest message that a node sends without having been asked.
@@ -73,6 +77,9 @@ async fn session(service: Arc<Service>, incoming: Incoming, number: u64) {
             let window = usize::from(capacity.min(service.config.limits.offers_in_flight).max(1));
             let why = converse(&service, &connection, &seat, window).await;
             tracing::info!(node = %identity, name, reason = why, "node disconnected");
+            if let Err(error) = service.store.depart(&identity, seat.connection()).await {
+                tracing::error!(node = %identity, %error, "cannot say that a node is gone");
+            }
         }
         Ok(None) => {}
         Err(error) => {
@@ -95,7 +102,16 @@ async fn greet(service: &Service, connection: &Connection, seat: &Seat) -> Resul
     let hello: Hello = stream.expect(REQUEST_BYTES, time).await?;
     match admit(service, seat, &hello) {
         Ok(welcome) => {
-            seat.announce(&hello);
+            match service.store.arrive(&seat.identity, &body_of(&hello)).await {
+                Ok(connection) => seat.connected(connection),
+                Err(error) => {
+                    tracing::error!(node = %seat.identity, %error, "cannot say that a node is here");
+                    stream.send(&failed(), time).await?;
+                    stream.finish()?;
+                    stream.delivered(time).await?;
+                    return Ok(None);
+                }
+            }
             stream.send(&welcome, time).await?;
             stream.finish()?;
             Ok(Some(hello.capacity))
@@ -108,6 +124,17 @@ async fn greet(service: &Service, connection: &Connection, seat: &Seat) -> Resul
             Ok(None)
         }
     }
+}
+
+/// As the database keeps it.
+fn body_of<B: tacit_wire::Body>(message: &B) -> Vec<u8> {
+    let mut body = Writer::new();
+    message.write(&mut body);
+    body.finish()
+}
+
+fn failed() -> Refusal {
+    Refusal::new(RefusalCode::Internal, Blame::Coordinator, "the database failed")
 }
 
 fn admit(service: &Service, seat: &Seat, hello: &Hello) -> Result<Welcome, Refusal> {
@@ -137,11 +164,13 @@ async fn converse(
     let mut look = true;
     loop {
         if look {
-            if let Err(error) =
-                fill(service, connection, seat, window, &mut offers, &mut in_flight, &mut resting).await
-            {
-                tracing::error!(%error, "cannot look for offers");
-                resting.insert(Digest32([0; 32]), Instant::now() + FAILED);
+            match fill(service, connection, seat, window, &mut offers, &mut in_flight, &resting).await {
+                Ok(true) => {}
+                Ok(false) => return REPLACED.to_owned(),
+                Err(error) => {
+                    tracing::error!(%error, "cannot look for offers");
+                    resting.insert(Digest32([0; 32]), Instant::now() + FAILED);
+                }
             }
             look = false;
         }
@@ -152,7 +181,7 @@ async fn converse(
                 let _ = farewell(connection, &bye).await;
                 return bye.text;
             }
-            () = seat.replaced() => return "replaced by a newer connection of the same node".to_owned(),
+            () = seat.replaced() => return REPLACED.to_owned(),
             () = seat.woken() => look = true,
             () = async { match next_rested {
                 Some(at) => sleep_until(at).await,
@@ -166,7 +195,6 @@ async fn converse(
                 look = true;
                 if let Ok((deal, after)) = ended {
                     in_flight.remove(&deal);
-                    seat.returned(deal, after == After::Unanswered);
                     if let Some(rest) = after.rest() {
                         resting.insert(deal, Instant::now() + rest);
                     }
@@ -191,38 +219,52 @@ async fn farewell(connection: &Connection, bye: &Bye) -> Result<(), NetError> {
     stream.delivered(time).await
 }
 
-/// Offers what waits for this node, up to its window.
+/// Offers what waits for this node, up to its window. Returns whether this is still the node's connection.
 async fn fill(
     service: &Arc<Service>,
     connection: &Connection,
-    seat: &Seat,
+    seat: &Arc<Seat>,
     window: usize,
     offers: &mut JoinSet<(Digest32, After)>,
     in_flight: &mut HashSet<Digest32>,
-    resting: &mut HashMap<Digest32, Instant>,
-) -> Result<(), StoreError> {
-    if in_flight.len() >= window {
-        return Ok(());
+    resting: &HashMap<Digest32, Instant>,
+) -> Result<bool, StoreError> {
+    // A node that declines everything is asked again when some of that has rested.
+    if in_flight.len() >= window || resting.len() >= RESTING {
+        return Ok(true);
     }
-    let enough = u32::try_from(window + in_flight.len() + resting.len()).unwrap_or(u32::MAX);
-    for (deal, index) in service.store.waiting_for(&seat.identity, service.clock.now(), enough).await? {
-        if in_flight.len() >= window {
-            break;
-        }
-        if resting.contains_key(&deal) || !in_flight.insert(deal) {
-            continue;
-        }
-        seat.offered(deal);
-        let (service, connection) = (Arc::clone(service), connection.clone());
-        offers.spawn(async move { (deal, offer(&service, &connection, deal, index).await) });
+    let rests = |deal: &Digest32| resting.contains_key(deal);
+    let limit = window - in_flight.len();
+    let claimed = service
+        .store
+        .claim(&seat.identity, seat.connection(), service.clock.now(), limit, rests, resting.len())
+        .await?;
+    let Claimed::Places(places) = claimed else { return Ok(false) };
+    for (deal, index) in places {
+        in_flight.insert(deal);
+        let (service, connection, seat) = (Arc::clone(service), connection.clone(), Arc::clone(seat));
+        offers.spawn(async move {
+            let after = offer(&service, &connection, deal, index).await;
+            if after != After::Recorded
+                && let Err(error) = service
+                    .store
+                    .release(&deal, &seat.identity, seat.connection(), after == After::Unanswered)
+                    .await
+            {
+                tracing::error!(job = %deal, index, %error, "cannot give an offer back");
+            }
+            (deal, after)
+        });
     }
-    Ok(())
+    Ok(true)
 }
 
 /// What comes after an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
-    /// The reply is recorded, or there was nothing to offer any more.
+    /// The reply is recorded, and the place is not in hand any more.
+    Recorded,
+    /// There was nothing to offer any more.
     Settled,
     /// The node did not take it: offer it again after a rest.
     Declined(Duration),
@@ -233,7 +275,7 @@ enum After {
 impl After {
     fn rest(self) -> Option<Duration> {
         match self {
-            Self::Settled => None,
+            Self::Recorded | Self::Settled => None,
             Self::Declined(rest) => Some(rest),
             Self::Unanswered => Some(BUSY),
         }
@@ -257,7 +299,8 @@ async fn try_offer(
     deal: Digest32,
     index: u8,
 ) -> Result<After, StoreError> {
-    let row = service.store.offer(&deal, index, &connection.peer_identity());
+    let asked = connection.peer_identity();
+    let row = service.store.offer(&deal, index, &asked);
     let Some(row) = service.metrics.timed("read_offer", row).await? else {
         return Ok(After::Settled);
     };
@@ -278,8 +321,7 @@ async fn try_offer(
     let refusal = match reply {
         Ok(Message::Answer(answer)) => match answer.acknowledgement.verify(&assignment.assignment) {
             Ok(()) => {
-                record(service, connection, deal, index, &Ok(answer)).await?;
-                return Ok(After::Settled);
+                return record(service, connection, deal, index, &Ok(answer)).await;
             }
             Err(error) => misbehaved(error.to_string()),
         },
@@ -305,8 +347,7 @@ async fn try_offer(
             return Ok(After::Unanswered);
         }
     };
-    record(service, connection, deal, index, &Err(refusal)).await?;
-    Ok(After::Settled)
+    record(service, connection, deal, index, &Err(refusal)).await
 }
 
 /// A refusal's code as it is written in JSON.
@@ -349,7 +390,7 @@ async fn record(
     deal: Digest32,
     index: u8,
     reply: &Result<Answer, Refusal>,
-) -> Result<(), StoreError> {
+) -> Result<After, StoreError> {
     let node = connection.peer_identity();
     let not_enough = jobs::failure(
         "not_enough_nodes",
@@ -360,9 +401,7 @@ async fn record(
     let bytes;
     let reply = match reply {
         Ok(answer) => {
-            let mut body = Writer::new();
-            answer.write(&mut body);
-            bytes = body.finish();
+            bytes = body_of(answer);
             service.metrics.relayed(Relayed::Answers, bytes.len());
             Reply::Answer(&bytes)
         }
@@ -378,17 +417,18 @@ async fn record(
         Recorded::New { state, answered, waiting, assemble } => {
             tracing::info!(job = %deal, index, node = %node, ?state, answered, waiting, "a node replied");
             service.metrics.job_replied(&deal, answered, state);
-            service.changed(&deal, state.has_ended());
+            service.changed(&deal);
             if assemble {
-                let _ = service.assemble.send(deal);
+                service.assemble.notify_one();
             }
+            return Ok(After::Recorded);
         }
         Recorded::Contradiction => {
             tracing::error!(job = %deal, index, node = %node, "a node signed two different answers; both are kept");
         }
         Recorded::Same | Recorded::Unwanted => {}
     }
-    Ok(())
+    Ok(After::Settled)
 }
 
 /// One stream that the node opened.
@@ -411,8 +451,13 @@ async fn reply(
     match stream.receive(REQUEST_BYTES, time).await? {
         Some(Message::Hello(hello)) => match admit(service, seat, &hello) {
             Ok(welcome) => {
-                seat.announce(&hello);
-                stream.send(&welcome, time).await?;
+                match service.store.announce(&seat.identity, seat.connection(), &body_of(&hello)).await {
+                    Ok(()) => stream.send(&welcome, time).await?,
+                    Err(error) => {
+                        tracing::error!(node = %seat.identity, %error, "cannot note what a node says of itself");
+                        stream.send(&failed(), time).await?;
+                    }
+                }
             }
             Err(refusal) => stream.send(&refusal, time).await?,
         },
@@ -441,15 +486,20 @@ async fn send_circuit(
     time: Duration,
 ) -> Result<(), NetError> {
     let kind = match service.store.circuit(&circuit).await {
-        Ok(Some(row)) => row.kind,
+        Ok(Some(row)) => match service.circuits.ensure(&service.store, &row).await {
+            Ok(()) => row.kind,
+            Err(error) => {
+                let refusal = Refusal::new(RefusalCode::Internal, Blame::Coordinator, error.body.message);
+                return stream.send(&refusal, time).await;
+            }
+        },
         Ok(None) => {
             let text = format!("no circuit {circuit} is registered here");
             return stream.send(&Refusal::new(RefusalCode::UnknownCircuit, Blame::Client, text), time).await;
         }
         Err(error) => {
             tracing::error!(%circuit, %error, "cannot look up a circuit");
-            let refusal = Refusal::new(RefusalCode::Internal, Blame::Coordinator, "the database failed");
-            return stream.send(&refusal, time).await;
+            return stream.send(&failed(), time).await;
         }
     };
     loop {

@@ -27,6 +27,11 @@ impl Polls {
         waiting.entry(job).or_insert_with(|| watch::channel(()).0).subscribe()
     }
 
+    /// Wakes everybody who waits for any job.
+    pub fn wake_all(&self) {
+        self.lock().retain(|_, sender| sender.send(()).is_ok());
+    }
+
     /// Wakes everybody who waits for this job.
     pub fn wake(&self, job: &Digest32) {
         let mut waiting = self.lock();

@@ -1,12 +1,11 @@
-//! Which nodes there are, which are connected, and what each has in hand. All of it can be lost: a node says it again
-//! when it connects, and what is still to be done is in the database.
+//! Which nodes there may be, and which are connected to this process. All of it can be lost: a node connects again, and
+//! what is to be done, and who does it, is in the database.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tacit_wire::messages::{HeldSlice, Hello};
-use tacit_wire::status::{DeliveryState, HexCertificate, NodeInfo};
-use tacit_wire::{Digest32, IdentityKey, SealingKeyCertificate};
+use tacit_wire::IdentityKey;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -24,25 +23,15 @@ pub struct Registry {
 struct Entry {
     allowed: AllowedNode,
     session: Option<Session>,
-    announced: Option<Announced>,
-    offered: HashSet<Digest32>,
-    lost: HashSet<Digest32>,
 }
 
 #[derive(Debug, Clone)]
 struct Session {
     number: u64,
+    /// The number of the connection among all of the node's, wherever; 0 before its hello.
+    connection: Arc<AtomicI64>,
     wake: Arc<Notify>,
     end: CancellationToken,
-}
-
-#[derive(Debug, Clone)]
-struct Announced {
-    certificate: SealingKeyCertificate,
-    software: String,
-    circuits: Vec<Digest32>,
-    slices: Vec<HeldSlice>,
-    bases_per_second: u64,
 }
 
 /// A connection's place in the registry; leaving it is dropping it.
@@ -57,13 +46,7 @@ pub struct Seat {
 impl Registry {
     /// A registry in which nobody is connected.
     pub fn new(nodes: &[AllowedNode]) -> Self {
-        let entry = |n: &AllowedNode| Entry {
-            allowed: n.clone(),
-            session: None,
-            announced: None,
-            offered: HashSet::new(),
-            lost: HashSet::new(),
-        };
+        let entry = |n: &AllowedNode| Entry { allowed: n.clone(), session: None };
         Self {
             nodes: Mutex::new(nodes.iter().map(|n| (n.identity, entry(n))).collect()),
             order: nodes.iter().map(|n| n.identity).collect(),
@@ -72,6 +55,11 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IdentityKey, Entry>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The nodes that may connect, in the order of the configuration.
+    pub fn identities(&self) -> &[IdentityKey] {
+        &self.order
     }
 
     /// The configured name of a node that may connect.
@@ -83,72 +71,58 @@ impl Registry {
     pub fn join(self: &Arc<Self>, identity: IdentityKey, number: u64) -> Option<Seat> {
         let mut nodes = self.lock();
         let entry = nodes.get_mut(&identity)?;
-        let session = Session { number, wake: Arc::new(Notify::new()), end: CancellationToken::new() };
+        let session = Session {
+            number,
+            connection: Arc::default(),
+            wake: Arc::new(Notify::new()),
+            end: CancellationToken::new(),
+        };
         if let Some(older) = entry.session.replace(session.clone()) {
             older.end.cancel();
         }
         Some(Seat { registry: Arc::clone(self), identity, session })
     }
 
-    /// Tells a node's session that there may be something to offer.
+    /// Tells a node's session, if it is here, that there may be something to offer.
     pub fn wake(&self, identity: &IdentityKey) {
         if let Some(session) = self.lock().get(identity).and_then(|e| e.session.as_ref()) {
             session.wake.notify_one();
         }
     }
 
-    /// The nodes as clients see them, in the order of the configuration.
-    pub fn list(&self) -> Vec<NodeInfo> {
-        let nodes = self.lock();
-        let info = |e: &Entry| NodeInfo {
-            identity: e.allowed.identity,
-            sealing_key_certificate: e.announced.as_ref().map(|a| HexCertificate::from(&a.certificate)),
-            connected: e.session.is_some() && e.announced.is_some(),
-            software: e.announced.as_ref().map(|a| a.software.clone()).unwrap_or_default(),
-            circuits: e.announced.as_ref().map(|a| a.circuits.clone()).unwrap_or_default(),
-            slices: e.announced.as_ref().map(|a| a.slices.clone()).unwrap_or_default(),
-            bases_per_second: e.announced.as_ref().map_or(0, |a| a.bases_per_second),
-        };
-        self.order.iter().filter_map(|id| nodes.get(id)).map(info).collect()
-    }
-
-    /// How far a delivery is that its node has not replied to.
-    pub fn delivery_state(&self, identity: &IdentityKey, deal: &Digest32) -> DeliveryState {
-        match self.lock().get(identity) {
-            Some(e) if e.offered.contains(deal) => DeliveryState::Offered,
-            Some(e) if e.session.is_none() && e.lost.contains(deal) => DeliveryState::Lost,
-            _ => DeliveryState::Waiting,
+    /// Tells every session that there may be something to offer.
+    pub fn wake_all(&self) {
+        for session in self.lock().values().filter_map(|e| e.session.as_ref()) {
+            session.wake.notify_one();
         }
     }
 
-    /// Forgets a job that has ended.
-    pub fn forget(&self, deal: &Digest32) {
-        for entry in self.lock().values_mut() {
-            entry.offered.remove(deal);
-            entry.lost.remove(deal);
+    /// Ends a node's session here, if its connection is older than this one.
+    pub fn supersede(&self, identity: &IdentityKey, connection: i64) {
+        if let Some(session) = self.lock().get(identity).and_then(|e| e.session.as_ref())
+            && (1..connection).contains(&session.connection.load(Ordering::Relaxed))
+        {
+            session.end.cancel();
+        }
+    }
+
+    /// Ends every session: their nodes dial again.
+    pub fn end_all(&self) {
+        for session in self.lock().values().filter_map(|e| e.session.as_ref()) {
+            session.end.cancel();
         }
     }
 }
 
 impl Seat {
-    fn entry<T>(&self, f: impl FnOnce(&mut Entry) -> T) -> Option<T> {
-        let mut nodes = self.registry.lock();
-        let entry = nodes.get_mut(&self.identity)?;
-        // A session that was replaced has no say any more.
-        entry.session.as_ref().is_some_and(|s| s.number == self.session.number).then(|| f(entry))
+    /// The number of the connection among all of the node's; 0 before its hello.
+    pub fn connection(&self) -> i64 {
+        self.session.connection.load(Ordering::Relaxed)
     }
 
-    /// Takes over what the node says of itself.
-    pub fn announce(&self, hello: &Hello) {
-        self.entry(|e| {
-            e.announced = Some(Announced {
-                certificate: hello.certificate.clone(),
-                software: hello.software.clone(),
-                circuits: hello.circuits.clone(),
-                slices: hello.slices.clone(),
-                bases_per_second: hello.bases_per_second,
-            });
-        });
+    /// Notes the connection's number.
+    pub fn connected(&self, connection: i64) {
+        self.session.connection.store(connection, Ordering::Relaxed);
     }
 
     /// Waits until there may be something to offer.
@@ -160,32 +134,15 @@ impl Seat {
     pub async fn replaced(&self) {
         self.session.end.cancelled().await;
     }
-
-    /// Marks a deal as offered.
-    pub fn offered(&self, deal: Digest32) {
-        self.entry(|e| {
-            e.lost.remove(&deal);
-            e.offered.insert(deal);
-        });
-    }
-
-    /// Marks a deal as offered no more; without a reply the node may still have it in hand.
-    pub fn returned(&self, deal: Digest32, unanswered: bool) {
-        self.entry(|e| {
-            // A job that ended in the meantime was forgotten already.
-            if e.offered.remove(&deal) && unanswered {
-                e.lost.insert(deal);
-            }
-        });
-    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.entry(|e| {
-            e.session = None;
-            let Entry { lost, offered, .. } = e;
-            lost.extend(offered.drain());
-        });
+        if let Some(entry) = self.registry.lock().get_mut(&self.identity)
+            // A session that was replaced has no say any more.
+            && entry.session.as_ref().is_some_and(|s| s.number == self.session.number)
+        {
+            entry.session = None;
+        }
     }
 }

@@ -1,13 +1,18 @@
 //! What every part of the coordinator shares.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use tacit_vault::{Clock, KeyRing};
-use tacit_wire::{Digest32, Identity, SealingKeyCertificate, SealingKeyPair};
-use tokio::sync::{Semaphore, mpsc};
+use tacit_vault::Clock;
+use tacit_wire::frame::Body as _;
+use tacit_wire::messages::Hello;
+use tacit_wire::status::{HexCertificate, NodeInfo};
+use tacit_wire::{Digest32, Identity, IdentityKey, SealingKeyCertificate, SealingKeyPair};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::assembler_keys::AssemblerKeys;
 use crate::circuits::CircuitFiles;
 use crate::config::Config;
 use crate::error::ApiError;
@@ -17,7 +22,7 @@ use crate::log::Heads;
 use crate::metrics::Metrics;
 use crate::polls::Polls;
 use crate::registry::Registry;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// State shared by the HTTP API, the nodes' sessions and the background tasks.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ pub struct Service {
     /// Who this coordinator is.
     pub identity: Identity,
     /// Assembler keys: they open responses of jobs whose client chose so, and no share.
-    pub assembler_keys: Mutex<KeyRing>,
+    pub assembler_keys: AssemblerKeys,
     /// The database.
     pub store: Store,
     /// Circuits' files.
@@ -40,8 +45,8 @@ pub struct Service {
     pub heads: Heads,
     /// The nodes.
     pub registry: Arc<Registry>,
-    /// Jobs with enough answers, for the assembling task.
-    pub assemble: mpsc::UnboundedSender<Digest32>,
+    /// Told when there may be a job with enough answers, for the assembling task.
+    pub assemble: Notify,
     /// One upload is checked at a time: it takes all cores and much memory.
     pub checking: Semaphore,
     /// Whether clients need a key.
@@ -59,15 +64,62 @@ pub struct Service {
 impl Service {
     /// The certificate of the current assembler key.
     pub fn assembler_certificate(&self) -> Option<SealingKeyCertificate> {
-        let keys = self.assembler_keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.current().map(|k| k.certificate.clone())
+        self.assembler_keys.certificate()
     }
 
     /// The assembler key with these public bytes, and the second after which it is destroyed.
     pub fn assembler_key(&self, public: &[u8]) -> Option<(SealingKeyPair, u64)> {
-        let keys = self.assembler_keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = keys.keys().iter().find(|k| k.pair.public().as_bytes().as_slice() == public)?;
-        Some((held.pair.clone(), held.certificate.expiry))
+        self.assembler_keys.find(public)
+    }
+
+    /// Learns of assembler keys that another coordinator made or destroyed.
+    pub async fn reload_assembler_keys(&self) {
+        if let Err(error) = self.assembler_keys.reload(&self.store, &self.identity).await {
+            tracing::error!(%error, "cannot read the assembler keys");
+        }
+    }
+
+    /// The nodes as clients see them, in the order of the configuration, wherever they are connected.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn nodes(&self) -> Result<Vec<NodeInfo>, StoreError> {
+        let mut seen: HashMap<_, _> =
+            self.store.presences().await?.into_iter().map(|p| (p.node, p)).collect();
+        let info = |identity: &IdentityKey| {
+            let mut info = NodeInfo {
+                identity: *identity,
+                sealing_key_certificate: None,
+                connected: false,
+                software: String::new(),
+                circuits: Vec::new(),
+                slices: Vec::new(),
+                bases_per_second: 0,
+                capacity: 0,
+                in_hand: 0,
+            };
+            if let Some(row) = seen.remove(identity)
+                && let Ok(hello) = Hello::from_body(&row.hello)
+            {
+                info.sealing_key_certificate = Some(HexCertificate::from(&hello.certificate));
+                info.connected = row.connected;
+                info.software = hello.software;
+                info.circuits = hello.circuits;
+                info.slices = hello.slices;
+                info.bases_per_second = hello.bases_per_second;
+                info.capacity = hello.capacity;
+                info.in_hand = u32::try_from(row.in_hand).unwrap_or(u32::MAX);
+            }
+            info
+        };
+        Ok(self.registry.identities().iter().map(info).collect())
+    }
+
+    /// Everybody who waits looks again: something may have happened that was not told.
+    pub fn look_again(&self) {
+        self.registry.wake_all();
+        self.polls.wake_all();
+        self.assemble.notify_one();
     }
 
     /// Runs something that blocks.
@@ -86,12 +138,8 @@ impl Service {
         }
     }
 
-    /// Says that a job changed.
-    pub fn changed(&self, deal: &Digest32, ended: bool) {
-        if ended {
-            self.registry.forget(deal);
-            self.metrics.job_forgotten(deal);
-        }
+    /// Says that a job changed. The other coordinators learn it from the commit.
+    pub fn changed(&self, deal: &Digest32) {
         self.polls.wake(deal);
     }
 }

@@ -28,7 +28,7 @@ use tacit_wire::{IdentityKey, Purpose, SealingKeyCertificate};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, Limits};
+pub use config::{Addresses, Config, Limits};
 pub use error::NodeError;
 
 use circuits::Circuits;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tacit_net::{Connection, Dialer, NetError, Settings, Stream};
 use tacit_wire::frame::MessageType;
 use tacit_wire::messages::{Bye, Hello, Pong, Refusal, RefusalCode};
@@ -23,6 +25,8 @@ use crate::offer::Desk;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A connection that lived for this long was a good one: the pauses start anew.
 const GOOD: Duration = Duration::from_secs(10);
+/// How long an address of the coordinator has to answer before the next one is tried beside it.
+const NEXT_ADDRESS: Duration = Duration::from_millis(500);
 /// How often, at least, keys are maintained and expired records retired.
 const MAINTENANCE: Duration = Duration::from_secs(60);
 /// How often the node's speed is measured: at the start, and then rarely. It serves for advice only.
@@ -117,15 +121,40 @@ impl Sessions {
             connection = self.dial(dialer) => connection?,
         };
         self.greet(&connection).await?;
-        tracing::info!(name = self.config.name, coordinator = self.config.coordinator, "connected");
+        let coordinator = connection.remote_address();
+        tracing::info!(name = self.config.name, %coordinator, "connected");
         self.converse(&connection, work).await
     }
 
+    /// Connects to the first address that answers: each gets a little time before the next one is tried beside it, so that
+    /// one that is silent does not hold up the others.
     async fn dial(&self, dialer: &Dialer) -> Result<Connection, NodeError> {
-        let address =
-            |problem: String| NodeError::Address { address: self.config.coordinator.clone(), problem };
-        let resolved =
-            tokio::net::lookup_host(&self.config.coordinator).await.map_err(|e| address(e.to_string()))?;
+        let mut attempts = FuturesUnordered::new();
+        for (turn, address) in (0u32..).zip(self.config.coordinator.iter()) {
+            attempts.push(async move {
+                sleep(NEXT_ADDRESS * turn).await;
+                self.dial_one(dialer, address).await
+            });
+        }
+        let mut last = None;
+        while let Some(attempt) = attempts.next().await {
+            match attempt {
+                Ok(connection) => return Ok(connection),
+                Err(error) => {
+                    tracing::debug!(%error, "an address of the coordinator does not answer");
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| NodeError::Address {
+            address: String::new(),
+            problem: "the coordinator has no address".to_owned(),
+        }))
+    }
+
+    async fn dial_one(&self, dialer: &Dialer, coordinator: &str) -> Result<Connection, NodeError> {
+        let address = |problem: String| NodeError::Address { address: coordinator.to_owned(), problem };
+        let resolved = tokio::net::lookup_host(coordinator).await.map_err(|e| address(e.to_string()))?;
         let mut last = address("it resolves to nothing".to_owned());
         for candidate in resolved {
             match dialer.connect(candidate, self.config.coordinator_identity).await {

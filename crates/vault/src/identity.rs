@@ -47,6 +47,23 @@ pub fn load_or_create(dir: &DataDir) -> Result<Identity, VaultError> {
     Ok(identity)
 }
 
+/// Takes another service's identity over from its file, unless the directory has one; returns the file's.
+///
+/// # Errors
+/// As [`load`], of either file.
+pub fn import(dir: &DataDir, file: &Path) -> Result<Identity, VaultError> {
+    let given = read(file)?
+        .ok_or_else(|| VaultError::Damaged { path: file.to_owned(), what: "there is no such file" })?;
+    let path = dir.path().join(IDENTITY_FILE);
+    if read(&path)?.is_none() {
+        let pem = given
+            .to_pkcs8_pem()
+            .map_err(|_| VaultError::Damaged { path: path.clone(), what: "the identity does not encode" })?;
+        write_secret(&path, pem.as_bytes())?;
+    }
+    Ok(given)
+}
+
 fn read(path: &Path) -> Result<Option<Identity>, VaultError> {
     let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
     let Some(content) = read_secret(path)? else { return Ok(None) };

@@ -85,6 +85,19 @@ pub struct NodeInfo {
     /// claim that nobody has checked, for advice only.
     #[serde(default)]
     pub bases_per_second: u64,
+    /// How many offers it works on at a time, as in its hello; 0 if it has not said.
+    #[serde(default)]
+    pub capacity: u16,
+    /// How many offers it has in hand now.
+    #[serde(default)]
+    pub in_hand: u32,
+}
+
+impl NodeInfo {
+    /// Whether it could begin with another offer at once; also where that is not known.
+    pub fn has_room(&self) -> bool {
+        self.capacity == 0 || self.in_hand < u32::from(self.capacity)
+    }
 }
 
 /// What is registered under a circuit id.

@@ -64,6 +64,8 @@ fn network() -> NetworkInfo {
             circuits: vec![Digest32(counting(0x60))],
             slices: vec![HeldSlice { circuit: Digest32(counting(0x60)), group: 1, groups: 4 }],
             bases_per_second: 1_048_576,
+            capacity: 4,
+            in_hand: 1,
         }],
     }
 }

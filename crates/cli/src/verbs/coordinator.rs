@@ -1,12 +1,13 @@
-//! `tacit coordinator run --dir DIR`, `tacit coordinator key ...`
+//! `tacit coordinator init|run --dir DIR`, `tacit coordinator key ...`
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use serde_json::json;
 use tacit_coordinator::{Config, Coordinator, Role, access};
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::files::{self, Access};
 use crate::local_network::{Ready, make_private};
 use crate::service::{self, ServiceOptions};
@@ -15,6 +16,16 @@ use crate::ui::Ui;
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Args {
+    /// Make a coordinator's folder, identity and configuration; prints the identity that nodes and clients pin. `run` does the
+    /// same where it is missing
+    Init {
+        /// Folder with its configuration, identity, circuits and database
+        #[arg(long)]
+        dir: PathBuf,
+        /// Take this identity (another coordinator's identity.pem): for coordinators that share a database
+        #[arg(long, value_name = "FILE")]
+        identity: Option<PathBuf>,
+    },
     /// Run the coordinator until stopped. The first run writes DIR/coordinator.toml, where its nodes are listed
     Run {
         /// Folder with its configuration, identity, circuits and database
@@ -85,6 +96,9 @@ quic_listen = "127.0.0.1:7444"
 # Host names and addresses that go into its TLS certificate.
 tls_names = ["localhost", "127.0.0.1"]
 
+# Where jobs are kept: SQLite in this folder, or PostgreSQL, which several coordinators may share. The environment variable
+# TACIT_DATABASE overrides it, so that a password need not stand here.
+# database = "postgres://tacit@db.example/tacit?sslmode=verify-full"
 # Where Prometheus fetches /metrics, over plain HTTP: keep it where only it can reach. Without the line there is none.
 # metrics_listen = "127.0.0.1:7445"
 
@@ -102,22 +116,64 @@ tls_names = ["localhost", "127.0.0.1"]
 # [limits] has a value for everything that is bounded; see the operators' page of the book.
 "#;
 
-/// Runs the coordinator.
+/// Names a PostgreSQL database in place of the configuration's.
+const DATABASE_VARIABLE: &str = "TACIT_DATABASE";
+
+/// Runs it.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
-    let (dir, http, quic, metrics, service) = match args {
-        Args::Run { dir, http, quic, metrics, service } => (dir, http, quic, metrics, service),
-        Args::Key(args) => return key(args, ui),
-    };
+    match args {
+        Args::Init { dir, identity } => init(dir, identity.as_deref(), ui),
+        Args::Run { dir, http, quic, metrics, service } => serve(dir, *http, *quic, *metrics, service, ui),
+        Args::Key(args) => key(args, ui),
+    }
+}
+
+/// Writes the configuration, where there is none; returns where it is.
+fn configure(dir: &Path, ui: &Ui) -> Outcome<PathBuf> {
     make_private(dir)?;
     let path = dir.join("coordinator.toml");
     if !path.exists() {
         files::write(&path, TEMPLATE.as_bytes(), Access::Private)?;
         ui.say(format!("{} written; list your nodes there.", path.display()));
     }
+    Ok(path)
+}
+
+fn init(dir: &Path, identity: Option<&Path>, ui: &Ui) -> Outcome {
+    let config = configure(dir, ui)?;
+    let identity = match identity {
+        Some(file) => tacit_coordinator::init_with(dir, file)?,
+        None => tacit_coordinator::init(dir)?,
+    };
+    ui.result(
+        &json!({ "ok": true, "identity": identity.to_string(), "config": config }),
+        format!("identity {identity}\nThen: tacit coordinator run --dir {}", dir.display()),
+    );
+    Ok(())
+}
+
+/// Takes the database that the environment names.
+fn name_database(config: &mut Config) -> Outcome {
+    if let Ok(url) = std::env::var(DATABASE_VARIABLE) {
+        config.database = Some(url.parse().map_err(|e| Failure::new(format!("{DATABASE_VARIABLE}: {e}")))?);
+    }
+    Ok(())
+}
+
+fn serve(
+    dir: &Path,
+    http: Option<SocketAddr>,
+    quic: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
+    service: &ServiceOptions,
+    ui: &Ui,
+) -> Outcome {
+    let path = configure(dir, ui)?;
     let mut config: Config = service::read_config(&path, dir)?;
     config.http_listen = http.unwrap_or(config.http_listen);
     config.quic_listen = quic.unwrap_or(config.quic_listen);
     config.metrics_listen = metrics.or(config.metrics_listen);
+    name_database(&mut config)?;
     service::start_logging(service);
     let runtime = crate::runtime::new()?;
     let stop = service::stop(&runtime, service)?;
@@ -145,7 +201,8 @@ fn key(args: &KeyArgs, ui: &Ui) -> Outcome {
     let dir = match args {
         KeyArgs::Add { dir, .. } | KeyArgs::List { dir } | KeyArgs::Revoke { dir, .. } => dir,
     };
-    let config: Config = service::read_config(&dir.join("coordinator.toml"), dir)?;
+    let mut config: Config = service::read_config(&dir.join("coordinator.toml"), dir)?;
+    name_database(&mut config)?;
     let runtime = crate::runtime::new()?;
     let now = tacit_vault::Clock::system().now();
     match args {
@@ -171,7 +228,7 @@ fn key(args: &KeyArgs, ui: &Ui) -> Outcome {
                 ui.say("no keys; `tacit coordinator key add NAME --dir DIR` makes one");
             } else {
                 let mut table = comfy_table::Table::new();
-                table.load_preset(comfy_table::presets::NOTHING);
+                table.load_style(comfy_table::presets::NOTHING);
                 table.set_header(["name", "role", "made", "revoked"]);
                 for key in keys {
                     let revoked = key.revoked.map_or_else(|| "-".to_owned(), |at| at.to_string());

@@ -86,6 +86,7 @@ pub fn prove_and_write<C: Curve>(
         "ok": true, "verified": true, "curve": zkey.curve.to_string(),
         "proof": proof_path, "public": public_path,
     });
+    let refused = how.pointer("/receipt/error").and_then(|e| e.as_str()).map(str::to_owned);
     if let (Some(result), serde_json::Value::Object(how)) = (result.as_object_mut(), how) {
         result.extend(how);
     }
@@ -93,7 +94,11 @@ pub fn prove_and_write<C: Curve>(
         &result,
         format!("{} and {} written; the proof verifies.", proof_path.display(), public_path.display()),
     );
-    Ok(())
+    match refused {
+        Some(_) if ui.json() => Err(Failure::said(1)),
+        Some(error) => Err(Failure::new(format!("there is a proof and no receipt: {error}"))),
+        None => Ok(()),
+    }
 }
 
 /// A proof, its public signals, and how it was made (for `--json`).

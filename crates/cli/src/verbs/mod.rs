@@ -11,6 +11,7 @@ pub mod groth16_prove;
 mod groth16_setup;
 mod groth16_verify;
 mod job;
+pub mod log;
 mod network;
 pub mod node;
 mod plan;
@@ -91,6 +92,9 @@ enum Verb {
     /// Jobs at a coordinator: list, show, watch
     #[command(subcommand)]
     Job(job::Args),
+    /// A coordinator's log of how jobs ended: show, verify, receipt, evidence
+    #[command(subcommand)]
+    Log(log::Args),
     /// Measurements on this machine
     #[command(subcommand)]
     Bench(bench::Args),
@@ -169,6 +173,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Outcome {
         Verb::Audit(args) => audit::run(&args, ui),
         Verb::Circuit(args) => circuit::run(&args, ui),
         Verb::Job(args) => job::run(&args, ui),
+        Verb::Log(args) => log::run(&args, ui),
         Verb::Bench(args) => bench::run(&args, ui),
     }
 }

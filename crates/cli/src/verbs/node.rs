@@ -62,7 +62,7 @@ pub fn config_text(name: &str, coordinator: &str, coordinator_identity: &str) ->
     format!(
         "# A prover node of a Tacit network. It computes on shares of witnesses and never sees one.\n\n\
          # What logs call it.\nname = {}\n\
-         # The coordinator that it dials (host:port, QUIC over UDP). The node needs no open port itself.\ncoordinator = {}\n\
+         # The coordinator that it dials (host:port, QUIC over UDP), or a list of its addresses. The node needs no open port itself.\ncoordinator = {}\n\
          # The coordinator's identity. Nobody else is spoken to.\ncoordinator_identity = {}\n\n\
          # [limits] has a value for everything that is bounded; see the operators' page of the book.\n",
         quoted(name),
@@ -122,7 +122,7 @@ fn serve(dir: &Path, service: &ServiceOptions, ui: &Ui) -> Outcome {
     let runtime = crate::runtime::new()?;
     let stop = service::stop(&runtime, service)?;
     runtime.block_on(async {
-        let coordinator = config.coordinator.clone();
+        let coordinator = config.coordinator.iter().collect::<Vec<_>>().join(", ");
         let node = Node::open(config).await?;
         let ready = Ready { ready: true, identity: node.identity().to_string(), https: None, quic: None };
         let text = format!("node {}\ndials {coordinator}", ready.identity);

@@ -10,7 +10,7 @@ use tacit_wire::status::HexCertificate;
 use tacit_wire::{Identity, SealingKeyPair};
 
 use super::*;
-use crate::network::{PinnedCoordinator, PinnedNode};
+use crate::network::{Choice, PinnedCoordinator, PinnedNode};
 
 const NOW: u64 = 1_800_000_000;
 const DEAL_EXPIRY: u64 = NOW + 600;
@@ -55,6 +55,7 @@ pub(crate) fn setting(n: u8) -> (Network, NetworkInfo) {
                 vouched_by: "test".into(),
             })
             .collect(),
+        choice: Choice::default(),
     };
     let info = NetworkInfo {
         protocol_version: 1,
@@ -75,6 +76,8 @@ fn listed(i: u8, certificate: HexCertificate) -> NodeInfo {
         circuits: Vec::new(),
         slices: Vec::new(),
         bases_per_second: 0,
+        capacity: 0,
+        in_hand: 0,
     }
 }
 
@@ -351,4 +354,78 @@ fn lies_about_slices_seat_nobody_whom_the_rules_do_not() {
     for error in [told, plain] {
         assert!(matches!(error, CommitteeError::NotEnough { wanted: 4, eligible: 2, .. }), "{error}");
     }
+}
+
+#[test]
+fn only_nodes_that_the_user_allows_and_does_not_avoid_are_seated() {
+    let rule = spoil(|network, _| network.choice.avoid = vec![identity(2).key().0]);
+    assert_eq!(rule, Rule::Avoided);
+    let rule =
+        spoil(|network, _| network.choice.only = Some([1, 3, 4].map(|i| identity(i).key().0).to_vec()));
+    assert_eq!(rule, Rule::NotAllowed);
+
+    let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+    let (mut network, info) = setting(8);
+    network.nodes[5].operator = "operator-5".into();
+    // An operator stands for all its nodes; --avoid comes on top of the file's lists.
+    let allowed = words(&["node-1", "node-2", "OPERATOR-5", "node-7"]);
+    network.narrow(("committee.nodes", Some(&allowed)), ("committee.avoid", &[])).unwrap();
+    network.narrow(("--nodes", None), ("--avoid", &words(&["node-7"]))).unwrap();
+    for seed in 0..20 {
+        let committee = Committee::choose(&network, &info, wanted(3), &mut rng(seed)).unwrap();
+        let names: HashSet<String> = names(&committee).into_iter().collect();
+        assert!(names.contains("node-1") && names.contains("node-2"), "{names:?}");
+        assert!(names.contains("node-5") != names.contains("node-6"), "one of operator 5's: {names:?}");
+    }
+    let text = Committee::choose(&network, &info, wanted(4), &mut rng(1)).unwrap_err().to_string();
+    for expected in
+        ["node-3: it is not among the nodes that you allow", "node-7: you avoid it", "3 of the listed nodes"]
+    {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+    // A list narrows what another one leaves.
+    network.narrow(("--nodes", Some(&words(&["node-1", "node-3"]))), ("--avoid", &[])).unwrap();
+    assert_eq!(network.choice.only, Some(vec![identity(1).key().0]));
+    let error = network.narrow(("--nodes", Some(&words(&["node-9"]))), ("--avoid", &[])).unwrap_err();
+    assert!(
+        error.to_string().starts_with(
+            "--nodes: no node and no operator in network.toml is called \"node-9\"; there are node-1, "
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn nodes_that_have_no_room_are_seated_only_where_too_few_others_are_left() {
+    let (mut network, mut info) = setting(6);
+    for full in [0, 1, 2] {
+        info.nodes[full].capacity = 4;
+        info.nodes[full].in_hand = 4;
+    }
+    // One that says nothing of its capacity, one with room for one more.
+    info.nodes[3].in_hand = 100;
+    info.nodes[4].capacity = 4;
+    info.nodes[4].in_hand = 3;
+    let drawn = |network: &Network, n| -> Vec<HashSet<String>> {
+        let draw = |seed| names(&Committee::choose(network, &info, wanted(n), &mut rng(seed)).unwrap());
+        (0..40).map(|seed| draw(seed).into_iter().collect()).collect()
+    };
+    let free: HashSet<String> = ["node-4", "node-5", "node-6"].map(str::to_owned).into();
+    assert!(drawn(&network, 3).iter().all(|names| *names == free));
+    assert!(drawn(&network, 4).iter().all(|names| names.is_superset(&free)));
+    let others: HashSet<String> = drawn(&network, 4).iter().flat_map(|names| names - &free).collect();
+    assert_eq!(others.len(), 3, "which of those without room is drawn");
+    // Who has room is drawn, too.
+    let pairs: HashSet<Vec<String>> = drawn(&network, 2)
+        .into_iter()
+        .map(|names| {
+            let mut names: Vec<_> = names.into_iter().collect();
+            names.sort();
+            names
+        })
+        .collect();
+    assert_eq!(pairs.len(), 3);
+    // Of one operator's nodes the one with room.
+    network.nodes[0].operator = network.nodes[3].operator.clone();
+    assert!(drawn(&network, 5).iter().all(|names| names.contains("node-4")));
 }

@@ -21,6 +21,7 @@ fn sample() -> Network {
                 vouched_by: "tacit network up".into(),
             })
             .collect(),
+        choice: Choice { only: Some((1..=3).map(|i| [i; 32]).collect()), avoid: vec![[2; 32]] },
     }
 }
 

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tacit_algebra::Bn254;
-use tacit_client::{Client, Committee, Network, PinnedCoordinator, PinnedNode, Wanted};
+use tacit_client::{Choice, Client, Committee, Network, PinnedCoordinator, PinnedNode, Wanted};
 use tacit_delegate::{Bases, DealHeader, Layout, Package, respond, respond_msm};
 use tacit_groth16::ProvingKey;
 use tacit_wire::envelope::{Recipient, open_package, seal_response};
@@ -74,6 +74,8 @@ impl Node {
             circuits: Vec::new(),
             slices: Vec::new(),
             bases_per_second: 0,
+            capacity: 0,
+            in_hand: 0,
         }
     }
 }
@@ -273,6 +275,7 @@ impl Hostile {
                 api_key_file: None,
             },
             nodes: nodes.iter().map(Node::pinned).collect(),
+            choice: Choice::default(),
         };
         Self { network, inner }
     }
@@ -297,6 +300,7 @@ impl Hostile {
                 api_key_file: None,
             },
             nodes: nodes.iter().map(Node::pinned).collect(),
+            choice: Choice::default(),
         };
         let proposal: Vec<NodeInfo> = nodes.iter().map(Node::info).collect();
         let wanted = Wanted { n: nodes.len() as u8, now: 1000, deal_expiry: 1600, without: &[] };

@@ -10,8 +10,8 @@ use tacit_algebra::{Bls12_381, Bn254, Check};
 use tacit_circom::{Zkey, wtns::Wtns};
 use tacit_client::plan::{Circuit as PlannedCircuit, Device, Wish, plan, survey};
 use tacit_client::{
-    Artefact, Assembler, Client, ClientError, Committee, CommitteeError, Culprit, Event, Handover, JobTicket,
-    Member, Network, Options, PinnedCoordinator, PinnedNode, Prepared, Progress, Rule, Silent,
+    Artefact, Assembler, Choice, Client, ClientError, Committee, CommitteeError, Culprit, Event, Handover,
+    JobTicket, Member, Network, Options, PinnedCoordinator, PinnedNode, Prepared, Progress, Rule, Silent,
 };
 use tacit_coordinator::{AllowedNode, Coordinator};
 use tacit_groth16::{ProvingKey, verify::verify};
@@ -80,6 +80,7 @@ impl World {
                 api_key_file: None,
             },
             nodes: pinned,
+            choice: Choice::default(),
         };
         let coordinator = Some(run_coordinator(coordinator));
         let nodes = (0..n).map(|_| None).collect();

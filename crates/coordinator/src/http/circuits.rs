@@ -74,14 +74,22 @@ pub async fn put(
     let incoming =
         receive(&service, Upload::Circuit, &headers, body, service.config.limits.zkey_bytes).await?;
     let _turn = turn(&service).await?;
-    let row = service
+    let file = incoming.digest;
+    let checked = service
         .blocking("checking an upload", move |s| {
             let checked = s.circuits.check(&incoming, &id, s.clock.now())?;
             s.circuits.keep(incoming, &checked)?;
-            Ok(checked.row)
+            Ok(checked)
         })
         .await?;
-    let new = service.store.add_circuit(&row).await?;
+    // What is registered is at hand: its bytes before its row.
+    let path = service.circuits.path_of(&id, checked.row.kind);
+    service.circuits.publish(&service.store, &path, &file, service.clock.now()).await?;
+    let new = service.store.add_circuit(&checked.row, checked.verification_key.as_deref()).await?;
+    if !new {
+        service.circuits.yield_to(&known(&service, &id.to_string()).await?, &file)?;
+    }
+    let row = checked.row;
     tracing::info!(circuit = %id, kind = ?row.kind, bytes = row.zkey_bytes, n_wires = row.n_wires, "circuit registered");
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(info(&row))))
 }
@@ -122,7 +130,14 @@ pub async fn put_r1cs(
             s.circuits.keep_r1cs(incoming, &circuit.id)
         })
         .await?;
-    service.store.set_r1cs(&id, &digest, bytes).await?;
+    let path = service.circuits.r1cs_path(&id);
+    service.circuits.publish(&service.store, &path, &digest, service.clock.now()).await?;
+    if service.store.set_r1cs(&id, &digest, bytes).await? != Some(digest) {
+        // Another coordinator registered another one in the meantime: that one stays.
+        service.circuits.forget_r1cs(&id)?;
+        let message = format!("circuit {id} has another constraint system already");
+        return Err(ApiError::conflict("r1cs_conflict", message));
+    }
     tracing::info!(circuit = %id, bytes, "constraint system registered");
     Ok(StatusCode::CREATED)
 }
@@ -140,10 +155,11 @@ pub async fn show_r1cs(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let circuit = known(&service, &id).await?;
-    let Some((_, bytes)) = circuit.r1cs else {
+    let Some((digest, bytes)) = circuit.r1cs else {
         let message = format!("no constraint system is registered with circuit {}", circuit.id);
         return Err(ApiError::not_found("no_r1cs", message));
     };
+    service.circuits.ensure_r1cs(&service.store, &circuit.id, &digest, bytes).await?;
     let file = service.circuits.open_r1cs(&circuit.id).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

@@ -125,7 +125,7 @@ pub async fn show(
     let row = known(&service, &caller, &id).await?;
     let seats = service.store.seats(&id).await?;
     let header = HeaderFacts::read(&row.header)?;
-    let status = jobs::status(&service, &row, &seats)?;
+    let status = jobs::status(&row, &seats)?;
     let is_sum = row.handover == "msm";
     let enough = matches!(row.state, JobState::Ready | JobState::Done);
     let sum = |bytes: &mut dyn Iterator<Item = u64>| bytes.fold(0u64, u64::saturating_add);

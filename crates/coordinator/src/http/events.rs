@@ -137,7 +137,7 @@ impl Told {
         let mut told = HashMap::new();
         // The oldest first: whoever shows them in the order of their arrival has the newest on top.
         for (row, seats) in service.store.jobs(LISTED, None).await?.into_iter().rev() {
-            let text = json(&Versioned::of(jobs::status(service, &row, &seats)?, &row, &seats));
+            let text = json(&Versioned::of(jobs::status(&row, &seats)?, &row, &seats));
             let before = self.jobs.remove(&row.deal);
             if before.as_ref() != Some(&text) {
                 news.push(Event::default().event("job").id(row.version.to_string()).data(text.clone()));

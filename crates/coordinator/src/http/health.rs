@@ -103,8 +103,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, ApiErr
     let count = service.metrics.timed("count_open", service.store.open_by_state());
     let open = tokio::time::timeout(PATIENCE, count).await;
     // Without the database the rest is worth all the more.
-    if let Ok(Ok(open)) = open {
-        let nodes = service.registry.list();
+    if let (Ok(Ok(open)), Ok(nodes)) = (open, service.nodes().await) {
         service.metrics.now(&open, nodes.len(), nodes.iter().filter(|n| n.connected).count());
     }
     service.metrics.submission_memory(service.intake.held());

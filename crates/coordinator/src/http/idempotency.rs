@@ -13,7 +13,7 @@ use super::auth::Caller;
 use crate::error::ApiError;
 use crate::limits::Client;
 use crate::service::Service;
-use crate::store::Claimed;
+use crate::store::Claim;
 
 /// The request's header.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -65,7 +65,7 @@ impl IdempotencyKey {
     /// When the key was used with other contents.
     pub async fn claim(&self, service: &Service) -> Result<Option<Response>, ApiError> {
         let now = service.clock.now();
-        replayed(service.store.claim(&self.scope, &self.key, &self.contents, now).await?)
+        replayed(service.store.claim_key(&self.scope, &self.key, &self.contents, now).await?)
     }
 
     /// Keeps the response.
@@ -83,15 +83,15 @@ impl IdempotencyKey {
     }
 }
 
-fn replayed(known: Claimed) -> Result<Option<Response>, ApiError> {
+fn replayed(known: Claim) -> Result<Option<Response>, ApiError> {
     match known {
         // Sent again because nothing is recorded: the request itself is idempotent.
-        Claimed::New | Claimed::Unfinished => Ok(None),
-        Claimed::Other => Err(ApiError::unprocessable(
+        Claim::New | Claim::Unfinished => Ok(None),
+        Claim::Other => Err(ApiError::unprocessable(
             "idempotency_key_reused",
             "this Idempotency-Key was used with another request; every request needs a fresh one",
         )),
-        Claimed::Answered(status, body) => {
+        Claim::Answered(status, body) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),

@@ -10,7 +10,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use tacit_wire::frame::{Body as _, HEADER_BYTES, MessageType};
 use tacit_wire::messages::{
-    Answer, CONTENT_TYPE, Cancel, JobAnswers, NodeAnswer, Outcome, Reassign, Refusal, SubmitJob,
+    Answer, Assembler, CONTENT_TYPE, Cancel, JobAnswers, NodeAnswer, Outcome, Reassign, Refusal, SubmitJob,
 };
 use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
 use tacit_wire::{Blame, Digest32, PeerMisbehaved};
@@ -108,6 +108,10 @@ pub async fn submit(
         && let Some(first) = key.replay(&service).await?
     {
         return Ok(first);
+    }
+    if message.assembler == Assembler::Coordinator && service.assembler_key(&header.assembler_key).is_none() {
+        // Another coordinator may just have made it.
+        service.reload_assembler_keys().await;
     }
     let job = match service.store.submission(&deal).await? {
         // Known bytes need no second look, and stay acceptable after the deal's expiry.
@@ -223,7 +227,7 @@ pub async fn reassign(
     match service.store.reassign(&id, &seat, service.clock.now()).await? {
         Reassigned::Done(before) => {
             tracing::info!(job = %id, place, %before, %node, "a node was replaced");
-            service.changed(&id, false);
+            service.changed(&id);
             service.registry.wake(&node);
         }
         Reassigned::Same => {}
@@ -275,7 +279,7 @@ pub async fn cancel(
         tracing::info!(job = %id, "its client needs nothing more");
         let enough = known(&service, &caller, &id).await?.state == JobState::Done;
         service.metrics.job_ended(&id, if enough { Ended::Answered } else { Ended::Failed });
-        service.changed(&id, true);
+        service.changed(&id);
     }
     Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
 }
@@ -293,7 +297,7 @@ pub async fn list(
 ) -> Result<Json<Vec<Versioned>>, ApiError> {
     let mut listed = Vec::new();
     for (row, seats) in service.store.jobs(LISTED, caller.sees_only()).await? {
-        listed.push(Versioned::of(jobs::status(&service, &row, &seats)?, &row, &seats));
+        listed.push(Versioned::of(jobs::status(&row, &seats)?, &row, &seats));
     }
     Ok(Json(listed))
 }
@@ -357,7 +361,7 @@ pub async fn answers(
             SeatState::Answered => Outcome::Answered(stored_answer(given.remove(&seat.index).as_deref())?),
             SeatState::Refused => Outcome::Refused(stored_refusal(seat.refusal.as_deref())?),
             SeatState::Waiting if row.state.has_ended() => Outcome::Lost,
-            SeatState::Waiting => match service.registry.delivery_state(&seat.node, &id) {
+            SeatState::Waiting => match seat.delivery {
                 tacit_wire::status::DeliveryState::Lost => Outcome::Lost,
                 _ => Outcome::Pending,
             },
@@ -415,14 +419,15 @@ pub async fn proof(
 
 /// A job that must be there, and be the caller's to see.
 pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
-    let job = service.metrics.timed("read_job", service.store.job(id)).await?.filter(|job| caller.may_see(job));
+    let job =
+        service.metrics.timed("read_job", service.store.job(id)).await?.filter(|job| caller.may_see(job));
     job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
 }
 
 /// A job as it is answered.
 pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
     let seats = service.store.seats(&row.deal).await?;
-    Ok(Versioned::of(jobs::status(service, row, &seats)?, row, &seats))
+    Ok(Versioned::of(jobs::status(row, &seats)?, row, &seats))
 }
 
 fn conflict(deal: &Digest32) -> ApiError {

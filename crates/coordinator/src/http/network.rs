@@ -42,12 +42,12 @@ pub async fn line(State(service): State<Arc<Service>>, body: Body) -> Result<Sta
     tag = "network",
     responses((status = OK, body = NetworkInfo), Refusals),
 )]
-pub async fn info(State(service): State<Arc<Service>>) -> Json<NetworkInfo> {
-    Json(NetworkInfo {
+pub async fn info(State(service): State<Arc<Service>>) -> Result<Json<NetworkInfo>, ApiError> {
+    Ok(Json(NetworkInfo {
         protocol_version: PROTOCOL_VERSION,
         software: SOFTWARE.to_owned(),
         coordinator: service.identity.key(),
         assembler_certificate: service.assembler_certificate().as_ref().map(HexCertificate::from),
-        nodes: service.registry.list(),
-    })
+        nodes: service.nodes().await?,
+    }))
 }

@@ -31,6 +31,10 @@ pub struct NodeView {
     slices: usize,
     /// Bases of BN254's first group that it says it adds up in a second; 0 if it has not said.
     bases_per_second: u64,
+    /// Offers that it takes at once.
+    capacity: u16,
+    /// Offers that it has in hand.
+    in_hand: u32,
     /// When its sealing key expires, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_expires: Option<u64>,
@@ -69,9 +73,11 @@ pub async fn node_views(service: &Service) -> Result<Vec<NodeView>, ApiError> {
             circuits: node.circuits,
             slices: node.slices.len(),
             bases_per_second: node.bases_per_second,
+            capacity: node.capacity,
+            in_hand: node.in_hand,
             key_expires: certificate.map(|c| c.expiry),
             waiting: waiting.get(&node.identity).copied().unwrap_or(0),
         }
     };
-    Ok(service.registry.list().into_iter().map(view).collect())
+    Ok(service.nodes().await?.into_iter().map(view).collect())
 }

@@ -67,7 +67,8 @@ pub fn name_statuses(api: &mut utoipa::openapi::OpenApi) {
                 if let RefOr::T(response) = response
                     && response.description.is_empty()
                 {
-                    let usual = status.parse().ok().and_then(|s: axum::http::StatusCode| s.canonical_reason());
+                    let usual =
+                        status.parse().ok().and_then(|s: axum::http::StatusCode| s.canonical_reason());
                     response.description = usual.unwrap_or("See the description").to_owned();
                 }
             }

@@ -9,10 +9,10 @@ use super::{Result, Store};
 
 impl Store {
     /// Adds a circuit; `false` where it is known already.
-    pub async fn add_circuit(&self, c: &CircuitRow) -> Result<bool> {
+    pub async fn add_circuit(&self, c: &CircuitRow, verification_key: Option<&str>) -> Result<bool> {
         let done = sqlx::query(
-            "INSERT INTO circuits (id, curve, n_wires, n_public, log_domain, zkey_bytes, added_at, kind)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO circuits (id, curve, n_wires, n_public, log_domain, zkey_bytes, added_at, kind, file_digest, verification_key)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
         )
         .bind(c.id.0.as_slice())
         .bind(i64::from(c.curve))
@@ -22,6 +22,8 @@ impl Store {
         .bind(signed(c.zkey_bytes))
         .bind(signed(c.added_at))
         .bind(i64::from(c.kind == CircuitKind::Bases))
+        .bind(c.file.as_ref().map(|d| d.0.as_slice()))
+        .bind(verification_key)
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -42,7 +44,8 @@ impl Store {
 
     /// One circuit.
     pub async fn circuit(&self, id: &Digest32) -> Result<Option<CircuitRow>> {
-        sqlx::query("SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at
+        sqlx::query("SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at,
+                    file_digest
              FROM circuits WHERE id = $1")
             .bind(id.0.as_slice())
             .fetch_optional(&self.pool)
@@ -52,10 +55,20 @@ impl Store {
             .transpose()
     }
 
+    /// A circuit's verification key in snarkjs's JSON, where it was stored with it.
+    pub async fn verification_key(&self, id: &Digest32) -> Result<Option<String>> {
+        let row = sqlx::query("SELECT verification_key FROM circuits WHERE id = $1")
+            .bind(id.0.as_slice())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|r| r.try_get("verification_key")).transpose()?.flatten())
+    }
+
     /// All circuits, oldest first.
     pub async fn circuits(&self) -> Result<Vec<CircuitRow>> {
         let rows = sqlx::query(
-            "SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at
+            "SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at,
+                    file_digest
              FROM circuits ORDER BY added_at, id",
         )
         .fetch_all(&self.pool)

@@ -1,5 +1,6 @@
 //! How each database is opened, and what durability is asked of it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -7,6 +8,7 @@ use sqlx::AnyPool;
 use sqlx::Row as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnectOptions;
 use tacit_vault::VaultError;
 
 use super::{Kind, Result, Store, StoreError};
@@ -16,10 +18,13 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Connections at a time: each coordinator's share of what a server admits (100 by default).
-const POSTGRES_CONNECTIONS: u32 = 12;
+const POSTGRES_CONNECTIONS: u32 = 8;
 
 /// SQLite lets many read while one writes.
 const SQLITE_CONNECTIONS: u32 = 4;
+
+/// For what may be lost; see [`Store`].
+const LIGHT_CONNECTIONS: u32 = 2;
 
 /// Where the data is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,15 @@ impl Database {
         match &config.database {
             Some(url) => Self::Postgres(url.clone()),
             None => Self::Sqlite(config.data_dir.join("coordinator.sqlite")),
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -69,20 +83,24 @@ async fn sqlite(path: &Path) -> Result<Store> {
     let failed = |source| VaultError::Database { path: path.to_owned(), source };
     let path = path.canonicalize().map_err(|source| VaultError::Io { path: path.to_owned(), source })?;
     let options = AnyConnectOptions::from_str(&format!("sqlite://{}", encode(&path))).map_err(failed)?;
-    let pool = AnyPoolOptions::new()
-        .max_connections(SQLITE_CONNECTIONS)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                for pragma in tacit_vault::sqlite::PRAGMAS {
-                    sqlx::query(*pragma).execute(&mut *connection).await?;
-                }
-                Ok(())
+    let open = async |connections, last: &'static str| {
+        AnyPoolOptions::new()
+            .max_connections(connections)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    for pragma in tacit_vault::sqlite::PRAGMAS.iter().chain([&last]) {
+                        sqlx::query(*pragma).execute(&mut *connection).await?;
+                    }
+                    Ok(())
+                })
             })
-        })
-        .connect_with(options)
-        .await
-        .map_err(failed)?;
-    Ok(Store { pool, kind: Kind::Sqlite, keeper: None })
+            .connect_with(options.clone())
+            .await
+    };
+    let pool = open(SQLITE_CONNECTIONS, "PRAGMA synchronous = FULL").await.map_err(failed)?;
+    // The write-ahead log keeps what these commit, but for the last of it when the power fails.
+    let light = open(LIGHT_CONNECTIONS, "PRAGMA synchronous = NORMAL").await.map_err(failed)?;
+    Ok(Store { pool, light, kind: Kind::Sqlite, postgres: None, instance: instance(), keeper: None })
 }
 
 async fn postgres(url: &DatabaseUrl) -> Result<Store> {
@@ -100,7 +118,24 @@ async fn postgres(url: &DatabaseUrl) -> Result<Store> {
         .run(&pool)
         .await
         .map_err(|source| StoreError::Migration { database: database.clone(), source })?;
-    Ok(Store { pool, kind: Kind::Postgres, keeper: None })
+    let light = AnyPoolOptions::new()
+        .max_connections(LIGHT_CONNECTIONS)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::query("SET synchronous_commit = off").execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_with(AnyConnectOptions::from_str(url.reveal()).map_err(failed)?)
+        .await
+        .map_err(failed)?;
+    let postgres = Some(PgConnectOptions::from_str(url.reveal()).map_err(failed)?);
+    Ok(Store { pool, light, kind: Kind::Postgres, postgres, instance: instance(), keeper: None })
+}
+
+/// A name for this process that no other has.
+fn instance() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 /// "Accepted" is said when the commit has returned: it must not be lost with the server's power.

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use tacit_wire::Digest32;
 
 use super::rows::{JobState, digest, signed, small};
-use super::{Result, Store, Write};
+use super::{Event, Result, Store, Write};
 
 impl Store {
     /// Ends a job of which its client needs nothing more: done if it had enough answers, else failed with `gave_up` (JSON). Returns
@@ -84,15 +84,6 @@ impl Store {
             .await?;
         Ok(done.rows_affected())
     }
-
-    /// Jobs that have enough answers and wait for this coordinator to assemble.
-    pub async fn to_assemble(&self) -> Result<Vec<Digest32>> {
-        let rows =
-            sqlx::query("SELECT deal FROM jobs WHERE ended_at IS NULL AND assembler = 1 AND state = 1")
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(|r| digest(r, "deal")).collect()
-    }
 }
 
 /// Every change of a job's state goes through here: a job that ends loses its envelopes, and gets its entry in the log, in the same commit. After it,
@@ -116,11 +107,15 @@ pub(super) async fn set_state(
     .bind(state.has_ended().then(|| signed(now)))
     .execute(&mut **tx)
     .await?;
+    tx.tell(Event::Job(*deal));
     if state.has_ended() {
-        sqlx::query("UPDATE assignments SET envelope = NULL WHERE deal = $1")
-            .bind(deal.0.as_slice())
-            .execute(&mut **tx)
-            .await?;
+        for query in [
+            "UPDATE assignments SET envelope = NULL WHERE deal = $1",
+            "DELETE FROM in_hand WHERE deal = $1",
+            "DELETE FROM assembling WHERE deal = $1",
+        ] {
+            sqlx::query(query).bind(deal.0.as_slice()).execute(&mut **tx).await?;
+        }
         super::log::append(tx, deal, now).await?;
     }
     Ok(())

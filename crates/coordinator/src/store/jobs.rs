@@ -11,7 +11,7 @@ use super::rows::{
     AnswerRow, Insertion, JobRow, JobState, NewJob, SeatRow, SeatState, digest, job_row, seat_row, signed,
     small, unsigned,
 };
-use super::{Result, Store};
+use super::{Event, Result, Store};
 
 impl Store {
     /// Stores a job with its envelopes, unless the deal is known.
@@ -56,8 +56,8 @@ impl Store {
         }
         for seat in &job.seats {
             sqlx::query(
-                "INSERT INTO assignments (deal, idx, node, assignment, envelope, envelope_bytes, state)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                "INSERT INTO assignments (deal, idx, node, assignment, envelope, envelope_bytes, state, created_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(job.deal.0.as_slice())
             .bind(i64::from(seat.index))
@@ -66,10 +66,13 @@ impl Store {
             .bind(seat.envelope.as_slice())
             .bind(signed(seat.envelope.len() as u64))
             .bind(SeatState::Waiting as i64)
+            .bind(signed(now))
             .execute(&mut *tx)
             .await?;
             hold(&mut tx, &job.deal, seat).await?;
+            tx.tell(Event::Work(seat.node));
         }
+        tx.tell(Event::Job(job.deal));
         tx.commit().await?;
         Ok(Insertion::New)
     }
@@ -115,9 +118,13 @@ impl Store {
         let jobs: Vec<JobRow> = rows.iter().map(job_row).collect::<Result<_>>()?;
         let rows = sqlx::query(
             "SELECT a.deal, a.idx, a.node, a.envelope_bytes, a.state, COALESCE(LENGTH(a.answer), 0) AS answer_bytes, a.refusal,
-                    a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted
+                    a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted,
+                    CASE WHEN h.deal IS NULL THEN 0 WHEN h.lost = 0 THEN 1 ELSE 2 END AS in_hand,
+                    CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected
              FROM assignments a JOIN (SELECT deal FROM jobs WHERE $2 = 0 OR owner = $3 ORDER BY created_at DESC, deal LIMIT $1) j
                   ON j.deal = a.deal
+                    LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx AND h.node = a.node
+                    LEFT JOIN presence p ON p.node = a.node
              ORDER BY a.deal, a.idx",
         )
         .bind(i64::from(limit))
@@ -139,9 +146,14 @@ impl Store {
     /// A job's committee, by index, without what its nodes answered.
     pub async fn seats(&self, deal: &Digest32) -> Result<Vec<SeatRow>> {
         let rows = sqlx::query(
-            "SELECT idx, node, envelope_bytes, state, COALESCE(LENGTH(answer), 0) AS answer_bytes, refusal, answered_at,
-                    CASE WHEN contradiction IS NULL THEN 0 ELSE 1 END AS contradicted
-             FROM assignments WHERE deal = $1 ORDER BY idx",
+            "SELECT a.idx, a.node, a.envelope_bytes, a.state, COALESCE(LENGTH(a.answer), 0) AS answer_bytes, a.refusal,
+                    a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted,
+                    CASE WHEN h.deal IS NULL THEN 0 WHEN h.lost = 0 THEN 1 ELSE 2 END AS in_hand,
+                    CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected
+             FROM assignments a
+                    LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx AND h.node = a.node
+                    LEFT JOIN presence p ON p.node = a.node
+             WHERE a.deal = $1 ORDER BY a.idx",
         )
         .bind(deal.0.as_slice())
         .fetch_all(&self.pool)

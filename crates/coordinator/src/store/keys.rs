@@ -1,139 +1,102 @@
-//! API keys, and what requests with an idempotency key gave.
+//! Assembler keys. What opens them is derived from the identity, and is not here.
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use tacit_wire::Digest32;
 
-use super::rows::{digest, signed, unsigned};
-use super::{Result, Store, StoreError};
-use crate::access::{KeyInfo, Role};
+use super::rows::{signed, unsigned};
+use super::{Event, Kind, Result, Store, Write};
 
-/// What is known of an idempotency key.
+/// A sealed assembler key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claimed {
-    /// It was not used before.
-    New,
-    /// It was used with the same contents, and nothing is recorded of how that ended.
-    Unfinished,
-    /// It was used with the same contents; status and body of the response.
-    Answered(u16, String),
-    /// It was used with other contents.
-    Other,
+pub struct KeyRow {
+    /// Its number.
+    pub epoch: u64,
+    /// Unix seconds; then it is destroyed.
+    pub expiry: u64,
+    /// The certificate, encoded.
+    pub certificate: Vec<u8>,
+    /// Nonce and ciphertext of its seed.
+    pub sealed: Vec<u8>,
 }
 
+fn key_row(row: &AnyRow) -> Result<KeyRow> {
+    Ok(KeyRow {
+        epoch: unsigned(row.try_get("epoch")?)?,
+        expiry: unsigned(row.try_get("expiry")?)?,
+        certificate: row.try_get("certificate")?,
+        sealed: row.try_get("sealed")?,
+    })
+}
+
+const KEYS: &str = "SELECT epoch, expiry, certificate, sealed FROM assembler_keys ORDER BY epoch";
+
 impl Store {
-    /// Adds a key; `false` where the name is taken.
-    pub async fn add_key(&self, name: &str, role: Role, digest: &[u8; 32], now: u64) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO api_keys (name, role, digest, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        )
-        .bind(name)
-        .bind(role as i64)
-        .bind(digest.as_slice())
-        .bind(signed(now))
-        .execute(&self.pool)
-        .await?;
-        Ok(done.rows_affected() == 1)
+    /// All assembler keys, oldest first.
+    pub async fn assembler_keys(&self) -> Result<Vec<KeyRow>> {
+        sqlx::query(KEYS).fetch_all(&self.pool).await?.iter().map(key_row).collect()
     }
 
-    /// All keys, oldest first.
-    pub async fn keys(&self) -> Result<Vec<KeyInfo>> {
-        let rows = sqlx::query("SELECT id, name, role, created_at, revoked_at FROM api_keys ORDER BY id")
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(key_row).collect()
+    /// Begins to change the keys: one coordinator does at a time.
+    pub(crate) async fn write_keys(&self) -> Result<Write> {
+        let mut tx = self.write().await?;
+        if self.kind == Kind::Postgres {
+            sqlx::query("SELECT 1 FROM network WHERE one = 1 FOR UPDATE").fetch_optional(&mut *tx).await?;
+        }
+        Ok(tx)
+    }
+}
+
+impl Write {
+    /// All assembler keys, oldest first.
+    pub(crate) async fn assembler_keys(&mut self) -> Result<Vec<KeyRow>> {
+        sqlx::query(KEYS).fetch_all(&mut **self).await?.iter().map(key_row).collect()
     }
 
-    /// Revokes a key; `false` where there is none, or it was revoked before.
-    pub async fn revoke_key(&self, name: &str, now: u64) -> Result<bool> {
-        let done = sqlx::query("UPDATE api_keys SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL")
-            .bind(name)
+    /// Destroys the keys that expired before `now`.
+    pub(crate) async fn destroy_keys(&mut self, now: u64) -> Result<u64> {
+        let done = sqlx::query("DELETE FROM assembler_keys WHERE expiry < $1")
             .bind(signed(now))
-            .execute(&self.pool)
+            .execute(&mut **self)
+            .await?
+            .rows_affected();
+        if done != 0 {
+            self.tell(Event::Keys);
+        }
+        Ok(done)
+    }
+
+    /// A number that no assembler key ever had.
+    pub(crate) async fn next_epoch(&mut self) -> Result<u64> {
+        let row = sqlx::query(
+            "UPDATE network SET assembler_epoch = assembler_epoch + 1 WHERE one = 1 RETURNING assembler_epoch",
+        )
+        .fetch_one(&mut **self)
+        .await?;
+        unsigned(row.try_get("assembler_epoch")?)
+    }
+
+    /// Says that numbers up to this one are spent.
+    pub(crate) async fn spend_epochs(&mut self, epoch: u64) -> Result<()> {
+        sqlx::query("UPDATE network SET assembler_epoch = $1 WHERE one = 1 AND assembler_epoch < $1")
+            .bind(signed(epoch))
+            .execute(&mut **self)
             .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// The key with this digest, unless it was revoked.
-    pub async fn key(&self, digest: &[u8; 32]) -> Result<Option<KeyInfo>> {
-        sqlx::query(
-            "SELECT id, name, role, created_at, revoked_at FROM api_keys WHERE digest = $1 AND revoked_at IS NULL",
-        )
-        .bind(digest.as_slice())
-        .fetch_optional(&self.pool)
-        .await?
-        .as_ref()
-        .map(key_row)
-        .transpose()
-    }
-
-    /// Binds an idempotency key of `scope` (a client) to the contents of a request, unless it is bound already.
-    pub async fn claim(&self, scope: &str, key: &str, contents: &Digest32, now: u64) -> Result<Claimed> {
-        let done = sqlx::query(
-            "INSERT INTO idempotency_keys (scope, name, contents, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(scope)
-        .bind(key)
-        .bind(contents.0.as_slice())
-        .bind(signed(now))
-        .execute(&self.pool)
-        .await?;
-        if done.rows_affected() == 1 {
-            return Ok(Claimed::New);
-        }
-        // Forgotten in between: as good as new.
-        Ok(self.claimed(scope, key, contents).await?.unwrap_or(Claimed::New))
-    }
-
-    /// What is known of an idempotency key, without binding it.
-    pub async fn claimed(&self, scope: &str, key: &str, contents: &Digest32) -> Result<Option<Claimed>> {
-        let row =
-            sqlx::query("SELECT contents, status, body FROM idempotency_keys WHERE scope = $1 AND name = $2")
-                .bind(scope)
-                .bind(key)
-                .fetch_optional(&self.pool)
-                .await?;
-        let Some(row) = row else { return Ok(None) };
-        if digest(&row, "contents")? != *contents {
-            return Ok(Some(Claimed::Other));
-        }
-        let status: Option<i64> = row.try_get("status")?;
-        let Some(status) = status else { return Ok(Some(Claimed::Unfinished)) };
-        let status = u16::try_from(status).map_err(|_| StoreError::Damaged("a status"))?;
-        Ok(Some(Claimed::Answered(status, row.try_get("body")?)))
-    }
-
-    /// Records the response to a request with an idempotency key; the first one stays.
-    pub async fn answered(&self, scope: &str, key: &str, status: u16, body: &str) -> Result<()> {
-        sqlx::query(
-            "UPDATE idempotency_keys SET status = $3, body = $4 WHERE scope = $1 AND name = $2 AND status IS NULL",
-        )
-        .bind(scope)
-        .bind(key)
-        .bind(i64::from(status))
-        .bind(body)
-        .execute(&self.pool)
-        .await?;
         Ok(())
     }
 
-    /// Forgets idempotency keys from before a time.
-    pub async fn forget_claims(&self, before: u64) -> Result<u64> {
-        let done = sqlx::query("DELETE FROM idempotency_keys WHERE created_at < $1")
-            .bind(signed(before))
-            .execute(&self.pool)
-            .await?;
-        Ok(done.rows_affected())
+    /// Stores a key.
+    pub(crate) async fn insert_key(&mut self, key: &KeyRow) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO assembler_keys (epoch, expiry, certificate, sealed) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (epoch) DO NOTHING",
+        )
+        .bind(signed(key.epoch))
+        .bind(signed(key.expiry))
+        .bind(key.certificate.as_slice())
+        .bind(key.sealed.as_slice())
+        .execute(&mut **self)
+        .await?;
+        self.tell(Event::Keys);
+        Ok(())
     }
-}
-
-fn key_row(row: &AnyRow) -> Result<KeyInfo> {
-    Ok(KeyInfo {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        role: Role::from_code(row.try_get("role")?).ok_or(StoreError::Damaged("a key's role"))?,
-        created: unsigned(row.try_get("created_at")?)?,
-        revoked: row.try_get::<Option<i64>, _>("revoked_at")?.map(unsigned).transpose()?,
-    })
 }

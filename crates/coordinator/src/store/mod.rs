@@ -5,12 +5,16 @@
 //! | [`rows`] | what goes in and comes out |
 //! | `connect` | SQLite or PostgreSQL: how each is opened, and where they differ |
 //! | `circuits` | circuits and bases |
+//! | `files` | circuits' files, where coordinators share them |
 //! | `jobs` | submissions, and how jobs are read |
 //! | `offers` | what nodes are offered, what they reply, who replaces whom |
 //! | `log` | the log of jobs that ended: entries, tree, heads |
 //! | `housekeeping` | how jobs end, and are forgotten |
 //! | `health` | how the database and the jobs in it are |
-//! | `keys` | API keys and idempotency keys |
+//! | `api_keys` | API keys and idempotency keys |
+//! | `cluster` | who lives, where nodes are connected, who offers and assembles what |
+//! | `events` | what one coordinator tells the others at a commit |
+//! | `keys` | assembler keys, sealed |
 //!
 //! No other module speaks SQL. Placeholders and clauses are those that SQLite and PostgreSQL share, so that a query stands
 //! here once; `connect` has what they do not share. A method that changes something returns after the commit is on disk.
@@ -18,8 +22,12 @@
 //! **Who may change a job at once.** SQLite has one writer. On PostgreSQL a transaction that decides by what it reads takes
 //! the job's row first ([`Store::write_job`]).
 
+mod api_keys;
 mod circuits;
+mod cluster;
 mod connect;
+mod events;
+mod files;
 mod health;
 mod housekeeping;
 mod jobs;
@@ -31,13 +39,18 @@ pub mod rows;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
 use tacit_vault::VaultError;
 use tacit_wire::{Digest32, Identity};
 use thiserror::Error;
 
+pub use api_keys::Claim;
+pub use cluster::{Claimed, PresenceRow};
 pub use connect::Database;
-pub use keys::Claimed;
+pub use events::{Event, Heard, Listener};
+pub use files::PIECE_BYTES;
+pub use keys::KeyRow;
 pub use rows::*;
 
 /// Why the database gave no answer.
@@ -100,7 +113,12 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: AnyPool,
+    /// For what may be lost: its commits do not wait for the disk.
+    light: AnyPool,
     kind: Kind,
+    /// How to reach the server, for those who listen.
+    postgres: Option<PgConnectOptions>,
+    instance: String,
     /// Who signs what is logged.
     keeper: Option<Arc<Identity>>,
 }
@@ -108,12 +126,29 @@ pub struct Store {
 /// A transaction that writes.
 pub(crate) struct Write {
     tx: Transaction<'static, Any>,
+    /// The server's channel takes who speaks, and what is told at the commit.
+    tells: Option<(String, Vec<Event>)>,
     keeper: Option<Arc<Identity>>,
 }
 
 impl Write {
+    /// Tells the other coordinators, if this is committed.
+    pub(crate) fn tell(&mut self, event: Event) {
+        if let Some((_, events)) = &mut self.tells {
+            events.push(event);
+        }
+    }
+
     /// Returns when it is on disk.
-    pub(crate) async fn commit(self) -> Result<()> {
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        if let Some((instance, events)) = self.tells.take().filter(|(_, events)| !events.is_empty()) {
+            let messages: Vec<_> = events.iter().map(|e| e.message(&instance)).collect();
+            sqlx::query("SELECT pg_notify($1, message) FROM unnest(string_to_array($2, chr(10))) AS message")
+                .bind(events::CHANNEL)
+                .bind(messages.join("\n"))
+                .execute(&mut *self.tx)
+                .await?;
+        }
         Ok(self.tx.commit().await?)
     }
 }
@@ -141,6 +176,7 @@ impl Store {
 
     /// Waits until every connection is closed.
     pub async fn close(&self) {
+        self.light.close().await;
         self.pool.close().await;
     }
 
@@ -156,12 +192,17 @@ impl Store {
     /// Begins a transaction that writes. On SQLite it is the only one; on PostgreSQL whoever decides by what it reads must
     /// lock that first.
     pub(crate) async fn write(&self) -> Result<Write> {
+        self.begin(&self.pool).await
+    }
+
+    async fn begin(&self, pool: &AnyPool) -> Result<Write> {
         let begin = match self.kind {
             // A transaction that begins by reading cannot always become a writing one.
             Kind::Sqlite => "BEGIN IMMEDIATE",
             Kind::Postgres => "BEGIN",
         };
-        Ok(Write { tx: self.pool.begin_with(begin).await?, keeper: self.keeper.clone() })
+        let tells = self.postgres.as_ref().map(|_| (self.instance.clone(), Vec::new()));
+        Ok(Write { tx: pool.begin_with(begin).await?, tells, keeper: self.keeper.clone() })
     }
 
     /// [`Store::write`] with a job's row locked: nobody else changes the job or its seats until this ends.
@@ -171,10 +212,15 @@ impl Store {
         Ok(tx)
     }
 
+    /// Whether other coordinators may use this database.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.kind == Kind::Postgres
+    }
+
     /// Locks a job's row where other coordinators could write.
     pub(crate) async fn lock_job(&self, tx: &mut Write, deal: &Digest32) -> Result<()> {
         if self.kind == Kind::Postgres {
-            sqlx::query("SELECT 1 FROM jobs WHERE deal = $1 FOR UPDATE")
+            sqlx::query("SELECT 1 FROM jobs WHERE deal = $1 FOR NO KEY UPDATE")
                 .bind(deal.0.as_slice())
                 .fetch_optional(&mut **tx)
                 .await?;

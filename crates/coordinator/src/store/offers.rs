@@ -8,7 +8,7 @@ use super::housekeeping::set_state;
 use super::rows::{
     JobState, NewSeat, OfferRow, Reassigned, Recorded, Reply, SeatState, digest, signed, small, unsigned,
 };
-use super::{Result, Store, StoreError, Write};
+use super::{Event, Result, Store, StoreError, Write};
 
 /// Places of seats by state.
 struct Tally {
@@ -17,21 +17,6 @@ struct Tally {
 }
 
 impl Store {
-    /// What this node has not spoken to yet, oldest first: deals and indices.
-    pub async fn waiting_for(&self, node: &IdentityKey, now: u64, limit: u32) -> Result<Vec<(Digest32, u8)>> {
-        let rows = sqlx::query(
-            "SELECT a.deal, a.idx FROM assignments a JOIN jobs j ON j.deal = a.deal
-             WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
-             ORDER BY j.created_at, a.deal, a.idx LIMIT $3",
-        )
-        .bind(node.0.as_slice())
-        .bind(signed(now))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(|r| Ok((digest(r, "deal")?, small(r, "idx")?))).collect()
-    }
-
     /// What to offer to a node; `None` once the job has ended, the node has spoken, or the place is another's.
     pub async fn offer(&self, deal: &Digest32, index: u8, node: &IdentityKey) -> Result<Option<OfferRow>> {
         let row = sqlx::query(
@@ -117,6 +102,12 @@ impl Store {
         .bind(signed(now))
         .execute(&mut *tx)
         .await?;
+        sqlx::query("DELETE FROM in_hand WHERE deal = $1 AND idx = $2 AND node = $3")
+            .bind(deal.0.as_slice())
+            .bind(index)
+            .bind(node.0.as_slice())
+            .execute(&mut *tx)
+            .await?;
         let tally = tally(&mut tx, deal).await?;
         let possible = tally.answered.iter().chain(&tally.waiting).copied();
         // A client that assembles can still give the packages of nodes that refused to others; for one that went away nobody will.
@@ -186,6 +177,8 @@ impl Store {
             .bind(deal.0.as_slice())
             .execute(&mut *tx)
             .await?;
+        tx.tell(Event::Job(*deal));
+        tx.tell(Event::Work(new.node));
         tx.commit().await?;
         Ok(Reassigned::Done(IdentityKey(digest(&seat, "node")?.0)))
     }

@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use tacit_wire::status::CircuitKind;
+use tacit_wire::status::{CircuitKind, DeliveryState};
 use tacit_wire::{Digest32, IdentityKey};
 
 use super::{Result, StoreError};
@@ -75,6 +75,8 @@ pub struct CircuitRow {
     pub log_domain: u32,
     /// Bytes of the file.
     pub zkey_bytes: u64,
+    /// BLAKE3 of the file; `None` for what was registered by an earlier version.
+    pub file: Option<Digest32>,
     /// BLAKE3 digest and bytes of the constraint system, where one was registered.
     pub r1cs: Option<(Digest32, u64)>,
     /// Unix seconds.
@@ -201,6 +203,8 @@ pub struct SeatRow {
     pub envelope_bytes: u64,
     /// How far it is.
     pub state: SeatState,
+    /// How far the delivery is while the seat waits.
+    pub delivery: DeliveryState,
     /// Bytes of the node's answer; 0 where there is none.
     pub answer_bytes: u64,
     /// JSON of the refusal.
@@ -284,6 +288,10 @@ pub(super) fn circuit_row(row: &AnyRow) -> Result<CircuitRow> {
         n_public: unsigned(row.try_get("n_public")?)?,
         log_domain: u32::from(small(row, "log_domain")?),
         zkey_bytes: unsigned(row.try_get("zkey_bytes")?)?,
+        file: match row.try_get::<Option<Vec<u8>>, _>("file_digest")? {
+            Some(_) => Some(digest(row, "file_digest")?),
+            None => None,
+        },
         r1cs,
         added_at: unsigned(row.try_get("added_at")?)?,
     })
@@ -316,6 +324,12 @@ pub(super) fn seat_row(row: &AnyRow) -> Result<SeatRow> {
         node: IdentityKey(digest(row, "node")?.0),
         envelope_bytes: unsigned(row.try_get("envelope_bytes")?)?,
         state: SeatState::from_code(row.try_get("state")?)?,
+        delivery: match (small(row, "in_hand")?, small(row, "connected")? != 0) {
+            (1, _) => DeliveryState::Offered,
+            // A node that is back is offered it again.
+            (2, false) => DeliveryState::Lost,
+            _ => DeliveryState::Waiting,
+        },
         answer_bytes: unsigned(row.try_get("answer_bytes")?)?,
         refusal: row.try_get("refusal")?,
         answered_at: row.try_get::<Option<i64>, _>("answered_at")?.map(unsigned).transpose()?,

@@ -63,7 +63,7 @@ async fn network(access: Access) -> (Network, Vec<FakeKeys>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_is_its_keys_and_the_operators() {
+pub async fn a_job_is_its_keys_and_the_operators() {
     let (running, fakes) = network(Access::Keys).await;
     let network = &running;
     // Beside the running coordinator.
@@ -138,7 +138,7 @@ async fn an_open_door_to_a_network_is_refused_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_sent_again_gives_the_first_response_again() {
+pub async fn a_request_sent_again_gives_the_first_response_again() {
     let (mut network, fakes) = network(Access::Open).await;
     let (one, other) = (fresh(&fakes), fresh(&fakes));
     {

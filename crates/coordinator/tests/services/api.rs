@@ -33,7 +33,7 @@ fn to_fakes(fakes: &[FakeKeys], expiry: u64) -> Dealt {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn circuits_are_checked_and_named_by_their_content() {
+pub async fn circuits_are_checked_and_named_by_their_content() {
     let (network, _) = without_nodes().await;
     let api = &network.api;
     let path = format!("/v1/circuits/{}", circuit().id);
@@ -63,7 +63,7 @@ async fn circuits_are_checked_and_named_by_their_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_constraint_system_is_kept_and_served() {
+pub async fn a_constraint_system_is_kept_and_served() {
     let (network, _) = without_nodes().await;
     let api = &network.api;
     api.register(circuit()).await;
@@ -99,7 +99,7 @@ fn r1cs_file(n_wires: u32, first_label: u64) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn submissions_are_checked() {
+pub async fn submissions_are_checked() {
     let (network, fakes) = without_nodes().await;
     let api = &network.api;
     let fresh = || to_fakes(&fakes, now() + 600);
@@ -157,7 +157,7 @@ async fn submissions_are_checked() {
 
 /// Circuits and bases share a namespace and nothing else.
 #[tokio::test(flavor = "multi_thread")]
-async fn sums_are_over_bases_and_their_clients_assemble() {
+pub async fn sums_are_over_bases_and_their_clients_assemble() {
     let (network, fakes) = without_nodes().await;
     let api = &network.api;
     api.register(circuit()).await;
@@ -206,7 +206,7 @@ async fn sums_are_over_bases_and_their_clients_assemble() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deal_is_one_job() {
+pub async fn a_deal_is_one_job() {
     let (network, fakes) = without_nodes().await;
     let api = &network.api;
     api.register(circuit()).await;
@@ -236,7 +236,7 @@ async fn a_deal_is_one_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_is_said_not_to_be() {
+pub async fn what_is_not_there_is_said_not_to_be() {
     let (network, fakes) = without_nodes().await;
     let api = &network.api;
     api.register(circuit()).await;
@@ -262,7 +262,7 @@ async fn what_is_not_there_is_said_not_to_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_line_is_measured_with_up_to_a_mebibyte_of_anything() {
+pub async fn a_line_is_measured_with_up_to_a_mebibyte_of_anything() {
     let (network, _) = without_nodes().await;
     let api = &network.api;
     for bytes in [0, 1, 1 << 20] {
@@ -279,7 +279,7 @@ async fn a_line_is_measured_with_up_to_a_mebibyte_of_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_the_limits_is_refused() {
+pub async fn more_than_the_limits_is_refused() {
     let (mut network, fakes) = without_nodes().await;
     network.api.register(circuit()).await;
     network.coordinator.take().unwrap().stop().await;
@@ -300,7 +300,7 @@ async fn more_than_the_limits_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_job_ends_and_its_envelopes_are_gone() {
+pub async fn an_expired_job_ends_and_its_envelopes_are_gone() {
     let time = Arc::new(AtomicU64::new(now()));
     let clock = {
         let time = Arc::clone(&time);

@@ -5,7 +5,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use tacit_wire::status::JobState;
 
-use crate::fixture::{By, LONG, Network, deal, now};
+use crate::fixture::{Api, By, LONG, Network, circuit, deal, now};
+use crate::postgres::with_postgres;
 
 /// An event of a stream.
 #[derive(Debug)]
@@ -16,13 +17,8 @@ struct Event {
 }
 
 /// The events of a stream until it ends or one satisfies a condition.
-async fn events(
-    network: &Network,
-    path: &str,
-    last: Option<u64>,
-    enough: impl Fn(&Event) -> bool,
-) -> Vec<Event> {
-    let mut request = network.api.http.get(format!("{}{path}", network.api.base));
+async fn events(api: &Api, path: &str, last: Option<u64>, enough: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let mut request = api.http.get(format!("{}{path}", api.base));
     if let Some(last) = last {
         request = request.header("last-event-id", last);
     }
@@ -55,14 +51,14 @@ async fn events(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_tells_its_changes_until_it_ends() {
+pub async fn a_job_tells_its_changes_until_it_ends() {
     let network = Network::ready(3, &[]).await;
     let assembler = network.api.network().await.assembler_certificate.unwrap().decode().unwrap();
     let certificates = network.certificates().await;
     let dealt = deal(&certificates, By::Coordinator(&assembler), now() + 600, 5);
     assert_eq!(network.api.submit(&dealt.message).await.0, StatusCode::CREATED);
     let path = format!("/v1/jobs/{}/events", dealt.id);
-    let told = events(&network, &path, None, |_| false).await;
+    let told = events(&network.api, &path, None, |_| false).await;
     assert!(told.iter().all(|e| e.name == "job" && e.id == e.data["version"].as_u64()));
     assert!(told.windows(2).all(|w| w[0].id < w[1].id));
     let last = told.last().unwrap();
@@ -71,7 +67,7 @@ async fn a_job_tells_its_changes_until_it_ends() {
     let end = last.id.unwrap();
 
     // Whoever comes back gets what it missed, or hears that there is nothing more.
-    let missed = events(&network, &path, Some(end - 1), |_| false).await;
+    let missed = events(&network.api, &path, Some(end - 1), |_| false).await;
     assert_eq!((missed.len(), missed[0].id), (1, Some(end)));
     let request = network.api.http.get(format!("{}{path}", network.api.base)).header("last-event-id", end);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::NO_CONTENT);
@@ -79,7 +75,7 @@ async fn a_job_tells_its_changes_until_it_ends() {
     assert_eq!(request.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
 
     // Everybody's job and the nodes, for who may see all.
-    let all = events(&network, "/v1/events", None, |e| e.name == "job").await;
+    let all = events(&network.api, "/v1/events", None, |e| e.name == "job").await;
     assert_eq!((all[0].name.as_str(), all[0].data.as_array().unwrap().len()), ("nodes", 3));
     assert_eq!(all[1].data["id"], dealt.id.to_string());
     let node = &all[0].data[0];
@@ -91,7 +87,7 @@ async fn a_job_tells_its_changes_until_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_saw_what_follows_the_job() {
+pub async fn who_saw_what_follows_the_job() {
     let network = Network::ready(3, &[]).await;
     let certificates = network.certificates().await;
     let dealt = deal(&certificates, By::Client, now() + 600, 5);
@@ -119,4 +115,41 @@ async fn who_saw_what_follows_the_job() {
         assert_eq!((&share["how"], &share["bytes"]), (&"clear".into(), &delivery.envelope.len().into()));
     }
     network.stop().await;
+}
+
+#[test]
+fn what_happens_at_one_coordinator_is_told_at_the_other() {
+    with_postgres(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut network = Network::new(3, &[]).await;
+            network.api.register(circuit()).await;
+            network.start_other().await;
+            for i in 0..3 {
+                network.start_node(i).await;
+            }
+            let other = network.other_api().clone();
+            network.wait_connected_at(&other, 3).await;
+            let dealt = deal(&network.certificates().await, By::Client, now() + 600, 5);
+            let id = dealt.id.to_string();
+            // It waits already when the job comes in elsewhere.
+            let watched = tokio::spawn({
+                let (other, id) = (other.clone(), id.clone());
+                async move {
+                    let done = |e: &Event| e.data["id"] == id.as_str() && e.data["ended"].is_u64();
+                    events(&other, "/v1/events", None, done).await
+                }
+            });
+            assert_eq!(network.api.submit(&dealt.message).await.0, StatusCode::CREATED);
+            let told = events(&other, &format!("/v1/jobs/{id}/events"), None, |_| false).await;
+            let last = told.last().unwrap();
+            assert_eq!((&last.data["state"], last.data["ended"].is_u64()), (&"answered".into(), true));
+            let watched = watched.await.unwrap();
+            assert_eq!(
+                watched[0].data.as_array().unwrap().iter().filter(|n| n["connected"] == true).count(),
+                3
+            );
+            network.stop().await;
+        });
+    });
 }

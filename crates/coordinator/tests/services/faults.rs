@@ -27,7 +27,7 @@ fn refused(status: &JobStatus) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_dies_with_the_offer_in_hand() {
+pub async fn a_node_that_dies_with_the_offer_in_hand() {
     let (network, dealt, status) = with_one(|_, _| Behaviour::Die, |_| true).await;
     assert_eq!(status.state, JobState::Answered);
     assert!(dealt.prove(&network.api.answers(dealt.id).await).is_empty());
@@ -38,7 +38,7 @@ async fn a_node_that_dies_with_the_offer_in_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_killed_in_the_middle_of_a_job() {
+pub async fn a_node_killed_in_the_middle_of_a_job() {
     let mut network = Network::ready(4, &[]).await;
     let dealt = deal(&network.certificates().await, By::Client, now() + 600, 3);
     network.api.submit(&dealt.message).await;
@@ -49,7 +49,7 @@ async fn a_node_killed_in_the_middle_of_a_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_never_answers() {
+pub async fn a_node_that_never_answers() {
     let (network, dealt, status) = with_one(|_, _| Behaviour::Silence, |_| true).await;
     assert_eq!(status.state, JobState::Answered);
     assert_eq!(status.nodes[3].state, DeliveryState::Offered);
@@ -60,7 +60,7 @@ async fn a_node_that_never_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_answers_with_noise() {
+pub async fn a_node_that_answers_with_noise() {
     let noise: Vec<u8> = (0..500u32).map(|i| (i * 7919 % 251) as u8).collect();
     for frame in [noise, Ping { number: 1 }.to_frame(), Vec::new()] {
         let (network, dealt, status) = with_one(move |_, _| Behaviour::Frame(frame.clone()), refused).await;
@@ -72,7 +72,7 @@ async fn a_node_that_answers_with_noise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_acknowledgement_signed_by_the_wrong_key_is_stopped_by_the_coordinator() {
+pub async fn an_acknowledgement_signed_by_the_wrong_key_is_stopped_by_the_coordinator() {
     let stranger = Identity::from_seed(&[7; 32]);
     let behave = move |keys: &FakeKeys, offer| {
         Behaviour::Frame(keys.answer(&offer, &stranger, &keys.identity).to_frame())
@@ -86,7 +86,7 @@ async fn an_acknowledgement_signed_by_the_wrong_key_is_stopped_by_the_coordinato
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_response_signed_by_the_wrong_key_is_found_by_the_client() {
+pub async fn a_response_signed_by_the_wrong_key_is_found_by_the_client() {
     let stranger = Identity::from_seed(&[7; 32]);
     let behave = move |keys: &FakeKeys, offer| {
         Behaviour::Frame(keys.answer(&offer, &keys.identity, &stranger).to_frame())
@@ -99,7 +99,7 @@ async fn a_response_signed_by_the_wrong_key_is_found_by_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_response_that_is_noise_is_found_by_the_client() {
+pub async fn a_response_that_is_noise_is_found_by_the_client() {
     let behave = |keys: &FakeKeys, offer| {
         let honest = keys.answer(&offer, &keys.identity, &keys.identity);
         Behaviour::Frame(Answer { response: vec![9; honest.response.len()], ..honest }.to_frame())
@@ -112,7 +112,7 @@ async fn a_response_that_is_noise_is_found_by_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_to_another_job_is_stopped_by_the_coordinator() {
+pub async fn an_answer_to_another_job_is_stopped_by_the_coordinator() {
     let elsewhere = FakeKeys::new();
     let fake = FakeKeys::new();
     let certificates = [fake.certificate.clone(), elsewhere.certificate.clone(), FakeKeys::new().certificate];
@@ -132,7 +132,7 @@ async fn an_answer_to_another_job_is_stopped_by_the_coordinator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_refusals_fail_a_job_unless_its_client_can_replace_nodes() {
+pub async fn too_many_refusals_fail_a_job_unless_its_client_can_replace_nodes() {
     let fakes = [FakeKeys::new(), FakeKeys::new()];
     let network = Network::ready(2, &[&fakes[0].identity, &fakes[1].identity]).await;
     for fake in &fakes {
@@ -156,7 +156,7 @@ async fn too_many_refusals_fail_a_job_unless_its_client_can_replace_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_and_a_stale_certificate_are_turned_away() {
+pub async fn a_stranger_and_a_stale_certificate_are_turned_away() {
     let (known, stranger) = (FakeKeys::new(), FakeKeys::new());
     let network = Network::new(0, &[&known.identity]).await;
     let hello = |keys: &FakeKeys, certificate: &tacit_wire::SealingKeyCertificate| {

@@ -261,7 +261,16 @@ pub struct Network {
     pub nodes: Vec<Option<Running>>,
     pub identities: Vec<IdentityKey>,
     pub api: Api,
+    /// A second coordinator of the same database.
+    pub other: Option<Other>,
     clock: Clock,
+}
+
+/// A second coordinator.
+pub struct Other {
+    pub running: Option<Running>,
+    pub config: tacit_coordinator::Config,
+    pub api: Api,
 }
 
 impl Network {
@@ -278,6 +287,7 @@ impl Network {
         let mut config = tacit_coordinator::Config::new(root.path().join("coordinator"));
         config.http_listen = (Ipv4Addr::LOCALHOST, 0).into();
         config.quic_listen = (Ipv4Addr::LOCALHOST, 0).into();
+        config.database = crate::postgres::current();
         config.nodes = identities
             .iter()
             .enumerate()
@@ -296,6 +306,7 @@ impl Network {
             nodes: (0..real).map(|_| None).collect(),
             identities,
             api: Api::new(coordinator_identity, (Ipv4Addr::LOCALHOST, 0).into()),
+            other: None,
             clock,
         };
         network.start_coordinator().await;
@@ -329,6 +340,31 @@ impl Network {
             Some(Running::spawn(|stop| tokio::spawn(async move { coordinator.run(stop).await.unwrap() })));
     }
 
+    /// Starts a second coordinator of the same database: with its own directory and addresses, and the same identity.
+    pub async fn start_other(&mut self) {
+        let mut config = self.config.clone();
+        config.data_dir = self.root.path().join("other");
+        config.http_listen = (Ipv4Addr::LOCALHOST, 0).into();
+        config.quic_listen = (Ipv4Addr::LOCALHOST, 0).into();
+        let identity = self.config.data_dir.join("identity.pem");
+        assert_eq!(
+            tacit_coordinator::init_with(&config.data_dir, &identity).unwrap(),
+            self.coordinator_identity
+        );
+        let coordinator = Coordinator::start_with_clock(config.clone(), self.clock.clone()).await.unwrap();
+        config.http_listen = coordinator.http_address();
+        config.quic_listen = coordinator.quic_address();
+        let api = Api::new(self.coordinator_identity, coordinator.http_address());
+        let running =
+            Running::spawn(|stop| tokio::spawn(async move { coordinator.run(stop).await.unwrap() }));
+        self.other = Some(Other { running: Some(running), config, api });
+    }
+
+    /// The second coordinator's API.
+    pub fn other_api(&self) -> &Api {
+        &self.other.as_ref().unwrap().api
+    }
+
     pub fn node_config(&self, i: usize) -> tacit_node::Config {
         let mut config = tacit_node::Config::new(
             self.root.path().join(format!("node-{i}")),
@@ -337,19 +373,36 @@ impl Network {
             self.coordinator_identity,
         );
         config.limits.retry_seconds = 1;
+        if let Some(other) = &self.other {
+            config.coordinator = [self.config.quic_listen, other.config.quic_listen].into_iter().collect();
+        }
         config
     }
 
+    /// Starts a node that knows only the second coordinator.
+    pub async fn start_node_of_other(&mut self, i: usize) {
+        let mut config = self.node_config(i);
+        config.coordinator = self.other.as_ref().unwrap().config.quic_listen.into();
+        self.start_node_with(i, config).await;
+    }
+
     pub async fn start_node(&mut self, i: usize) {
-        let config = self.node_config(i);
+        self.start_node_with(i, self.node_config(i)).await;
+    }
+
+    async fn start_node_with(&mut self, i: usize, config: tacit_node::Config) {
         let node = eventually(|| async { Node::open(config.clone()).await.ok() }).await;
         self.nodes[i] =
             Some(Running::spawn(|stop| tokio::spawn(async move { node.run(stop).await.unwrap() })));
     }
 
     pub async fn wait_connected(&self, n: usize) {
+        self.wait_connected_at(&self.api, n).await;
+    }
+
+    pub async fn wait_connected_at(&self, api: &Api, n: usize) {
         eventually(|| async {
-            let info = self.api.network().await;
+            let info = api.network().await;
             (info.nodes.iter().filter(|n| n.connected).count() >= n).then_some(())
         })
         .await;
@@ -357,7 +410,11 @@ impl Network {
 
     /// The nodes' sealing keys, in the order of the configuration, as a client takes them: verified.
     pub async fn certificates(&self) -> Vec<SealingKeyCertificate> {
-        let info = self.api.network().await;
+        self.certificates_at(&self.api).await
+    }
+
+    pub async fn certificates_at(&self, api: &Api) -> Vec<SealingKeyCertificate> {
+        let info = api.network().await;
         info.nodes
             .iter()
             .zip(&self.identities)
@@ -390,7 +447,10 @@ impl Network {
         for node in self.nodes.iter_mut().filter_map(Option::take) {
             node.stop().await;
         }
-        self.coordinator.take().unwrap().stop().await;
+        for coordinator in [self.coordinator.take(), self.other.and_then(|o| o.running)].into_iter().flatten()
+        {
+            coordinator.stop().await;
+        }
     }
 }
 

@@ -81,7 +81,12 @@ async fn every_job_that_ended_has_a_receipt_that_anybody_can_check() {
         let SeatOutcome::Acknowledged(acknowledged) = &seat.outcome else { panic!("{seat:?}") };
         // What the node signed is about the package that the client dealt to it.
         let package = &first.packages[usize::from(place) - 1];
-        acknowledged.verify_package(&first.assignment(place).assignment, package).unwrap();
+        let assignment = &first.assignment(place).assignment;
+        acknowledged.verify_package(assignment, package).unwrap();
+        // It is salted: the same share under another salt has another digest.
+        let mut salted_otherwise = package.clone();
+        salted_otherwise[36..68].fill(7);
+        assert!(acknowledged.verify_package(assignment, &salted_otherwise).is_err());
     }
 
     // The coordinator assembles the second.
@@ -241,10 +246,11 @@ async fn add_circuit(store: &Store) {
         n_public: 1,
         log_domain: 1,
         zkey_bytes: 1,
+        file: None,
         r1cs: None,
         added_at: 1,
     };
-    store.add_circuit(&row).await.unwrap();
+    store.add_circuit(&row, None).await.unwrap();
 }
 
 /// Many tasks end jobs and sign heads at once, each job ended by two of them and by expiry; `stores` are coordinators over one database, whose clocks differ.

@@ -4,6 +4,7 @@
 mod access;
 mod api;
 mod browser;
+mod cluster;
 mod dashboard;
 mod events;
 mod faults;
@@ -12,6 +13,7 @@ mod hostile;
 mod log;
 mod node_offers;
 mod openapi;
+mod postgres;
 mod proofs;
 mod replacements;
 mod seeing;

@@ -10,7 +10,7 @@ use tacit_wire::status::{DeliveryState, JobState};
 use crate::fixture::{By, F, Network, circuit, deal, now};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_nodes_make_a_proof_that_the_client_assembles() {
+pub async fn four_nodes_make_a_proof_that_the_client_assembles() {
     let network = Network::ready(4, &[]).await;
     let dealt = deal(&network.certificates().await, By::Client, now() + 600, 3);
     let (code, body) = network.api.submit(&dealt.message).await;
@@ -36,7 +36,7 @@ async fn four_nodes_make_a_proof_that_the_client_assembles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_package_is_ever_on_a_disk() {
+pub async fn no_package_is_ever_on_a_disk() {
     let network = Network::ready(3, &[]).await;
     let dealt = deal(&network.certificates().await, By::Client, now() + 600, 11);
     network.api.submit(&dealt.message).await;
@@ -53,7 +53,7 @@ async fn no_package_is_ever_on_a_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_coordinator_assembles_when_it_is_asked_to() {
+pub async fn the_coordinator_assembles_when_it_is_asked_to() {
     let network = Network::ready(4, &[]).await;
     let info = network.api.network().await;
     let certificate = info.assembler_certificate.unwrap().decode().unwrap();
@@ -72,7 +72,7 @@ async fn the_coordinator_assembles_when_it_is_asked_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_witness_blames_no_node() {
+pub async fn a_wrong_witness_blames_no_node() {
     let network = Network::ready(3, &[]).await;
     let info = network.api.network().await;
     let certificate = info.assembler_certificate.unwrap().decode().unwrap();
@@ -97,7 +97,7 @@ async fn a_wrong_witness_blames_no_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_coordinator_that_was_killed_goes_on_where_it_was() {
+pub async fn a_coordinator_that_was_killed_goes_on_where_it_was() {
     let mut network = Network::ready(4, &[]).await;
     let certificates = network.certificates().await;
     // Two nodes answer, two are away: not enough.
@@ -125,7 +125,7 @@ async fn a_coordinator_that_was_killed_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_comes_back_is_offered_what_it_missed() {
+pub async fn a_node_that_comes_back_is_offered_what_it_missed() {
     let mut network = Network::ready(3, &[]).await;
     let certificates = network.certificates().await;
     network.nodes[1].take().unwrap().stop().await;

@@ -40,7 +40,7 @@ async fn refusing(network: &Network, fake: &FakeKeys) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_node_takes_the_place_of_one_that_refused() {
+pub async fn another_node_takes_the_place_of_one_that_refused() {
     let fake = FakeKeys::new();
     let network = Network::ready(3, &[&fake.identity]).await;
     refusing(&network, &fake).await;
@@ -73,7 +73,7 @@ async fn another_node_takes_the_place_of_one_that_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replacement_must_be_the_clients_and_break_no_rule() {
+pub async fn a_replacement_must_be_the_clients_and_break_no_rule() {
     let fake = FakeKeys::new();
     let network = Network::ready(4, &[&fake.identity]).await;
     refusing(&network, &fake).await;
@@ -128,7 +128,7 @@ async fn a_replacement_must_be_the_clients_and_break_no_rule() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_needs_nothing_more_ends_for_everybody() {
+pub async fn a_job_that_needs_nothing_more_ends_for_everybody() {
     let fake = FakeKeys::new();
     let network = Network::ready(3, &[&fake.identity]).await;
     let told = Arc::new(Notify::new());
@@ -163,7 +163,7 @@ async fn a_job_that_needs_nothing_more_ends_for_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_is_given_up_fails() {
+pub async fn a_job_that_is_given_up_fails() {
     let fake = FakeKeys::new();
     let network = Network::ready(2, &[&fake.identity]).await;
     fake.connect(&network, |_, _| Behaviour::Silence).await;

@@ -21,7 +21,7 @@ fn series(metrics: &str, start: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proved_job_shows_in_the_metrics() {
+pub async fn a_proved_job_shows_in_the_metrics() {
     let mut network = Network::new(3, &[]).await;
     network.coordinator.take().unwrap().stop().await;
     network.config.metrics_listen = Some((Ipv4Addr::LOCALHOST, 0).into());

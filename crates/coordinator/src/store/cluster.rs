@@ -1,0 +1,341 @@
+//! What coordinators that share a database tell one another: who lives, where nodes are connected, who offers what.
+//!
+//! All of it can be lost: nodes and coordinators say it again. Its commits therefore do not wait for the disk.
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use tacit_wire::{Digest32, IdentityKey};
+
+use super::rows::{digest, signed, small, unsigned};
+use super::{Event, Kind, Result, Store, Write};
+
+/// Where and how a node was last seen.
+#[derive(Debug, Clone)]
+pub struct PresenceRow {
+    /// Which node.
+    pub node: IdentityKey,
+    /// Whether it is connected, to whichever coordinator.
+    pub connected: bool,
+    /// Its last `Hello`, as it sent it.
+    pub hello: Vec<u8>,
+    /// Offers that it has in hand.
+    pub in_hand: u64,
+}
+
+/// What became of a session's wish for work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claimed {
+    /// These places are the session's to offer, until it gives them back.
+    Places(Vec<(Digest32, u8)>),
+    /// A newer connection of the node counts.
+    Superseded,
+}
+
+impl Store {
+    /// What this process calls itself to the others: drawn when the database was opened.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Makes the database this identity's, if it is nobody's yet; returns whose it is.
+    pub async fn adopt(&self, identity: &IdentityKey) -> Result<IdentityKey> {
+        sqlx::query("INSERT INTO network (one, identity, assembler_epoch) VALUES (1, $1, 0) ON CONFLICT (one) DO NOTHING")
+            .bind(identity.0.as_slice())
+            .execute(&self.pool)
+            .await?;
+        let row = sqlx::query("SELECT identity FROM network WHERE one = 1").fetch_one(&self.pool).await?;
+        Ok(IdentityKey(digest(&row, "identity")?.0))
+    }
+
+    /// Begins a transaction whose commit does not wait for the disk.
+    async fn write_lightly(&self) -> Result<Write> {
+        self.begin(&self.light).await
+    }
+
+    /// Milliseconds by the database's clock, which is the same for all that share it.
+    async fn now(&self, tx: &mut Write) -> Result<i64> {
+        let row = match self.kind {
+            Kind::Sqlite => {
+                sqlx::query("SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS now")
+            }
+            Kind::Postgres => {
+                sqlx::query("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now")
+            }
+        }
+        .fetch_one(&mut **tx)
+        .await?;
+        Ok(row.try_get("now")?)
+    }
+
+    /// Says that this process lives. Returns whether the others thought so too: if not, they have given away what it had.
+    pub async fn beat(&self) -> Result<bool> {
+        let mut tx = self.write_lightly().await?;
+        let now = self.now(&mut tx).await?;
+        let known = sqlx::query("UPDATE coordinators SET seen_at = $2 WHERE id = $1")
+            .bind(self.instance.as_str())
+            .bind(now)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        if known == 0 {
+            sqlx::query("INSERT INTO coordinators (id, seen_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING")
+                .bind(self.instance.as_str())
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(known != 0)
+    }
+
+    /// Takes what coordinators had that were not seen for this long; with SQLite, what any other had. Returns how many.
+    pub async fn bury(&self, unseen: std::time::Duration) -> Result<usize> {
+        let mut tx = self.write_lightly().await?;
+        let oldest = match self.kind {
+            // The data directory is locked: whoever was here is gone.
+            Kind::Sqlite => i64::MAX,
+            Kind::Postgres => {
+                self.now(&mut tx).await? - i64::try_from(unseen.as_millis()).unwrap_or(i64::MAX / 2)
+            }
+        };
+        let dead = sqlx::query("SELECT id FROM coordinators WHERE seen_at < $1 AND id <> $2 ORDER BY id")
+            .bind(oldest)
+            .bind(self.instance.as_str())
+            .fetch_all(&mut *tx)
+            .await?;
+        for row in &dead {
+            bury(&mut tx, &row.try_get::<String, _>("id")?).await?;
+        }
+        tx.commit().await?;
+        Ok(dead.len())
+    }
+
+    /// Says that this process ends, or that one with this name has ended.
+    pub async fn retire(&self, instance: &str) -> Result<()> {
+        let mut tx = self.write_lightly().await?;
+        bury(&mut tx, instance).await?;
+        tx.tell(Event::Assemble);
+        tx.commit().await
+    }
+
+    /// A node is connected here and has said hello. Whatever it had in hand on earlier connections is free again. Returns
+    /// the number of its connection.
+    pub async fn arrive(&self, node: &IdentityKey, hello: &[u8]) -> Result<i64> {
+        let mut tx = self.write_lightly().await?;
+        let row = sqlx::query(
+            "INSERT INTO presence (node, connection, coordinator, hello) VALUES ($1, 1, $2, $3)
+             ON CONFLICT (node) DO UPDATE SET connection = presence.connection + 1, coordinator = excluded.coordinator,
+                                              hello = excluded.hello
+             RETURNING connection",
+        )
+        .bind(node.0.as_slice())
+        .bind(self.instance.as_str())
+        .bind(hello)
+        .fetch_one(&mut *tx)
+        .await?;
+        let connection = row.try_get("connection")?;
+        sqlx::query("DELETE FROM in_hand WHERE node = $1").bind(node.0.as_slice()).execute(&mut *tx).await?;
+        tx.tell(Event::Connected(*node, connection));
+        tx.commit().await?;
+        Ok(connection)
+    }
+
+    /// A node says more of itself on a connection.
+    pub async fn announce(&self, node: &IdentityKey, connection: i64, hello: &[u8]) -> Result<()> {
+        sqlx::query("UPDATE presence SET hello = $3 WHERE node = $1 AND connection = $2")
+            .bind(node.0.as_slice())
+            .bind(connection)
+            .bind(hello)
+            .execute(&self.light)
+            .await?;
+        Ok(())
+    }
+
+    /// A node's connection has ended; what it had in hand is lost until it comes back.
+    pub async fn depart(&self, node: &IdentityKey, connection: i64) -> Result<()> {
+        let mut tx = self.write_lightly().await?;
+        sqlx::query("UPDATE presence SET coordinator = NULL WHERE node = $1 AND connection = $2")
+            .bind(node.0.as_slice())
+            .bind(connection)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE in_hand SET lost = 1 WHERE node = $1 AND connection = $2")
+            .bind(node.0.as_slice())
+            .bind(connection)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+
+    /// Every node that ever said hello.
+    pub async fn presences(&self) -> Result<Vec<PresenceRow>> {
+        let rows = sqlx::query(
+            "SELECT p.node, CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected, p.hello,
+                    (SELECT COUNT(*) FROM in_hand h WHERE h.node = p.node AND h.lost = 0) AS in_hand
+             FROM presence p",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let presence = |row: &AnyRow| {
+            Ok(PresenceRow {
+                node: IdentityKey(digest(row, "node")?.0),
+                connected: small(row, "connected")? != 0,
+                hello: row.try_get("hello")?,
+                in_hand: unsigned(row.try_get("in_hand")?)?,
+            })
+        };
+        rows.iter().map(presence).collect()
+    }
+
+    /// Takes up to `limit` places that wait for this node and that nobody offers at present, oldest first. Places of
+    /// `resting` jobs stay where they are.
+    pub async fn claim(
+        &self,
+        node: &IdentityKey,
+        connection: i64,
+        now: u64,
+        limit: usize,
+        resting: impl Fn(&Digest32) -> bool,
+        n_resting: usize,
+    ) -> Result<Claimed> {
+        let mut tx = self.write_lightly().await?;
+        let current =
+            sqlx::query("SELECT 1 FROM presence WHERE node = $1 AND connection = $2 AND coordinator = $3")
+                .bind(node.0.as_slice())
+                .bind(connection)
+                .bind(self.instance.as_str())
+                .fetch_optional(&mut *tx)
+                .await?;
+        if current.is_none() {
+            return Ok(Claimed::Superseded);
+        }
+        let rows = sqlx::query(
+            "SELECT a.deal, a.idx FROM assignments a JOIN jobs j ON j.deal = a.deal
+                    LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
+             WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
+                   AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node)
+             ORDER BY a.created_at, a.deal, a.idx LIMIT $3",
+        )
+        .bind(node.0.as_slice())
+        .bind(signed(now))
+        .bind(signed((limit + n_resting) as u64))
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut places = Vec::new();
+        for row in &rows {
+            let (deal, index) = (digest(row, "deal")?, small(row, "idx")?);
+            if places.len() >= limit || resting(&deal) {
+                continue;
+            }
+            let taken = sqlx::query(
+                "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost) VALUES ($1, $2, $3, $4, $5, 0)
+                 ON CONFLICT (deal, idx) DO UPDATE SET node = excluded.node, coordinator = excluded.coordinator,
+                                                       connection = excluded.connection, lost = 0
+                 WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node",
+            )
+            .bind(deal.0.as_slice())
+            .bind(i64::from(index))
+            .bind(node.0.as_slice())
+            .bind(self.instance.as_str())
+            .bind(connection)
+            .execute(&mut *tx)
+            .await?;
+            if taken.rows_affected() == 1 {
+                places.push((deal, index));
+            }
+        }
+        if !places.is_empty() {
+            tx.commit().await?;
+        }
+        Ok(Claimed::Places(places))
+    }
+
+    /// Gives a claimed place back. Without a reply the node may still have it in hand.
+    pub async fn release(
+        &self,
+        deal: &Digest32,
+        node: &IdentityKey,
+        connection: i64,
+        unanswered: bool,
+    ) -> Result<()> {
+        let query = if unanswered {
+            "UPDATE in_hand SET lost = 1 WHERE deal = $1 AND node = $2 AND connection = $3"
+        } else {
+            "DELETE FROM in_hand WHERE deal = $1 AND node = $2 AND connection = $3"
+        };
+        sqlx::query(query)
+            .bind(deal.0.as_slice())
+            .bind(node.0.as_slice())
+            .bind(connection)
+            .execute(&self.light)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes up to `limit` jobs to assemble, for `lease`: those with enough answers that nobody is at, and that were not tried
+    /// with these answers.
+    pub async fn take_to_assemble(&self, limit: usize, lease: std::time::Duration) -> Result<Vec<Digest32>> {
+        let mut tx = self.write_lightly().await?;
+        let now = self.now(&mut tx).await?;
+        let rows = sqlx::query(
+            "SELECT j.deal FROM jobs j LEFT JOIN assembling s ON s.deal = j.deal
+             WHERE j.ended_at IS NULL AND j.assembler = 1 AND j.state = 1
+                   AND (s.deal IS NULL OR (s.coordinator IS NULL AND s.tried < j.version)
+                        OR (s.coordinator IS NOT NULL AND s.until < $1))
+             ORDER BY j.created_at, j.deal LIMIT $2",
+        )
+        .bind(now)
+        .bind(signed(limit as u64))
+        .fetch_all(&mut *tx)
+        .await?;
+        let until = now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        let mut taken = Vec::new();
+        for row in &rows {
+            let deal = digest(row, "deal")?;
+            let done = sqlx::query(
+                "INSERT INTO assembling (deal, coordinator, until, tried) VALUES ($1, $2, $3, 0)
+                 ON CONFLICT (deal) DO UPDATE SET coordinator = excluded.coordinator, until = excluded.until
+                 WHERE assembling.coordinator IS NULL OR assembling.until < $4",
+            )
+            .bind(deal.0.as_slice())
+            .bind(self.instance.as_str())
+            .bind(until)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() == 1 {
+                taken.push(deal);
+            }
+        }
+        if !taken.is_empty() {
+            tx.commit().await?;
+        }
+        Ok(taken)
+    }
+
+    /// Gives a job back that was tried at this version of it: the next answer makes it worth another try.
+    pub async fn assembled(&self, deal: &Digest32, tried: u64) -> Result<()> {
+        sqlx::query(
+            "UPDATE assembling SET coordinator = NULL, tried = $3 WHERE deal = $1 AND coordinator = $2",
+        )
+        .bind(deal.0.as_slice())
+        .bind(self.instance.as_str())
+        .bind(signed(tried))
+        .execute(&self.light)
+        .await?;
+        Ok(())
+    }
+}
+
+/// What a coordinator had is free again.
+async fn bury(tx: &mut Write, instance: &str) -> Result<()> {
+    for query in [
+        "UPDATE in_hand SET lost = 1 WHERE coordinator = $1",
+        "UPDATE presence SET coordinator = NULL WHERE coordinator = $1",
+        "UPDATE assembling SET coordinator = NULL WHERE coordinator = $1",
+        "DELETE FROM coordinators WHERE id = $1",
+    ] {
+        sqlx::query(query).bind(instance).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
