@@ -120,7 +120,7 @@ const HOW = {
 function seen(party, what) {
   const thing = party.sees.find((s) => s.what === what) ?? { how: "never" };
   const [text, kind] = HOW[thing.how] ?? [thing.how, ""];
-  return el("span", { class: `sees ${kind}` }, el("span", {}, el("b", {}, text), thing.bytes && thing.how !== "never" && thing.how !== "pending" ? ` ${bytes(thing.bytes)}` : ""));
+  return el("span", { class: `sees ${kind}` }, el("b", {}, text), thing.bytes && thing.how !== "never" && thing.how !== "pending" ? ` ${bytes(thing.bytes)}` : "");
 }
 
 function disclosure(shown) {

@@ -59,10 +59,16 @@ impl IntoResponses for Refusals {
     }
 }
 
-/// Says the usual words of a status where a response has none of its own: OpenAPI asks for some.
-pub fn name_statuses(api: &mut utoipa::openapi::OpenApi) {
-    for item in api.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.put, &mut item.post].into_iter().flatten() {
+/// Names every operation after its method and path, and says the usual words of a status where a response has none of its
+/// own: OpenAPI asks for both.
+pub fn complete(api: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut api.paths.paths {
+        let operations = [("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post)];
+        for (method, operation) in operations.into_iter().filter_map(|(m, o)| Some((m, o.as_mut()?))) {
+            let words =
+                path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty() && *w != "v1");
+            operation.operation_id =
+                Some(words.fold(method.to_owned(), |name, word| format!("{name}_{word}")));
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response
                     && response.description.is_empty()

@@ -52,7 +52,7 @@ fn guarded() -> OpenApiRouter<Arc<Service>> {
 /// What the API is, as `/v1/openapi.json` has it.
 pub fn description() -> OpenApi {
     let mut api = public().merge(guarded()).into_openapi();
-    openapi::name_statuses(&mut api);
+    openapi::complete(&mut api);
     api
 }
 

@@ -53,6 +53,7 @@ async fn every_route_is_described_and_every_description_is_a_route() {
     // The paths that the metrics know were routed; whatever method of a path is not described is none of its methods.
     let id = "ab".repeat(32);
     let methods = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
+    let mut names = BTreeSet::new();
     for (path, item) in api["paths"].as_object().unwrap() {
         for method in &methods {
             let described = item.get(method.as_str().to_lowercase());
@@ -63,6 +64,10 @@ async fn every_route_is_described_and_every_description_is_a_route() {
             let refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
             assert_eq!(refused, described.is_none(), "{method} {path}: {}", response.status());
             if let Some(described) = described {
+                assert!(
+                    names.insert(described["operationId"].as_str().unwrap()),
+                    "{method} {path}: its name is another's"
+                );
                 for response in described["responses"].as_object().unwrap().values() {
                     assert!(response["description"].is_string(), "{method} {path}: {response}");
                 }
