@@ -2,9 +2,7 @@
 //! exactly if the root follows from its path by the definition (RFC 9162, section 2.1.3.1).
 
 use tacit_log::inclusion::SubtreeProof;
-use tacit_log::{
-    ConsistencyProof, Digest32, InclusionProof, LogEvidence, NodeId, ProvenReceipt, node_hash,
-};
+use tacit_log::{ConsistencyProof, Digest32, InclusionProof, LogEvidence, NodeId, ProvenReceipt, node_hash};
 use tacit_wire::SignedReceipt;
 
 /// The target.

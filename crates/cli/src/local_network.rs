@@ -78,6 +78,7 @@ impl LocalNetwork {
         for (name, node_folder) in &nodes {
             pinned.push(PinnedNode {
                 name: name.clone(),
+                // A network to develop against: its keys protect nothing.
                 identity: tacit_node::init(node_folder)?.0,
                 operator: format!("operator-{name}"),
                 vouched_by: "tacit network up (this machine)".to_owned(),
@@ -115,7 +116,7 @@ impl LocalNetwork {
         network.quic.clone_from(&quic);
         said(&format!("coordinator at https://{https}, nodes dial {quic}"));
         for (name, node_folder) in &nodes {
-            let text = node::config_text(name, &quic, &ready.identity);
+            let text = tacit_node::config::annotated(name, &quic, &ready.identity, &[]);
             files::write(&node::config_path(node_folder), text.as_bytes(), Access::Private)?;
             let (service, _) = network.spawn(name, node_folder, &["node", "run"])?;
             network.services.push(service);

@@ -15,6 +15,7 @@ mod measure;
 mod runtime;
 mod service;
 mod ui;
+mod unlock;
 mod verbs;
 
 use std::process::ExitCode;

@@ -12,19 +12,33 @@ pub fn new() -> Outcome<tokio::runtime::Runtime> {
 
 /// Resolves when the process is asked to stop (SIGINT or SIGTERM).
 pub fn stop_signal(runtime: &tokio::runtime::Runtime) -> Outcome<impl Future<Output = ()> + Send + use<>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let _inside = runtime.enter();
-    let listen = |kind| signal(kind).map_err(|e| Failure::new(format!("signals cannot be awaited: {e}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => (),
-            _ = terminate.recv() => (),
-        }
-    })
+    let mut signals = StopSignals::new(runtime)?;
+    Ok(async move { signals.next().await })
 }
 
+/// Each time that the process is asked to stop.
+pub struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    /// Listens from now on.
+    pub fn new(runtime: &tokio::runtime::Runtime) -> Outcome<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let _inside = runtime.enter();
+        let listen = |kind| signal(kind).map_err(|e| Failure::new(format!("signals cannot be awaited: {e}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// The next time.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => (),
+            _ = self.terminate.recv() => (),
+        }
+    }
+}
 /// Resolves when standard input closes: for a service bound to the process that started it.
 pub fn stdin_closed() -> impl Future<Output = ()> {
     let (closed, wait) = tokio::sync::oneshot::channel();

@@ -57,21 +57,27 @@ pub fn start_logging(options: &ServiceOptions) {
     };
 }
 
-/// A token that is cancelled when the service is asked to end.
+/// The exit code of a service that was asked to end twice and did not wait for what was in hand.
+const CUT_OFF: i32 = 130;
+
+/// A token that is cancelled when the service is asked to end. Asked a second time by a signal, the process ends at once.
 pub fn stop(runtime: &tokio::runtime::Runtime, options: &ServiceOptions) -> Outcome<CancellationToken> {
     let token = CancellationToken::new();
-    let signal = crate::runtime::stop_signal(runtime)?;
+    let mut signals = crate::runtime::StopSignals::new(runtime)?;
     let (stop, with_stdin) = (token.clone(), options.stop_with_stdin);
     runtime.spawn(async move {
         if with_stdin {
             tokio::select! {
-                () = signal => (),
+                () = signals.next() => (),
                 () = crate::runtime::stdin_closed() => (),
             }
         } else {
-            signal.await;
+            signals.next().await;
         }
         stop.cancel();
+        signals.next().await;
+        tracing::warn!("asked to end a second time: what is in hand is cut off");
+        std::process::exit(CUT_OFF);
     });
     Ok(token)
 }

@@ -97,6 +97,7 @@ impl Refusal {
                     | RefusalCode::Leaving
                     | RefusalCode::Internal
                     | RefusalCode::UnknownCircuit
+                    | RefusalCode::BeyondLimits
             ),
             Self::Misbehaved(_) | Self::Answer(_) => false,
         }

@@ -5,13 +5,12 @@
 //! XChaCha20-Poly1305 under a key that BLAKE3 derives from the identity's secret. A key is replaced when half of its life is
 //! over and deleted when it expires.
 
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rand::Rng as _;
-use tacit_vault::{HeldKey, KeyRing, identity::system_rng};
+use tacit_vault::{DataDir, HeldKey, KeyRing, identity::system_rng, keyring};
 use tacit_wire::{Identity, Purpose, SealingKeyCertificate, SealingKeyId, SealingKeyPair};
 use zeroize::Zeroizing;
 
@@ -101,12 +100,16 @@ impl AssemblerKeys {
     ///
     /// # Errors
     /// When a file or the database fails.
-    pub async fn import(store: &Store, identity: &Identity, data_dir: &Path) -> Result<(), CoordinatorError> {
-        let dir = data_dir.join("assembler");
+    pub async fn import(
+        store: &Store,
+        identity: &Identity,
+        data_dir: &DataDir,
+    ) -> Result<(), CoordinatorError> {
+        let dir = data_dir.path().join(keyring::ASSEMBLER);
         if !dir.exists() {
             return Ok(());
         }
-        let ring = KeyRing::open(&dir, Purpose::Assembler, identity)?;
+        let ring = KeyRing::open_in(data_dir, keyring::ASSEMBLER, Purpose::Assembler, identity)?;
         let mut tx = store.write_keys().await?;
         for key in ring.keys() {
             tx.spend_epochs(key.certificate.epoch).await?;
@@ -161,6 +164,8 @@ fn open(row: &KeyRow, identity: &Identity) -> Result<HeldKey, CoordinatorError> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
     use super::*;
     use crate::store::Database;
 
@@ -195,11 +200,12 @@ mod tests {
 
         keys.maintain(&store, &identity, 10_001 + LIFETIME).await.unwrap();
         assert!(keys.find(&public).is_none());
+        assert_eq!(keys.certificate().unwrap().epoch, 3);
         // When all are gone, numbers go on.
         let far = 10_000 + 10 * LIFETIME;
         keys.maintain(&store, &identity, far).await.unwrap();
         assert_eq!(keys.lock().len(), 1);
-        assert_eq!(keys.certificate().unwrap().epoch, 3);
+        assert_eq!(keys.certificate().unwrap().epoch, 4);
     }
 
     #[tokio::test]
@@ -208,11 +214,13 @@ mod tests {
         let store = store(root.path()).await;
         let mut rng = system_rng().unwrap();
         let identity = Identity::generate(&mut rng);
-        let dir = root.path().join("assembler");
-        let mut ring = KeyRing::open(&dir, Purpose::Assembler, &identity).unwrap();
+        let data_dir = DataDir::open(&root.path().join("data")).unwrap();
+        let dir = data_dir.path().join("assembler");
+        let mut ring =
+            KeyRing::open_in(&data_dir, keyring::ASSEMBLER, Purpose::Assembler, &identity).unwrap();
         let old = ring.maintain(&identity, 10_000, LIFETIME, &mut rng).unwrap().created.unwrap();
         drop(ring);
-        AssemblerKeys::import(&store, &identity, root.path()).await.unwrap();
+        AssemblerKeys::import(&store, &identity, &data_dir).await.unwrap();
         assert!(!dir.exists());
         let keys = AssemblerKeys::default();
         assert_eq!(keys.maintain(&store, &identity, 10_001).await.unwrap(), None);

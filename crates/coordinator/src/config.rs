@@ -31,6 +31,12 @@ pub struct Config {
     /// Host names and addresses under which clients reach the API; they go into the TLS certificate when it is made.
     #[serde(default = "default_names")]
     pub tls_names: Vec<String>,
+    /// The file with the passphrase that the identity and the assembler's keys are encrypted under; a first run encrypts them so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Or the file with the key (32 random bytes) that they are encrypted under; outside of the data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
     /// `postgres://...`, which several coordinators may share; without it, SQLite in the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseUrl>,
@@ -148,6 +154,8 @@ impl Config {
             quic_listen: default_quic(),
             metrics_listen: None,
             tls_names: default_names(),
+            passphrase_file: None,
+            key_file: None,
             database: None,
             browser_certificate: None,
             access: None,

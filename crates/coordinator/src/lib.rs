@@ -53,7 +53,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tacit_net::{CertificatePin, Server, Settings, tls};
-use tacit_vault::{Clock, DataDir, identity};
+use tacit_vault::{Clock, DataDir, Unlock, identity};
 use tacit_wire::{Identity, IdentityKey};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -114,8 +114,7 @@ impl std::fmt::Debug for ServerDebug {
 /// # Errors
 /// See [`CoordinatorError`].
 pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
-    let dir = DataDir::open(data_dir)?;
-    Ok(identity::load_or_create(&dir)?.key())
+    init_as(&Config::new(data_dir), None)
 }
 
 /// As [`init`], with the identity of a coordinator whose database this one is to share: a copy of its `identity.pem`.
@@ -123,11 +122,20 @@ pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
 /// # Errors
 /// When the file is no identity or readable by others, or the directory has another identity.
 pub fn init_with(data_dir: &Path, identity_file: &Path) -> Result<IdentityKey, CoordinatorError> {
-    let dir = DataDir::open(data_dir)?;
-    let given = identity::import(&dir, identity_file)?.key();
+    init_as(&Config::new(data_dir), Some(identity_file))
+}
+
+/// [`init`] or [`init_with`] for a configuration, which may say what the keys are encrypted under.
+///
+/// # Errors
+/// As there; when the keys do not open.
+pub fn init_as(config: &Config, identity_file: Option<&Path>) -> Result<IdentityKey, CoordinatorError> {
+    let dir = open_dir(config)?;
+    let Some(file) = identity_file else { return Ok(identity::load_or_create(&dir)?.key()) };
+    let given = identity::import(&dir, file)?.key();
     let found = identity::load(&dir)?.key();
     if found != given {
-        return Err(CoordinatorError::HasIdentity { path: data_dir.to_owned(), found, given });
+        return Err(CoordinatorError::HasIdentity { path: config.data_dir.clone(), found, given });
     }
     Ok(given)
 }
@@ -138,6 +146,23 @@ pub fn init_with(data_dir: &Path, identity_file: &Path) -> Result<IdentityKey, C
 /// When it cannot start.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
     Coordinator::start(config).await?.run(shutdown).await
+}
+
+/// Opens the data directory. The keys of a new one are encrypted if the configuration says under what.
+fn open_dir(config: &Config) -> Result<DataDir, CoordinatorError> {
+    let unlock =
+        Unlock::from_files(config.passphrase_file.as_deref(), config.key_file.as_deref(), &config.data_dir)?;
+    let mut dir = DataDir::open_with(&config.data_dir, &unlock)?;
+    if unlock.is_some() && !dir.protection().is_on() {
+        if identity::exists(&dir) {
+            tracing::warn!(
+                "a passphrase or key file is configured, but this coordinator's keys are not encrypted: `tacit coordinator passphrase` encrypts them"
+            );
+        } else {
+            dir.protect(&unlock)?;
+        }
+    }
+    Ok(dir)
 }
 
 impl Coordinator {
@@ -156,7 +181,7 @@ impl Coordinator {
     pub async fn start_with_clock(config: Config, clock: Clock) -> Result<Self, CoordinatorError> {
         check(&config)?;
         let access = access::decide(&config)?;
-        let dir = DataDir::open(&config.data_dir)?;
+        let dir = open_dir(&config)?;
         let identity = identity::load_or_create(&dir)?;
         let database = Database::of(&config);
         let store = Store::open(&database).await?.signing_as(&identity);
@@ -166,7 +191,7 @@ impl Coordinator {
             return Err(CoordinatorError::OtherIdentity { database: database.to_string(), expected, got });
         }
         take_place(&store, &dir).await?;
-        AssemblerKeys::import(&store, &identity, dir.path()).await?;
+        AssemblerKeys::import(&store, &identity, &dir).await?;
         let keys = AssemblerKeys::default();
         keys.maintain(&store, &identity, clock.now()).await?;
         let circuits = CircuitFiles::open(dir.path())?;

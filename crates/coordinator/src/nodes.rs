@@ -147,7 +147,7 @@ fn admit(service: &Service, seat: &Seat, hello: &Hello) -> Result<Welcome, Refus
         .certificate
         .verify_for(Purpose::NodeEnvelope, seat.identity, service.clock.now())
         .map_err(|e| Refusal::new(RefusalCode::NotAdmitted, Blame::Node, e))?;
-    Ok(Welcome { version: PROTOCOL_VERSION, software: SOFTWARE.to_owned() })
+    Ok(Welcome { version: PROTOCOL_VERSION, software: SOFTWARE.to_owned(), time: service.clock.now() })
 }
 
 /// Everything after the greeting; returns why it ended.

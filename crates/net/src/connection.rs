@@ -281,7 +281,32 @@ impl Stream {
         NetError::Unexpected { by: self.peer.role, peer: self.peer.identity, got: got.kind(), expected }
     }
 
+    /// The header of the next message, so that room for the rest can be made before it is read with [`receive_body`](Self::receive_body); checked like a whole
+    /// message's. `None` when the peer has ended its half between two messages.
+    pub async fn receive_head(
+        &mut self,
+        limit: usize,
+        timeout: Duration,
+    ) -> Result<Option<FrameHeader>, NetError> {
+        let peer = self.peer;
+        peer.within(timeout, "a message", self.read_head(limit)).await?
+    }
+
+    /// What follows a header, complete within `timeout`.
+    pub async fn receive_body(&mut self, head: FrameHeader, timeout: Duration) -> Result<Message, NetError> {
+        let peer = self.peer;
+        let body = peer.within(timeout, "a message", self.read_body(head)).await??;
+        Message::from_body(head, &body).map_err(|error| peer.frame(error))
+    }
+
     async fn read_message(&mut self, limit: usize) -> Result<Option<Received>, NetError> {
+        let Some(header) = self.read_head(limit).await? else { return Ok(None) };
+        let body = self.read_body(header).await?;
+        let message = Message::from_body(header, &body).map_err(|error| self.peer.frame(error))?;
+        Ok(Some(Received { message, bytes: HEADER_BYTES + body.len() }))
+    }
+
+    async fn read_head(&mut self, limit: usize) -> Result<Option<FrameHeader>, NetError> {
         let mut header = [0; HEADER_BYTES];
         match self.receive.read_exact(&mut header).await {
             Ok(()) => {}
@@ -291,10 +316,7 @@ impl Stream {
             }
             Err(ReadExactError::ReadError(error)) => return Err(self.peer.read(error)),
         }
-        let header = FrameHeader::parse(header, limit).map_err(|error| self.peer.frame(error))?;
-        let body = self.read_body(header).await?;
-        let message = Message::from_body(header, &body).map_err(|error| self.peer.frame(error))?;
-        Ok(Some(Received { message, bytes: HEADER_BYTES + body.len() }))
+        FrameHeader::parse(header, limit).map(Some).map_err(|error| self.peer.frame(error))
     }
 
     async fn read_body(&mut self, header: FrameHeader) -> Result<Vec<u8>, NetError> {

@@ -12,7 +12,9 @@ use tacit_vault::dir::sync_parent;
 use tacit_wire::messages::{Refusal, RefusalCode};
 use tacit_wire::{Blame, Digest32};
 
-use crate::circuits::{Circuits, Incoming, Kept, run};
+use crate::circuits::{Circuits, Incoming, Kept, run, size_of_file};
+use crate::disk::touch;
+use crate::memory::Reserved;
 
 /// What the files are called behind the id.
 pub const EXTENSION: &str = "bases";
@@ -26,21 +28,29 @@ impl Circuits {
         self: &Arc<Self>,
         id: Digest32,
         connection: &Connection,
-    ) -> Result<Bases<C>, Refusal> {
-        let circuits = Arc::clone(self);
-        match run(move || circuits.bases_on_disk::<C>(&id)).await? {
-            Some(bases) => Ok(bases),
-            None => {
-                let incoming = self.fetch(id, connection).await?;
-                let circuits = Arc::clone(self);
-                run(move || circuits.import_bases::<C>(&incoming, &id)).await?
+    ) -> Result<(Bases<C>, Reserved), Refusal> {
+        // The bytes, and the points, which take a little more in memory than in the file.
+        let needed = |file: u64| file.saturating_mul(9) / 4 + (1 << 20);
+        if let Some(bytes) = size_of_file(&self.path_of(&id, KeyPart::Bases)) {
+            let memory = self.room(needed(bytes), "the bases").await?;
+            let circuits = Arc::clone(self);
+            if let Some(bases) = run(move || circuits.bases_on_disk::<C>(&id)).await? {
+                return Ok((bases, memory));
             }
         }
+        let incoming = self.fetch(id, connection).await?;
+        let bytes = size_of_file(&incoming.0).unwrap_or(0);
+        let memory = self.room(needed(bytes), "checking the bases").await?;
+        let circuits = Arc::clone(self);
+        let bases = run(move || circuits.import_bases::<C>(&incoming, &id)).await??;
+        Ok((bases, memory))
     }
 
     /// Blocks.
     fn bases_on_disk<C: Kept>(&self, id: &Digest32) -> Option<Bases<C>> {
-        let bytes = std::fs::read(self.path_of(id, KeyPart::Bases)).ok()?;
+        let path = self.path_of(id, KeyPart::Bases);
+        let bytes = std::fs::read(&path).ok()?;
+        touch(&path);
         match Bases::read_checked(&bytes, BasesId(id.0)) {
             Ok(bases) => Some(bases),
             Err(error) => {
@@ -71,7 +81,7 @@ impl Circuits {
     }
 }
 
-fn move_to(from: &Path, to: &Path) -> Result<(), tacit_vault::VaultError> {
+pub(crate) fn move_to(from: &Path, to: &Path) -> Result<(), tacit_vault::VaultError> {
     std::fs::rename(from, to)
         .map_err(|source| tacit_vault::VaultError::Io { path: to.to_owned(), source })?;
     sync_parent(to)

@@ -6,10 +6,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tacit_algebra::{Bls12_381, Bn254, Check, Curve};
-use tacit_circom::Zkey;
+use tacit_algebra::{Bls12_381, Bn254, Curve};
 use tacit_delegate::circuit::ShareCounts;
 use tacit_delegate::{
     Bases, CircuitShape, DealHeader, Dials, KeyPart, Layout, NodeKey, Package, RespondError, key_slice,
@@ -21,12 +20,17 @@ use tacit_vault::VaultError;
 use tacit_vault::dir::create_private;
 use tacit_wire::messages::node::{HeldSlice, MAX_CIRCUITS, MAX_SLICES};
 use tacit_wire::messages::{CircuitRequest, Refusal, RefusalCode};
-use tacit_wire::{Blame, Digest32, Message};
+use tacit_wire::{Blame, Digest32, IdentityKey, Message};
 use tokio::io::AsyncWriteExt;
 
-const WHOLE: &str = "key";
-const SLICE: &str = "slice";
-const INCOMING: &str = "incoming";
+use crate::clients::Clients;
+use crate::disk::touch;
+use crate::memory::{InUse, Memory, Reserved};
+use crate::work;
+
+pub(crate) const WHOLE: &str = "key";
+pub(crate) const SLICE: &str = "slice";
+pub(crate) const INCOMING: &str = "incoming";
 const CHUNK_BYTES: usize = tacit_wire::frame::MessageType::CircuitChunk.limit();
 
 /// A proving key, a slice of one, or bases, in memory.
@@ -130,18 +134,58 @@ impl Kept for Bls12_381 {
     }
 }
 
+/// A key in memory, with the memory that it was given.
+#[derive(Debug)]
+pub struct Loaded<C: Curve> {
+    /// The key, or a part of it.
+    pub key: Resident<C>,
+    _memory: InUse,
+}
+
+/// What is kept in memory.
+#[derive(Debug)]
+struct Entry {
+    name: (Digest32, KeyPart),
+    key: AnyKey,
+    memory: Arc<Reserved>,
+}
+
+/// Who needs a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// Whose deal it is for.
+    pub client: IdentityKey,
+    /// The time.
+    pub now: u64,
+    /// Where what is missing is fetched.
+    pub connection: &'a Connection,
+}
+
 /// The node's proving keys, slices and bases.
 #[derive(Debug)]
 pub struct Circuits {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// Least recently used first.
-    resident: Mutex<Vec<((Digest32, KeyPart), AnyKey)>>,
-    capacity: usize,
-    kept_slices: usize,
+    resident: Mutex<Vec<Entry>>,
+    /// For everything that grows with what is asked for.
+    pub(crate) memory: Memory,
+    clients: Arc<Clients>,
+    pub(crate) disk_bytes: u64,
+    pub(crate) kept_slices: usize,
     zkey_bytes: u64,
     patience: Duration,
     /// One key is loaded at a time: it takes all cores and much memory.
     pub(crate) loading: tokio::sync::Mutex<()>,
+}
+
+/// Memory for opening a prepared file of so many bytes: the bytes, and the key with what its points take more than in the file.
+fn to_open(file: u64) -> u64 {
+    file.saturating_mul(9) / 4 + (1 << 20)
+}
+
+/// The same for a `.zkey` that is checked and prepared: the bytes, what is parsed, the key, the prepared form.
+fn to_import(file: u64) -> u64 {
+    file.saturating_mul(4) + (1 << 20)
 }
 
 impl Circuits {
@@ -149,26 +193,85 @@ impl Circuits {
     ///
     /// # Errors
     /// When it cannot be created or others can enter it.
-    pub fn open(dir: PathBuf, limits: &crate::config::Limits) -> Result<Self, VaultError> {
-        create_private(&dir)?;
-        let incoming = dir.join(INCOMING);
+    pub fn open(
+        dir: PathBuf,
+        limits: &crate::config::Limits,
+        clients: Arc<Clients>,
+    ) -> Result<Self, VaultError> {
+        let circuits = Self::beside(dir, limits, clients)?;
+        let incoming = circuits.dir.join(INCOMING);
         let _ = std::fs::remove_dir_all(&incoming);
         create_private(&incoming)?;
         // What a process that died was writing.
-        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&circuits.dir).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "new") {
                 let _ = std::fs::remove_file(entry.path());
             }
         }
+        Ok(circuits)
+    }
+
+    /// The folder of a node that may be running: nothing in it is cleaned up.
+    ///
+    /// # Errors
+    /// As [`Circuits::open`].
+    pub(crate) fn beside(
+        dir: PathBuf,
+        limits: &crate::config::Limits,
+        clients: Arc<Clients>,
+    ) -> Result<Self, VaultError> {
+        create_private(&dir)?;
         Ok(Self {
             dir,
             resident: Mutex::default(),
-            capacity: limits.resident_circuits.max(1),
+            memory: Memory::new(limits.memory_bytes),
+            clients,
+            disk_bytes: limits.disk_bytes,
             kept_slices: limits.kept_slices.max(1),
             zkey_bytes: limits.zkey_bytes,
             patience: Duration::from_secs(limits.peer_seconds),
             loading: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Takes a share of the memory for `what`: lets go of keys that nobody uses, the least recently used first, and waits a while for others to end.
+    ///
+    /// # Errors
+    /// What to tell who offered: that it is more than there can be, or that there is no room now.
+    pub(crate) async fn room(&self, bytes: u64, what: &str) -> Result<Reserved, Refusal> {
+        if bytes > self.memory.limit() {
+            let text = format!(
+                "{what} takes {bytes} bytes of memory, this node allows itself {} (limits.memory_bytes)",
+                self.memory.limit()
+            );
+            return Err(Refusal::new(RefusalCode::BeyondLimits, Blame::Nobody, text));
+        }
+        let taken = async {
+            loop {
+                let freed = self.memory.freed();
+                if let Some(reserved) = self.memory.try_reserve(bytes) {
+                    return reserved;
+                }
+                if !self.let_go() {
+                    freed.await;
+                }
+            }
+        };
+        tokio::time::timeout(self.patience, taken).await.map_err(|_| {
+            Refusal::new(RefusalCode::Busy, Blame::Nobody, format!("there is no memory now for {what}"))
+        })
+    }
+
+    /// Lets go of the key that nobody uses and that was used least recently; false if there is none.
+    fn let_go(&self) -> bool {
+        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = resident.iter().position(|entry| Arc::strong_count(&entry.memory) == 1);
+        idle.map(|at| resident.remove(at)).is_some()
+    }
+
+    /// How many keys and parts of keys are in memory.
+    pub fn resident(&self) -> usize {
+        self.resident.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     pub(crate) fn path_of(&self, id: &Digest32, part: KeyPart) -> PathBuf {
@@ -180,7 +283,7 @@ impl Circuits {
     }
 
     /// The files of the folder that have this extension, by their names without it.
-    fn files(&self, extension: &'static str) -> impl Iterator<Item = (String, std::fs::DirEntry)> {
+    pub(crate) fn files(&self, extension: &'static str) -> impl Iterator<Item = (String, std::fs::DirEntry)> {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         entries.filter_map(move |entry| {
             let name = entry.file_name();
@@ -207,7 +310,7 @@ impl Circuits {
         slices
     }
 
-    /// What an offer needs of a circuit's key: from memory, from disk, or fetched over `connection` and checked in full.
+    /// What an offer needs of a circuit's key: from memory, from disk, or fetched and checked in full.
     ///
     /// # Errors
     /// What to tell who offered.
@@ -215,8 +318,8 @@ impl Circuits {
         self: &Arc<Self>,
         id: Digest32,
         part: KeyPart,
-        connection: &Connection,
-    ) -> Result<Resident<C>, Refusal> {
+        asker: Asker<'_>,
+    ) -> Result<Loaded<C>, Refusal> {
         if let Some(key) = self.in_memory(&id, part)? {
             return Ok(key);
         }
@@ -225,29 +328,31 @@ impl Circuits {
         if let Some(key) = self.in_memory(&id, part)? {
             return Ok(key);
         }
-        let key = match part {
-            KeyPart::Whole => Resident::Whole(self.whole(id, connection).await?),
-            KeyPart::Slice { group, groups } => {
-                Resident::Slice(Arc::new(self.slice(id, (group, groups), connection).await?))
+        let (key, mut memory) = match part {
+            KeyPart::Whole => self.whole(id, asker.connection).await?,
+            KeyPart::Slice { group, groups } => self.slice(id, (group, groups), asker).await?,
+            KeyPart::Bases => {
+                let (bases, memory) = self.bases(id, asker.connection).await?;
+                (Resident::Bases(Arc::new(bases)), memory)
             }
-            KeyPart::Bases => Resident::Bases(Arc::new(self.bases(id, connection).await?)),
         };
-        let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
-        while resident.len() >= self.capacity {
-            resident.remove(0);
-        }
-        resident.push(((id, part), C::wrap(key.clone())));
-        Ok(key)
+        memory.shrink(work::bytes_of(&key));
+        let memory = Arc::new(memory);
+        let used = InUse::of(&memory);
+        let entry = Entry { name: (id, part), key: C::wrap(key.clone()), memory };
+        self.resident.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        Ok(Loaded { key, _memory: used })
     }
 
-    fn in_memory<C: Kept>(&self, id: &Digest32, part: KeyPart) -> Result<Option<Resident<C>>, Refusal> {
+    fn in_memory<C: Kept>(&self, id: &Digest32, part: KeyPart) -> Result<Option<Loaded<C>>, Refusal> {
         let mut resident = self.resident.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = (*id, part);
-        let Some(at) = resident.iter().position(|(known, _)| *known == wanted) else { return Ok(None) };
+        let Some(at) = resident.iter().position(|entry| entry.name == wanted) else { return Ok(None) };
         let entry = resident.remove(at);
-        let key = C::unwrap(&entry.1);
+        let (key, used) = (C::unwrap(&entry.key), InUse::of(&entry.memory));
         resident.push(entry);
-        key.map(Some).ok_or_else(|| wrong_curve(id))
+        let key = key.ok_or_else(|| wrong_curve(id))?;
+        Ok(Some(Loaded { key, _memory: used }))
     }
 
     /// A circuit's whole key, not from memory.
@@ -255,15 +360,21 @@ impl Circuits {
         self: &Arc<Self>,
         id: Digest32,
         connection: &Connection,
-    ) -> Result<Arc<ProvingKey<C>>, Refusal> {
+    ) -> Result<(Resident<C>, Reserved), Refusal> {
         let path = self.path_of(&id, KeyPart::Whole);
         let is_right = move |key: &ProvingKey<C>| key.circuit_id.0 == id.0;
-        if let Some(key) = on_disk(id, path, prepared::open::<C>, is_right).await {
-            return Ok(Arc::new(key));
+        if let Some(bytes) = size_of_file(&path) {
+            let memory = self.room(to_open(bytes), "the proving key").await?;
+            if let Some(key) = on_disk(id, path, prepared::open::<C>, is_right).await {
+                return Ok((Resident::Whole(Arc::new(key)), memory));
+            }
         }
         let incoming = self.fetch(id, connection).await?;
+        let bytes = size_of_file(&incoming.0).unwrap_or(0);
+        let memory = self.room(to_import(bytes), "checking the proving key").await?;
         let circuits = Arc::clone(self);
-        Ok(Arc::new(run(move || circuits.import::<C>(&incoming.0, &id)).await??))
+        let key = run(move || circuits.import::<C>(&incoming.0, &id)).await??;
+        Ok((Resident::Whole(Arc::new(key)), memory))
     }
 
     /// A slice, from its file, or cut from the whole key, which is let go unless it is in memory anyway.
@@ -271,59 +382,55 @@ impl Circuits {
         self: &Arc<Self>,
         id: Digest32,
         (group, groups): (u8, u8),
-        connection: &Connection,
-    ) -> Result<KeySlice<C>, Refusal> {
+        asker: Asker<'_>,
+    ) -> Result<(Resident<C>, Reserved), Refusal> {
         let part = KeyPart::Slice { group, groups };
         let path = self.path_of(&id, part);
         let is_right = move |slice: &KeySlice<C>| {
             (slice.circuit_id.0, slice.group, slice.groups) == (id.0, group, groups)
         };
-        if let Some(slice) = on_disk(id, path.clone(), prepared::open_slice::<C>, is_right).await {
-            // The least recently used is the one to go.
-            let used = std::fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-            if let Err(error) = used {
-                tracing::warn!(circuit = %id, %error, "that a slice was used cannot be noted");
+        if let Some(bytes) = size_of_file(&path) {
+            let memory = self.room(to_open(bytes), "the slice of the proving key").await?;
+            if let Some(slice) = on_disk(id, path.clone(), prepared::open_slice::<C>, is_right).await {
+                return Ok((Resident::Slice(Arc::new(slice)), memory));
             }
-            return Ok(slice);
         }
-        let whole = match self.in_memory::<C>(&id, KeyPart::Whole)? {
-            Some(Resident::Whole(key)) => key,
-            _ => self.whole(id, connection).await?,
+        // A client decides how keys are cut, and each new way costs reading all of the key.
+        self.clients.cut(&asker.client, asker.now)?;
+        let (whole, held) = match self.in_memory::<C>(&id, KeyPart::Whole)? {
+            Some(Loaded { key, _memory }) => (key, Err(_memory)),
+            None => {
+                let (key, memory) = self.whole(id, asker.connection).await?;
+                (key, Ok(memory))
+            }
         };
+        let Resident::Whole(whole) = whole else { return Err(wrong_curve(&id)) };
+        // At most the whole key in memory once more, and its file's bytes.
+        let bytes = size_of_file(&self.path_of(&id, KeyPart::Whole)).unwrap_or(0);
+        let memory = self.room(to_open(bytes), "a slice of the proving key").await?;
         let circuits = Arc::clone(self);
-        run(move || {
+        let cut = run(move || {
             let slice = key_slice(&whole, group, groups).map_err(|error| {
                 tracing::error!(circuit = %id, %error, "a proving key cannot be cut");
                 Refusal::new(RefusalCode::Internal, Blame::Node, "the proving key cannot be cut")
             })?;
             drop(whole);
-            circuits.make_room(&path);
-            match prepared::write_slice(&path, &slice) {
-                Ok(_) => tracing::info!(circuit = %id, group, groups, "slice of a proving key cut"),
+            drop(held);
+            let slice = Resident::Slice(Arc::new(slice));
+            if circuits.make_room(work::bytes_of(&slice), Some(&path)).is_err() {
                 // It serves from memory; the next start cuts it again.
-                Err(error) => tracing::error!(circuit = %id, %error, "a slice cannot be written"),
+                return Ok(slice);
+            }
+            if let Resident::Slice(slice) = &slice {
+                match prepared::write_slice(&path, slice) {
+                    Ok(_) => tracing::info!(circuit = %id, group, groups, "slice of a proving key cut"),
+                    Err(error) => tracing::error!(circuit = %id, %error, "a slice cannot be written"),
+                }
             }
             Ok(slice)
         })
-        .await?
-    }
-
-    /// Removes the least recently used slices, so that with the one to be written at `path` there are no more than may be kept: offers decide how
-    /// keys are cut, and each way of cutting takes as much room as the key. Blocks.
-    fn make_room(&self, path: &Path) {
-        let age = |entry: &std::fs::DirEntry| entry.metadata().and_then(|m| m.modified());
-        let mut kept: Vec<(SystemTime, PathBuf)> = self
-            .files(SLICE)
-            .filter(|(_, entry)| entry.path() != path)
-            .map(|(_, entry)| (age(&entry).unwrap_or(SystemTime::UNIX_EPOCH), entry.path()))
-            .collect();
-        kept.sort_unstable();
-        let too_many = (kept.len() + 1).saturating_sub(self.kept_slices);
-        for (_, path) in kept.into_iter().take(too_many) {
-            if let Err(error) = std::fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "an old slice cannot be removed");
-            }
-        }
+        .await??;
+        Ok((cut, memory))
     }
 
     pub(crate) async fn fetch(&self, id: Digest32, connection: &Connection) -> Result<Incoming, Refusal> {
@@ -384,6 +491,12 @@ impl Circuits {
                 );
                 return Ok(Err(Refusal::new(RefusalCode::UnknownCircuit, Blame::Coordinator, text)));
             }
+            if received == 0 {
+                // The file, and its prepared form, which is about as large.
+                if let Err(refusal) = self.make_room(chunk.total.saturating_mul(2), None) {
+                    return Ok(Err(refusal));
+                }
+            }
             if let Err(error) = file.write_all(&chunk.bytes).await {
                 return Ok(Err(unwritable(error)));
             }
@@ -409,13 +522,10 @@ impl Circuits {
             )
         };
         let bytes = std::fs::read(zkey).map_err(|e| bad(&e))?;
-        let parsed = Zkey::<C>::read(&bytes, Check::Full).map_err(|e| bad(&e))?;
-        drop(bytes);
-        let key = ProvingKey::from_zkey(parsed).map_err(|e| bad(&e))?;
+        let key = crate::import::checked::<C>(bytes).map_err(|e| bad(&e))?;
         if key.circuit_id.0 != id.0 {
             return Err(bad(&format!("it is circuit {}, asked for was {id}", key.circuit_id)));
         }
-        key.check().map_err(|e| bad(&e))?;
         match prepared::write(&self.path_of(id, KeyPart::Whole), &key) {
             Ok(digest) => {
                 tracing::info!(circuit = %id, digest = %Digest32(digest), "circuit checked and prepared")
@@ -428,7 +538,7 @@ impl Circuits {
 }
 
 /// A slice by its file's name: circuit, group, groups.
-fn slice_name(stem: &str) -> Option<HeldSlice> {
+pub(crate) fn slice_name(stem: &str) -> Option<HeldSlice> {
     let (circuit, which) = stem.split_once('.')?;
     let (group, groups) = which.split_once("of")?;
     let slice = HeldSlice {
@@ -446,10 +556,8 @@ async fn on_disk<T: Send + 'static>(
     open: impl FnOnce(&Path) -> Result<T, prepared::PreparedError> + Send + 'static,
     is_right: impl FnOnce(&T) -> bool + Send + 'static,
 ) -> Option<T> {
-    if !path.exists() {
-        return None;
-    }
     let opened = tokio::task::spawn_blocking(move || {
+        touch(&path);
         // The digest inside shows that this is what was written; the name must be right too.
         open(&path).map(|key| is_right(&key).then_some(key))
     });
@@ -465,6 +573,11 @@ async fn on_disk<T: Send + 'static>(
         }
         Err(_) => None,
     }
+}
+
+/// The size of a file that is there.
+pub(crate) fn size_of_file(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
 }
 
 /// A fetched file; removed when dropped.

@@ -5,12 +5,13 @@
 //! other envelope of that deal at all: else an envelope replayed under other public inputs would make it use one mask
 //! twice. A record goes only with the sealing key that opens its envelope.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use sqlx::{Row, Sqlite, SqlitePool, Transaction};
 use tacit_delegate::{Decision, Record, Refusal, Request, decide};
-use tacit_vault::VaultError;
-use tacit_wire::SealingKeyId;
+use tacit_vault::{Run, VaultError};
+use tacit_wire::{Digest32, SealingKeyId};
 use thiserror::Error;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -38,10 +39,22 @@ pub enum Standing {
     Refused(Refusal),
 }
 
+/// A deal that was begun and not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owed {
+    /// The deal.
+    pub deal: Digest32,
+    /// Which group of its committee this node answers for.
+    pub group: u8,
+    /// As which index.
+    pub index: u8,
+}
+
 /// The node's database.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     pool: SqlitePool,
+    path: PathBuf,
 }
 
 impl Ledger {
@@ -50,12 +63,119 @@ impl Ledger {
     /// # Errors
     /// See [`VaultError`].
     pub async fn open(path: &Path) -> Result<Self, VaultError> {
-        Ok(Self { pool: tacit_vault::sqlite::open(path, &MIGRATIONS).await? })
+        Ok(Self { pool: tacit_vault::sqlite::open(path, &MIGRATIONS).await?, path: path.to_owned() })
+    }
+
+    /// The database's inode.
+    ///
+    /// # Errors
+    /// When the file cannot be looked at.
+    pub fn inode(&self) -> Result<u64, VaultError> {
+        let metadata = std::fs::metadata(&self.path);
+        Ok(metadata.map_err(|source| VaultError::Io { path: self.path.clone(), source })?.ino())
+    }
+
+    /// The run of the node that was recorded last: see [`tacit_vault::KeyRing::begin_run`].
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn run(&self) -> Result<Run, LedgerError> {
+        let Some(row) = sqlx::query("SELECT number, name FROM run").fetch_optional(&self.pool).await? else {
+            return Ok(Run::default());
+        };
+        let name: [u8; 16] =
+            row.try_get::<Vec<u8>, _>(1)?.try_into().map_err(|_| LedgerError::Damaged("a run's name"))?;
+        let number =
+            u64::try_from(row.try_get::<i64, _>(0)?).map_err(|_| LedgerError::Damaged("a run's number"))?;
+        Ok(Run { number, name: u128::from_le_bytes(name) })
+    }
+
+    /// Records a run. On disk when this returns.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn begin_run(&self, run: Run) -> Result<(), LedgerError> {
+        sqlx::query(
+            "INSERT INTO run (one, number, name) VALUES (1, $1, $2)
+             ON CONFLICT (one) DO UPDATE SET number = excluded.number, name = excluded.name",
+        )
+        .bind(signed(run.number))
+        .bind(run.name.to_le_bytes().to_vec())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// What was begun and not answered, and is not over: the deals with their expiry. Their envelopes come again from the coordinator.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn owed(&self, now: u64) -> Result<Vec<Owed>, LedgerError> {
+        let rows =
+            sqlx::query("SELECT record FROM records WHERE retired = 0 AND expiry >= $1 ORDER BY expiry")
+                .bind(signed(now))
+                .fetch_all(&self.pool)
+                .await?;
+        let mut owed = Vec::new();
+        for row in rows {
+            let record = decode(&row.try_get::<Vec<u8>, _>(0)?)?;
+            if record.sealed_response().is_none() && !record.is_tombstone() {
+                owed.push(Owed {
+                    deal: Digest32(record.deal().0),
+                    group: record.group(),
+                    index: record.index(),
+                });
+            }
+        }
+        Ok(owed)
+    }
+
+    /// Checks the database: what SQLite finds, and that every record decodes.
+    ///
+    /// # Errors
+    /// See [`LedgerError`]: the first that is wrong.
+    pub async fn check(&self) -> Result<u64, LedgerError> {
+        let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.pool).await?;
+        if found != "ok" {
+            tracing::error!(%found, "the database of records is damaged");
+            return Err(LedgerError::Damaged("the file"));
+        }
+        let mut after = 0i64;
+        let mut records = 0;
+        loop {
+            let rows =
+                sqlx::query("SELECT rowid, record FROM records WHERE rowid > $1 ORDER BY rowid LIMIT 1000")
+                    .bind(after)
+                    .fetch_all(&self.pool)
+                    .await?;
+            if rows.is_empty() {
+                return Ok(records);
+            }
+            for row in rows {
+                after = row.try_get(0)?;
+                decode(&row.try_get::<Vec<u8>, _>(1)?)?;
+                records += 1;
+            }
+        }
     }
 
     /// Waits until every connection is closed.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Says where an offer stands, without recording it.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn look(&self, request: &Request) -> Result<Standing, LedgerError> {
+        let mut tx = self.pool.begin().await?;
+        let held = load(&mut tx, request).await?;
+        Ok(match decide(held.as_ref(), request) {
+            Decision::Answer(_) => Standing::Open,
+            Decision::Repeat(answer) => Standing::Answered(answer),
+            Decision::Refuse(refusal) => Standing::Refused(refusal),
+        })
     }
 
     /// Records an accepted offer, or says where the one on record stands. On disk when this returns.

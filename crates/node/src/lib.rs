@@ -6,7 +6,10 @@
 //! | `session` | the connection to the coordinator: dial, greet, serve, dial again |
 //! | `offer` | one offer, from its bytes to an answer or a refusal |
 //! | [`ledger`] | what was promised, durably: one envelope and one answer for each deal |
-//! | `circuits`, `bases` | proving keys, slices of them, and bases: fetched, checked, prepared and cut once |
+//! | `clients`, `turns`, `memory`, `work` | what is taken in hand: quotas, whose turn it is, budgets, what a response takes |
+//! | `circuits`, `bases`, `disk` | proving keys, slices of them, and bases: fetched, checked, prepared and cut once; room for them |
+//! | [`import()`] | circuits and bases from files of the operator's |
+//! | [`status`], `stats`, [`doctor`] | how the node is, for its operator |
 //!
 //! The node dials out, so it needs no open port. Whatever reaches it is answered or refused with a reason; nothing that a
 //! peer sends stops it. Shares live in memory for as long as their response takes and are wiped then; they are never
@@ -14,27 +17,43 @@
 
 mod bases;
 mod circuits;
+mod clients;
 pub mod config;
+mod disk;
+pub mod doctor;
 mod error;
+mod import;
 pub mod ledger;
+mod memory;
 mod offer;
 mod session;
+mod stats;
+pub mod status;
+mod turns;
+mod work;
 
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tacit_vault::{Clock, DataDir, KeyRing, identity};
+use tacit_vault::{Clock, DataDir, KeyRing, Unlock, identity, keyring};
 use tacit_wire::{IdentityKey, Purpose, SealingKeyCertificate};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Addresses, Config, Limits};
 pub use error::NodeError;
+pub use import::{ImportError, Imported, import};
 
 use circuits::Circuits;
+use clients::Clients;
 use ledger::Ledger;
 use offer::Desk;
 use session::Sessions;
+pub use session::{CLOCK_TOLERANCE, Probe};
+use turns::Turns;
+use work::Pace;
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
@@ -44,21 +63,51 @@ pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
 pub struct Node {
     config: Config,
     desk: Arc<Desk>,
+    metrics: Option<TcpListener>,
+    socket: Option<status::Socket>,
     _dir: DataDir,
 }
 
-/// Creates the data directory (mode 0700) with an identity (0600) and a first sealing key, where they are missing.
-/// Returns the identity, which clients pin and the coordinator's operator admits.
+/// [`init_with`] for keys that are not encrypted and live as long as by default.
 ///
 /// # Errors
 /// See [`NodeError`].
 pub fn init(data_dir: &Path) -> Result<IdentityKey, NodeError> {
-    let dir = DataDir::open(data_dir)?;
+    init_with(data_dir, &Unlock::Unencrypted, Limits::default().sealing_key_seconds)
+}
+
+/// Creates the data directory (mode 0700) with an identity (0600) and a first sealing key, where they are missing; a new directory's keys are encrypted under
+/// `unlock`, and the sealing key lives for so many seconds.
+/// Returns the identity, which clients pin and the coordinator's operator admits.
+///
+/// # Errors
+/// See [`NodeError`]; when `unlock` does not fit a directory that was there.
+pub fn init_with(
+    data_dir: &Path,
+    unlock: &Unlock,
+    sealing_key_seconds: u64,
+) -> Result<IdentityKey, NodeError> {
+    let mut dir = open_dir(data_dir, unlock)?;
+    if unlock.is_some() && !dir.protection().is_on() && !identity::exists(&dir) {
+        dir.protect(unlock)?;
+    }
     let identity = identity::load_or_create(&dir)?;
-    let mut keys = KeyRing::open(&dir.path().join("sealing"), Purpose::NodeEnvelope, &identity)?;
-    let lifetime = Limits::default().sealing_key_seconds;
-    keys.maintain(&identity, Clock::system().now(), lifetime, &mut identity::system_rng()?)?;
+    let mut keys = KeyRing::open_in(&dir, keyring::NODE, Purpose::NodeEnvelope, &identity)?;
+    keys.maintain(&identity, Clock::system().now(), sealing_key_seconds, &mut identity::system_rng()?)?;
     Ok(identity.key())
+}
+
+/// Opens a data directory, and says so where its keys lie in the clear.
+fn open_dir(data_dir: &Path, unlock: &Unlock) -> Result<DataDir, NodeError> {
+    let dir = DataDir::open_with(data_dir, unlock)?;
+    if !dir.protection().is_on() && identity::exists(&dir) {
+        tracing::warn!(
+            directory = %data_dir.display(),
+            configured = unlock.method(),
+            "this node's keys are not encrypted on disk: `tacit node passphrase` encrypts them"
+        );
+    }
+    Ok(dir)
 }
 
 /// Runs a node until `shutdown` is cancelled; then it finishes what it has begun and says goodbye.
@@ -78,33 +127,75 @@ impl Node {
         Self::open_with_clock(config, Clock::system()).await
     }
 
+    /// [`Node::open`] with what unlocks the keys, whatever the configuration names.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn open_unlocked(config: Config, unlock: &Unlock) -> Result<Self, NodeError> {
+        Self::open_as(config, Clock::system(), unlock).await
+    }
+
     /// [`Node::open`] with a clock of the caller's.
     ///
     /// # Errors
     /// See [`NodeError`].
     pub async fn open_with_clock(config: Config, clock: Clock) -> Result<Self, NodeError> {
-        if config.limits.offers == 0 || config.limits.sealing_key_seconds < 2 {
-            return Err(NodeError::Config(
-                "limits.offers and limits.sealing_key_seconds must not be zero".to_owned(),
-            ));
-        }
-        let dir = DataDir::open(&config.data_dir)?;
+        let unlock = config.unlock()?;
+        Self::open_as(config, clock, &unlock).await
+    }
+
+    async fn open_as(config: Config, clock: Clock, unlock: &Unlock) -> Result<Self, NodeError> {
+        config.check()?;
+        let dir = open_dir(&config.data_dir, unlock)?;
         let identity = identity::load(&dir)?;
-        let keys = KeyRing::open(&dir.path().join("sealing"), Purpose::NodeEnvelope, &identity)?;
+        let mut keys = KeyRing::open_in(&dir, keyring::NODE, Purpose::NodeEnvelope, &identity)?;
         let ledger = Ledger::open(&dir.path().join("node.sqlite")).await?;
-        let circuits = Circuits::open(dir.path().join("circuits"), &config.limits)?;
+        // Keys and records that are not of one time must not go on together: the records might lack answers that were given.
+        let run = keys.begin_run(ledger.run().await?, ledger.inode()?, &mut identity::system_rng()?)?;
+        ledger.begin_run(run).await?;
+        keys.settle()?;
+        let owed = ledger.owed(clock.now()).await?;
+        if !owed.is_empty() {
+            tracing::info!(
+                deals = owed.len(),
+                "begun before and not answered: answered when their envelopes come again"
+            );
+        }
+        let clients = Arc::new(Clients::new(&config.limits));
+        let circuits = Circuits::open(dir.path().join("circuits"), &config.limits, Arc::clone(&clients))?;
         let desk = Arc::new(Desk {
             clock,
             identity,
             keys: Mutex::new(keys),
             ledger,
             circuits: Arc::new(circuits),
-            places: Semaphore::new(usize::from(config.limits.offers)),
-            computing: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(usize::from(config.limits.offers))),
+            turns: Arc::new(Turns::new(Arc::clone(&clients))),
+            clients,
+            bases_per_second: AtomicU64::new(0),
+            pace: Pace::default(),
+            stats: Arc::default(),
             at_work: Mutex::default(),
         });
         desk.maintain(config.limits.sealing_key_seconds).await?;
-        Ok(Self { config, desk, _dir: dir })
+        let metrics = match config.metrics_listen {
+            Some(address) => Some(status::bind(address).await?),
+            None => None,
+        };
+        // A path can be too long for a socket; a node without one can still work.
+        let socket = match status::listen(dir.path()) {
+            Ok(socket) => Some(socket),
+            Err(error) => {
+                tracing::warn!(%error, "there is no status socket; `tacit node status` will say that the node does not run");
+                None
+            }
+        };
+        Ok(Self { config, desk, metrics, socket, _dir: dir })
+    }
+
+    /// Where metrics are served, if they are.
+    pub fn metrics_address(&self) -> Option<std::net::SocketAddr> {
+        self.metrics.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Who it is.
@@ -118,16 +209,49 @@ impl Node {
         keys.current().map(|k| k.certificate.clone())
     }
 
+    /// Dials and greets the coordinator once, and leaves: for `tacit node doctor`.
+    ///
+    /// # Errors
+    /// Why the coordinator cannot be reached, is another, or refuses this node.
+    pub async fn probe(self) -> Result<Probe, NodeError> {
+        let started = self.desk.clock.now();
+        let sessions = Sessions::new(self.config, self.desk, CancellationToken::new(), started);
+        let probed = sessions.probe().await;
+        sessions.desk.ledger.close().await;
+        probed
+    }
+
     /// Serves until `shutdown` is cancelled. Dropping the future stops everything at once, as a crash would.
     ///
     /// # Errors
     /// None at present.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
-        let Self { config, desk, _dir } = self;
+        let Self { config, desk, metrics, socket, _dir } = self;
         tracing::info!(name = config.name, identity = %desk.identity.key(), "node starts");
-        let (news, bases_per_second) = Default::default();
-        let sessions = Sessions { config, desk, shutdown, news, bases_per_second };
-        sessions.run().await;
+        let started = desk.clock.now();
+        let sessions = Arc::new(Sessions::new(config, desk, shutdown, started));
+        let observed = async {
+            let http = async {
+                match metrics {
+                    Some(listener) => status::serve_http(Arc::clone(&sessions), listener).await,
+                    None => std::future::pending().await,
+                }
+                // A listener that failed is no reason to stop.
+                std::future::pending::<()>().await
+            };
+            let local = async {
+                match &socket {
+                    Some(socket) => status::serve_socket(&sessions, socket).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::join!(http, local);
+        };
+        tokio::select! {
+            () = sessions.run() => {}
+            () = observed => {}
+        }
+        drop(socket);
         sessions.desk.ledger.close().await;
         tracing::info!("node stopped");
         Ok(())

@@ -1,13 +1,15 @@
 //! One offer, from its bytes to an answer or a refusal.
 //!
 //! ```text
-//! decode header -> client's signature -> expiry, addressee, sealing key -> proving key, slice or bases -> accept
-//!   -> RECORD -> open, decode, acknowledge, respond, seal -> RECORD -> answer
+//! room for its bytes -> decode header -> client's signature -> expiry, addressee, sealing key -> client's quota
+//!   -> proving key, slice or bases -> accept -> time left, memory -> RECORD -> open, decode, acknowledge, respond, seal -> RECORD -> answer
 //! ```
 //!
-//! Nothing is opened before the first record is on disk, nothing is sent before the second is.
+//! Nothing is opened before the first record is on disk, nothing is sent before the second is. What cannot be finished before the deal expires, or does not fit
+//! into memory, is refused before the first.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -27,11 +29,16 @@ use tacit_wire::messages::{Answer, Offer, Refusal, RefusalCode};
 use tacit_wire::{
     Blame, Digest32, Identity, IdentityKey, PeerMisbehaved, SealingPublicKey, SignedAcknowledgement,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio_util::sync::CancellationToken;
 
-use crate::circuits::{Circuits, Kept, Resident};
+use crate::circuits::{Asker, Circuits, Kept, Loaded, Resident};
+use crate::clients::Clients;
 use crate::ledger::{Ledger, LedgerError, Standing};
+use crate::memory::Reserved;
+use crate::stats::{Phase, Stats};
+use crate::turns::{Promise, Turns};
+use crate::work::{Pace, Work};
 
 /// What an offer is worked on with.
 #[derive(Debug)]
@@ -46,10 +53,18 @@ pub struct Desk {
     pub ledger: Ledger,
     /// Its proving keys, and slices of them.
     pub circuits: Arc<Circuits>,
-    /// Offers that are being worked on, whatever connection they came on.
-    pub places: Semaphore,
+    /// Offers in hand, whatever connection they came on.
+    pub places: Arc<Semaphore>,
+    /// What clients have in hand here and had of late.
+    pub clients: Arc<Clients>,
     /// Computations take turns: each of them uses all cores.
-    pub computing: Arc<Semaphore>,
+    pub turns: Arc<Turns>,
+    /// Bases that this machine adds up in a second; 0 before it was measured.
+    pub bases_per_second: AtomicU64,
+    /// How its responses compare with what that says.
+    pub pace: Pace,
+    /// What it did.
+    pub stats: Arc<Stats>,
     /// Deals that are being worked on.
     pub at_work: Mutex<HashSet<Digest32>>,
 }
@@ -66,17 +81,46 @@ impl Drop for AtWork<'_> {
     }
 }
 
+/// A place among the offers in hand, and memory for an offer's bytes.
+#[derive(Debug)]
+pub struct Admitted {
+    _place: OwnedSemaphorePermit,
+    _memory: Option<Reserved>,
+}
+
+/// Offers up to this size are read before there is memory for them.
+const SMALL: usize = 64 << 10;
+
 impl Desk {
+    /// Makes room for an offer of so many bytes, before they are read: they are in memory twice while the offer is decoded, and while its envelope is opened.
+    ///
+    /// # Errors
+    /// What to tell who offers.
+    pub async fn admit(&self, bytes: usize) -> Result<Admitted, Refusal> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|why| match why {
+            TryAcquireError::Closed => {
+                Refusal::new(RefusalCode::Leaving, Blame::Nobody, "the node shuts down")
+            }
+            TryAcquireError::NoPermits => {
+                Refusal::new(RefusalCode::Busy, Blame::Nobody, "as many offers as fit are being worked on")
+            }
+        })?;
+        let memory = if bytes <= SMALL {
+            None
+        } else {
+            Some(self.circuits.room(2 * bytes as u64, "the offer").await?)
+        };
+        Ok(Admitted { _place: place, _memory: memory })
+    }
+
     /// Answers an offer, or says why not.
     pub async fn handle(
         &self,
         offer: Offer,
+        _admitted: Admitted,
         connection: &Connection,
         unwanted: &CancellationToken,
     ) -> Result<Answer, Refusal> {
-        let _place = self.places.try_acquire().map_err(|_| {
-            Refusal::new(RefusalCode::Busy, Blame::Nobody, "as many offers as fit are being worked on")
-        })?;
         match header::curve_of(&offer.header).map_err(|e| bad_header(&e))? {
             CurveId::Bn254 => self.handle_over::<Bn254>(offer, connection, unwanted).await,
             CurveId::Bls12_381 => self.handle_over::<Bls12_381>(offer, connection, unwanted).await,
@@ -113,6 +157,7 @@ impl Desk {
         let assembler = SealingPublicKey::from_bytes(&header.terms.assembler_key).map_err(|e| {
             Refusal::new(RefusalCode::Malformed, Blame::Client, format!("assembler's key: {e}"))
         })?;
+        let _in_hand = self.clients.take(client, self.clock.now())?;
         let _at_work = self.take(deal)?;
 
         let seat = &offer.assignment.assignment.seat;
@@ -120,7 +165,11 @@ impl Desk {
             let (group, slice, index) = (seat.group, seat.slice, seat.index);
             return Err(not_accepted(&AcceptError::NoSuchSeat { group, slice, index }));
         };
-        let key = self.circuits.get::<C>(Digest32(header.terms.circuit.0), part, connection).await?;
+        let asker = Asker { client, now: self.clock.now(), connection };
+        let loading = Instant::now();
+        let loaded = self.circuits.get::<C>(Digest32(header.terms.circuit.0), part, asker).await?;
+        self.stats.phase(Phase::Key, loading.elapsed());
+        let key = &loaded.key;
         let holder = Holder {
             node: self.identity.key().0,
             sealing_key: held.pair.id().0,
@@ -135,14 +184,43 @@ impl Desk {
             self.clock.now(),
         )
         .map_err(|e| not_accepted(&e))?;
+        // What was answered before is answered again whatever it would take to compute it.
+        match self.ledger.look(&request).await.map_err(|e| unrecorded(&e))? {
+            Standing::Open => {}
+            standing => return settled(standing),
+        }
+        let work = Work::of(key);
+        let _promise = self.promise(work, header.terms.expiry)?;
+        let _memory = self.circuits.room(work.memory, "computing the response").await?;
         match self.ledger.begin(&request).await.map_err(|e| unrecorded(&e))? {
             Standing::Open => {}
             standing => return settled(standing),
         }
-        let answer = self.compute(header, offer, held, assembler, key, unwanted).await?;
+        let task = Task { client, work, unwanted };
+        let answer = self.compute(header, offer, held, assembler, loaded, task).await?;
         let mut body = Writer::new();
         answer.write(&mut body);
         settled(self.ledger.answer(&request, body.finish()).await.map_err(|e| unrecorded(&e))?)
+    }
+
+    /// Promises a response by the deal's expiry, if what is promised already and the response's own time leave room for it.
+    fn promise(&self, work: Work, expiry: u64) -> Result<Promise, Refusal> {
+        let speed = self.bases_per_second.load(Ordering::Relaxed);
+        // Before the speed is known, nothing is known.
+        let own = self.pace.estimate(work, speed).unwrap_or(0.0);
+        let left = expiry.saturating_sub(self.clock.now()) as f64;
+        let before = self.turns.promised();
+        if own > left {
+            let text = format!("this takes about {own:.1} seconds here, the deal expires in {left}");
+            return Err(Refusal::new(RefusalCode::BeyondLimits, Blame::Nobody, text));
+        }
+        if before + own > left {
+            let text = format!(
+                "this takes about {own:.1} seconds here after {before:.1} of other work, the deal expires in {left}"
+            );
+            return Err(Refusal::new(RefusalCode::Busy, Blame::Nobody, text));
+        }
+        Ok(self.turns.promise(own))
     }
 
     fn sealing_key(&self, offer: &Offer) -> Result<HeldKey, Refusal> {
@@ -171,16 +249,18 @@ impl Desk {
         Ok(AtWork { desk: self, deal })
     }
 
-    /// How many bases of BN254's first group this machine adds up in a second, measured when no offer computes; `None` if that
-    /// was cut off.
-    pub async fn bases_per_second(&self) -> Option<u64> {
-        let _turn = self.computing.acquire().await.ok()?;
-        let measuring = || {
+    /// Measures how many bases of BN254's first group this machine adds up in a second, when no offer computes; returns whether that is news.
+    pub async fn measure(&self) -> bool {
+        let turn = self.turns.wait(None).await;
+        let measuring = move || {
+            let _turn = turn;
             let calibration = Calibration::<Bn254>::new(&mut rand::rng());
             let began = Instant::now();
             calibration.bases_per_second(|| began.elapsed())
         };
-        tokio::task::spawn_blocking(measuring).await.ok()
+        let Ok(speed) = tokio::task::spawn_blocking(measuring).await else { return false };
+        tracing::info!(bases_per_second = speed, "speed measured");
+        self.bases_per_second.swap(speed, Ordering::Relaxed) != speed
     }
 
     async fn compute<C: Kept>(
@@ -189,25 +269,40 @@ impl Desk {
         offer: Offer,
         held: HeldKey,
         assembler: SealingPublicKey,
-        key: Resident<C>,
-        unwanted: &CancellationToken,
+        loaded: Loaded<C>,
+        task: Task<'_>,
     ) -> Result<Answer, Refusal> {
-        let cut_off = || Refusal::new(RefusalCode::Internal, Blame::Node, "the computation was cut off");
+        let waiting = Instant::now();
         let turn = tokio::select! {
-            turn = Arc::clone(&self.computing).acquire_owned() => turn.map_err(|_| cut_off())?,
-            () = unwanted.cancelled() => {
+            turn = self.turns.wait(Some(task.client)) => turn,
+            () = task.unwanted.cancelled() => {
                 return Err(Refusal::new(RefusalCode::Expired, Blame::Nobody, "nobody waits for an answer any more"));
             }
         };
+        self.stats.phase(Phase::Wait, waiting.elapsed());
         let node = self.identity.clone();
-        tokio::task::spawn_blocking(move || {
+        let computing = Instant::now();
+        let answered = tokio::task::spawn_blocking(move || {
             // Over when the computation is, even if nobody waits for it any more.
             let _turn = turn;
-            answer(&node, &header, offer, &held, &assembler, &key)
+            answer(&node, &header, offer, &held, &assembler, &loaded.key)
         })
         .await
-        .map_err(|_| cut_off())?
+        .map_err(|_| Refusal::new(RefusalCode::Internal, Blame::Node, "the computation was cut off"))?;
+        let took = computing.elapsed();
+        self.stats.phase(Phase::Compute, took);
+        self.clients.computed(&task.client, self.clock.now(), took.as_secs_f64());
+        self.pace.learn(task.work, self.bases_per_second.load(Ordering::Relaxed), took);
+        answered
     }
+}
+
+/// What is to be computed for whom.
+struct Task<'a> {
+    client: IdentityKey,
+    work: Work,
+    /// Cancelled when nobody waits for the answer.
+    unwanted: &'a CancellationToken,
 }
 
 /// Opens the package, acknowledges it, computes the response and seals it. What is opened is wiped when this returns.

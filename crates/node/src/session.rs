@@ -1,7 +1,7 @@
 //! The connection to the coordinator: dialled, greeted, served, dialled again.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use crate::SOFTWARE;
 use crate::config::Config;
 use crate::error::NodeError;
 use crate::offer::Desk;
+use crate::status;
 
 /// The first pause after a connection was lost; it doubles up to `limits.retry_seconds`.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -29,10 +30,26 @@ const GOOD: Duration = Duration::from_secs(10);
 const NEXT_ADDRESS: Duration = Duration::from_millis(500);
 /// How often, at least, keys are maintained and expired records retired.
 const MAINTENANCE: Duration = Duration::from_secs(60);
+/// How often the folder of circuits is looked at.
+const LOOK: Duration = Duration::from_secs(30);
 /// How often the node's speed is measured: at the start, and then rarely. It serves for advice only.
 const CALIBRATION: Duration = Duration::from_secs(24 * 3600);
-/// How long offers in progress may take to end when the node shuts down.
-const DRAIN: Duration = Duration::from_secs(30);
+/// A refused offer up to this size is read all the same, so that the coordinator comes to read the refusal.
+const READ_ANYWAY: usize = 1 << 20;
+
+/// Clocks may differ by so many seconds before it is worth a warning.
+pub const CLOCK_TOLERANCE: u64 = 60;
+/// Where no clock was compared.
+pub const UNKNOWN_SKEW: i64 = i64::MIN;
+
+/// What dialling the coordinator once showed: it is there, it is who it should be, and it admits this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The key exchange that was negotiated.
+    pub key_exchange: String,
+    /// The coordinator's clock less this one, in seconds.
+    pub clock_skew: i64,
+}
 
 /// The node's side of its conversation.
 #[derive(Debug)]
@@ -42,11 +59,22 @@ pub struct Sessions {
     pub shutdown: CancellationToken,
     /// There is a new sealing key or another speed, which the coordinator should be told.
     pub news: Notify,
-    /// Bases that this machine adds up in a second; 0 before it was measured.
-    pub bases_per_second: AtomicU64,
+    /// When the node started, Unix seconds.
+    pub started: u64,
+    /// Since when it is connected, Unix seconds; 0 while it is not.
+    pub connected_since: AtomicU64,
+    /// The coordinator's clock less this one, in seconds, at the last greeting; [`UNKNOWN_SKEW`] before that.
+    pub clock_skew: AtomicI64,
 }
 
 impl Sessions {
+    /// Not connected yet.
+    pub fn new(config: Config, desk: Arc<Desk>, shutdown: CancellationToken, started: u64) -> Self {
+        let (news, connected_since) = Default::default();
+        let clock_skew = AtomicI64::new(UNKNOWN_SKEW);
+        Self { config, desk, shutdown, news, started, connected_since, clock_skew }
+    }
+
     fn patience(&self) -> Duration {
         Duration::from_secs(self.config.limits.peer_seconds)
     }
@@ -80,11 +108,8 @@ impl Sessions {
     /// known, the node says that it is not.
     async fn calibrate(&self) {
         loop {
-            if let Some(speed) = self.desk.bases_per_second().await {
-                tracing::info!(bases_per_second = speed, "speed measured");
-                if self.bases_per_second.swap(speed, Ordering::Relaxed) != speed {
-                    self.news.notify_one();
-                }
+            if self.desk.measure().await {
+                self.news.notify_one();
             }
             sleep(CALIBRATION).await;
         }
@@ -112,7 +137,57 @@ impl Sessions {
             }
             pause = (pause * 2).min(Duration::from_secs(self.config.limits.retry_seconds.max(1)));
         }
-        drain(&mut work).await;
+        self.drain(&mut work).await;
+    }
+
+    /// Takes no more offers, says goodbye once what is in hand has been answered.
+    async fn leave(&self, connection: &Connection, work: &mut JoinSet<()>) {
+        tracing::info!(in_hand = work.len(), "the node stops: no more offers are taken");
+        self.desk.places.close();
+        let refusing = async {
+            let patience = self.patience();
+            while let Ok(mut stream) = connection.accept().await {
+                let refusal = Refusal::new(RefusalCode::Leaving, Blame::Nobody, "the node shuts down");
+                tokio::spawn(async move {
+                    let sent = stream.send(&refusal, patience).await;
+                    if sent.is_ok() && stream.finish().is_ok() {
+                        let _ = stream.delivered(patience).await;
+                    }
+                });
+            }
+        };
+        tokio::select! {
+            () = self.drain(work) => {}
+            // The connection is lost: what is in hand is recorded.
+            () = refusing => self.drain(work).await,
+        }
+        let goodbye = async {
+            let time = Duration::from_secs(2);
+            let mut stream = connection.open(time).await?;
+            stream.send(&Bye { text: "the node shuts down".to_owned() }, time).await?;
+            stream.finish()?;
+            stream.delivered(time).await
+        };
+        let _: Result<(), NetError> = goodbye.await;
+        connection.close("the node shuts down");
+    }
+
+    async fn drain(&self, work: &mut JoinSet<()>) {
+        let ended = async { while work.join_next().await.is_some() {} };
+        if timeout(Duration::from_secs(self.config.limits.drain_seconds), ended).await.is_err() {
+            tracing::warn!("offers in hand were cut off; they are finished after the next start");
+        }
+    }
+
+    /// Dials and greets once, and leaves.
+    pub async fn probe(&self) -> Result<Probe, NodeError> {
+        let settings = Settings { handshake_timeout: self.patience(), ..Settings::default() };
+        let dialer = Dialer::new(self.desk.identity.clone(), settings);
+        let connection = self.dial(&dialer).await?;
+        self.greet(&connection).await?;
+        let key_exchange = format!("{:?}", connection.negotiated_group());
+        connection.close("a probe");
+        Ok(Probe { key_exchange, clock_skew: self.clock_skew.load(Ordering::Relaxed) })
     }
 
     async fn dial_and_serve(&self, dialer: &Dialer, work: &mut JoinSet<()>) -> Result<(), NodeError> {
@@ -123,7 +198,10 @@ impl Sessions {
         self.greet(&connection).await?;
         let coordinator = connection.remote_address();
         tracing::info!(name = self.config.name, %coordinator, "connected");
-        self.converse(&connection, work).await
+        self.connected_since.store(status::now(&self.desk.clock), Ordering::Relaxed);
+        let ended = self.converse(&connection, work).await;
+        self.connected_since.store(0, Ordering::Relaxed);
+        ended
     }
 
     /// Connects to the first address that answers: each gets a little time before the next one is tried beside it, so that
@@ -176,14 +254,24 @@ impl Sessions {
             circuits: self.desk.circuits.prepared(),
             slices: self.desk.circuits.slices(),
             capacity: self.config.limits.offers,
-            bases_per_second: self.bases_per_second.load(Ordering::Relaxed),
+            bases_per_second: self.desk.bases_per_second.load(Ordering::Relaxed),
         })
     }
 
     async fn greet(&self, connection: &Connection) -> Result<(), NodeError> {
         let reply = connection.request(&self.hello()?, MessageType::Refusal.limit(), self.patience()).await?;
         match reply {
-            Message::Welcome(welcome) if welcome.version == PROTOCOL_VERSION => Ok(()),
+            Message::Welcome(welcome) if welcome.version == PROTOCOL_VERSION => {
+                let skew = welcome.time.cast_signed().saturating_sub(self.desk.clock.now().cast_signed());
+                self.clock_skew.store(skew, Ordering::Relaxed);
+                if skew.unsigned_abs() > CLOCK_TOLERANCE {
+                    tracing::warn!(
+                        seconds = skew,
+                        "the coordinator's clock differs from this machine's: one of them is wrong"
+                    );
+                }
+                Ok(())
+            }
             Message::Welcome(welcome) => {
                 Err(NodeError::Refused(format!("it wants protocol version {}", welcome.version)))
             }
@@ -200,10 +288,19 @@ impl Sessions {
     async fn converse(&self, connection: &Connection, work: &mut JoinSet<()>) -> Result<(), NodeError> {
         let ready = || (self.desk.circuits.prepared(), self.desk.circuits.slices());
         let mut known = ready();
+        let mut look = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
+                // A circuit that the operator brought in, or that went to make room for others.
+                _ = look.tick() => {
+                    let now = ready();
+                    if now != known {
+                        known = now;
+                        self.greet(connection).await?;
+                    }
+                }
                 () = self.shutdown.cancelled() => {
-                    leave(connection, work).await;
+                    self.leave(connection, work).await;
                     return Ok(());
                 }
                 Some(_) = work.join_next(), if !work.is_empty() => {
@@ -232,27 +329,6 @@ impl Sessions {
     }
 }
 
-/// Says goodbye once what is in progress has been answered.
-async fn leave(connection: &Connection, work: &mut JoinSet<()>) {
-    drain(work).await;
-    let goodbye = async {
-        let time = Duration::from_secs(2);
-        let mut stream = connection.open(time).await?;
-        stream.send(&Bye { text: "the node shuts down".to_owned() }, time).await?;
-        stream.finish()?;
-        stream.delivered(time).await
-    };
-    let _: Result<(), NetError> = goodbye.await;
-    connection.close("the node shuts down");
-}
-
-async fn drain(work: &mut JoinSet<()>) {
-    let ended = async { while work.join_next().await.is_some() {} };
-    if timeout(DRAIN, ended).await.is_err() {
-        tracing::warn!("offers in progress were cut off; they are finished after the next start");
-    }
-}
-
 async fn reply(
     desk: Arc<Desk>,
     connection: &Connection,
@@ -261,13 +337,32 @@ async fn reply(
     patience: Duration,
 ) -> Result<(), NetError> {
     // An envelope takes as long as the line needs; a coordinator that stalls is dropped by the idle timeout.
-    let message = stream.receive(offer_bytes, patience.max(Duration::from_secs(600))).await?;
-    match message {
-        Some(Message::Offer(offer)) => {
+    let long = patience.max(Duration::from_secs(600));
+    let Some(head) = stream.receive_head(offer_bytes, long).await? else {
+        return finish(stream, patience).await;
+    };
+    let mut admitted = None;
+    if head.kind == MessageType::Offer {
+        // Room is made before the bytes are read; until then the line's own limits hold them back.
+        match desk.admit(head.length).await {
+            Ok(room) => admitted = Some(room),
+            Err(refusal) => {
+                tracing::info!(bytes = head.length, %refusal, "refused before it was read");
+                desk.stats.refused(refusal.code);
+                if head.length <= READ_ANYWAY {
+                    stream.receive_body(head, long).await?;
+                }
+                stream.send(&refusal, patience).await?;
+                return finish(stream, patience).await;
+            }
+        }
+    }
+    match (stream.receive_body(head, long).await?, admitted) {
+        (Message::Offer(offer), Some(admitted)) => {
             let seat = offer.assignment.assignment.seat;
             let (job, group, index) = (offer.assignment.deal(), seat.group, seat.index);
             let unwanted = CancellationToken::new();
-            let mut handling = pin!(desk.handle(offer, connection, &unwanted));
+            let mut handling = pin!(desk.handle(offer, admitted, connection, &unwanted));
             let handled = tokio::select! {
                 handled = &mut handling => handled,
                 // What has begun is not cut off, because it holds what keeps others from beginning; a computation that waits for
@@ -276,33 +371,39 @@ async fn reply(
                     tracing::info!(%job, group, index, "the coordinator needs no answer any more");
                     unwanted.cancel();
                     let _ = handling.await;
+                    desk.stats.unwanted();
                     return Ok(());
                 }
             };
             match handled {
                 Ok(answer) => {
                     tracing::info!(%job, group, index, "answered");
+                    desk.stats.answered();
                     stream.send(&answer, patience).await?;
                 }
                 Err(refusal) => {
                     tracing::warn!(%job, group, index, %refusal, "refused");
+                    desk.stats.refused(refusal.code);
                     stream.send(&refusal, patience).await?;
                 }
             }
         }
-        Some(Message::Ping(ping)) => stream.send(&Pong { number: ping.number }, patience).await?,
-        Some(Message::Bye(bye)) => {
+        (Message::Ping(ping), _) => stream.send(&Pong { number: ping.number }, patience).await?,
+        (Message::Bye(bye), _) => {
             tracing::info!(reason = bye.text, "the coordinator says goodbye");
             stream.finish()?;
             connection.close("goodbye");
             return Ok(());
         }
-        Some(other) => {
+        (other, _) => {
             let text = format!("{:?} is not a coordinator's to send", other.kind());
             stream.send(&Refusal::new(RefusalCode::Malformed, Blame::Coordinator, text), patience).await?;
         }
-        None => {}
     }
+    finish(stream, patience).await
+}
+
+async fn finish(mut stream: Stream, patience: Duration) -> Result<(), NetError> {
     stream.finish()?;
     stream.delivered(patience).await
 }

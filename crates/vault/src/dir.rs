@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::VaultError;
+use crate::protection::{Protection, Unlock};
+use crate::{VaultError, identity, keyring, protection};
 
 /// The largest secret file that is read: keys are far smaller.
 const MAX_SECRET: u64 = 1 << 16;
@@ -16,15 +17,24 @@ const MAX_SECRET: u64 = 1 << 16;
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
+    protection: Protection,
     _lock: File,
 }
 
 impl DataDir {
-    /// Opens the directory, creating it (mode 0700) where it is missing.
+    /// Opens a directory whose secret files are not encrypted, creating it (mode 0700) where it is missing.
     ///
     /// # Errors
-    /// When it cannot be created, when others than its owner can enter it, or when another process holds it.
+    /// When it cannot be created, when others than its owner can enter it, when another process holds it, or when its secret files are encrypted.
     pub fn open(path: &Path) -> Result<Self, VaultError> {
+        Self::open_with(path, &Unlock::Unencrypted)
+    }
+
+    /// Opens the directory with what unlocks its secret files. A directory that is not encrypted stays so: see [`DataDir::protect`].
+    ///
+    /// # Errors
+    /// As [`DataDir::open`]; when `unlock` does not fit.
+    pub fn open_with(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
         create_private(path)?;
         let lock_path = path.join("lock");
         let lock = OpenOptions::new()
@@ -35,7 +45,9 @@ impl DataDir {
             .open(&lock_path)
             .map_err(|e| VaultError::io(&lock_path, e))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => {
+                Ok(Self { path: path.to_owned(), protection: Protection::open(path, unlock)?, _lock: lock })
+            }
             Err(TryLockError::WouldBlock) => Err(VaultError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(e)) => Err(VaultError::io(&lock_path, e)),
         }
@@ -44,6 +56,27 @@ impl DataDir {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How its secret files are read and written.
+    pub fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
+    /// Encrypts the secret files under `unlock`, or under nothing, from now on; those that are there are written again.
+    ///
+    /// # Errors
+    /// When a passphrase is too short, or a file cannot be read or written.
+    pub fn protect(&mut self, unlock: &Unlock) -> Result<(), VaultError> {
+        let mut files = vec![(self.path.join(identity::IDENTITY_FILE), identity::PURPOSE)];
+        for ring in [keyring::NODE, keyring::ASSEMBLER] {
+            let dir = self.path.join(ring);
+            if dir.exists() {
+                files.extend(keyring::files(&dir)?.into_iter().map(|path| (path, keyring::PURPOSE)));
+            }
+        }
+        self.protection = protection::change(&self.path, &self.protection, unlock, &files)?;
+        Ok(())
     }
 
     /// A directory inside it, created (mode 0700) where it is missing.
@@ -86,6 +119,22 @@ pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), VaultError> {
     file.sync_all().map_err(failed)?;
     fs::rename(&temporary, path).map_err(failed)?;
     sync_parent(path)
+}
+
+/// [`write_secret`], after which the old content is overwritten: a best effort, as in [`destroy_secret`].
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn replace_secret(path: &Path, content: &[u8]) -> Result<(), VaultError> {
+    let old = OpenOptions::new().write(true).open(path);
+    write_secret(path, content)?;
+    if let Ok(mut old) = old {
+        let failed = |e| VaultError::io(path, e);
+        let len = old.metadata().map_err(failed)?.len().min(MAX_SECRET);
+        old.write_all(&vec![0; len as usize]).map_err(failed)?;
+        old.sync_all().map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Reads a secret file; `None` where there is none.

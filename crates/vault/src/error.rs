@@ -34,6 +34,45 @@ pub enum VaultError {
         /// The directory.
         path: PathBuf,
     },
+    /// The secret files are encrypted and nothing was given to open them.
+    #[error(
+        "the keys in {} are encrypted: give the {needs} (--passphrase-file or --key-file, passphrase_file or key_file in the configuration, TACIT_PASSPHRASE_FILE, a \
+         systemd credential, or at the terminal)", path.display()
+    )]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// What it takes.
+        needs: &'static str,
+    },
+    /// The secret files do not open with what was given.
+    #[error("the keys in {} do not open: they need their {needs}, given was {given}", path.display())]
+    WrongUnlock {
+        /// The directory.
+        path: PathBuf,
+        /// What it takes.
+        needs: &'static str,
+        /// What there was.
+        given: &'static str,
+    },
+    /// A passphrase that is to be set is too short.
+    #[error("a passphrase needs at least {shortest} bytes: six random words are a good one")]
+    ShortPassphrase {
+        /// The fewest bytes.
+        shortest: usize,
+    },
+    /// A passphrase and a key file at once.
+    #[error("both a passphrase file and a key file ({}) are given: keep one of them", path.display())]
+    TwoUnlocks {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A key file beside what it unlocks.
+    #[error("the key file {} would lie in the directory that it unlocks: whoever takes one takes both. Keep it elsewhere", path.display())]
+    KeyInside {
+        /// The key file.
+        path: PathBuf,
+    },
     /// A file is not what it should be.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {

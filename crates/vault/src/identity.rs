@@ -5,12 +5,15 @@ use std::path::Path;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use tacit_wire::Identity;
+use zeroize::Zeroizing;
 
-use crate::dir::{read_secret, write_secret};
 use crate::{DataDir, VaultError};
 
-/// PKCS#8 PEM, so that other tools can read and make it.
+/// PKCS#8 PEM where it is not encrypted, so that other tools can read and make it.
 pub const IDENTITY_FILE: &str = "identity.pem";
+
+/// What the file is for, in its protection.
+pub(crate) const PURPOSE: &str = "identity";
 
 /// A generator seeded by the operating system.
 ///
@@ -27,7 +30,7 @@ pub fn system_rng() -> Result<StdRng, VaultError> {
 /// others.
 pub fn load(dir: &DataDir) -> Result<Identity, VaultError> {
     let path = dir.path().join(IDENTITY_FILE);
-    read(&path)?.ok_or_else(|| VaultError::NotInitialised { path: dir.path().to_owned() })
+    read(dir, &path)?.ok_or_else(|| VaultError::NotInitialised { path: dir.path().to_owned() })
 }
 
 /// Loads the identity, making one where there is none.
@@ -36,37 +39,46 @@ pub fn load(dir: &DataDir) -> Result<Identity, VaultError> {
 /// As [`load`]; when the new one cannot be written.
 pub fn load_or_create(dir: &DataDir) -> Result<Identity, VaultError> {
     let path = dir.path().join(IDENTITY_FILE);
-    if let Some(identity) = read(&path)? {
+    if let Some(identity) = read(dir, &path)? {
         return Ok(identity);
     }
     let identity = Identity::generate(&mut system_rng()?);
-    let pem = identity
-        .to_pkcs8_pem()
-        .map_err(|_| VaultError::Damaged { path: path.clone(), what: "the new identity does not encode" })?;
-    write_secret(&path, pem.as_bytes())?;
+    write(dir, &path, &identity)?;
     Ok(identity)
 }
 
-/// Takes another service's identity over from its file, unless the directory has one; returns the file's.
+/// Whether there is one.
+pub fn exists(dir: &DataDir) -> bool {
+    dir.path().join(IDENTITY_FILE).exists()
+}
+
+/// Takes another service's identity over from its file, which is not encrypted, unless the directory has one; returns the file's.
 ///
 /// # Errors
 /// As [`load`], of either file.
 pub fn import(dir: &DataDir, file: &Path) -> Result<Identity, VaultError> {
-    let given = read(file)?
+    let given = parse(file, crate::dir::read_secret(file)?)?
         .ok_or_else(|| VaultError::Damaged { path: file.to_owned(), what: "there is no such file" })?;
     let path = dir.path().join(IDENTITY_FILE);
-    if read(&path)?.is_none() {
-        let pem = given
-            .to_pkcs8_pem()
-            .map_err(|_| VaultError::Damaged { path: path.clone(), what: "the identity does not encode" })?;
-        write_secret(&path, pem.as_bytes())?;
+    if read(dir, &path)?.is_none() {
+        write(dir, &path, &given)?;
     }
     Ok(given)
 }
 
-fn read(path: &Path) -> Result<Option<Identity>, VaultError> {
+fn write(dir: &DataDir, path: &Path, identity: &Identity) -> Result<(), VaultError> {
+    let what = "the identity does not encode";
+    let pem = identity.to_pkcs8_pem().map_err(|_| VaultError::Damaged { path: path.to_owned(), what })?;
+    dir.protection().write(path, PURPOSE, pem.as_bytes())
+}
+
+fn read(dir: &DataDir, path: &Path) -> Result<Option<Identity>, VaultError> {
+    parse(path, dir.protection().read(path, PURPOSE)?)
+}
+
+fn parse(path: &Path, content: Option<Zeroizing<Vec<u8>>>) -> Result<Option<Identity>, VaultError> {
     let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
-    let Some(content) = read_secret(path)? else { return Ok(None) };
+    let Some(content) = content else { return Ok(None) };
     let pem = std::str::from_utf8(&content).map_err(|_| damaged("it is not a PEM file"))?;
     Identity::from_pkcs8_pem(pem).map(Some).map_err(|_| damaged("it is not an Ed25519 key in PKCS#8 PEM"))
 }

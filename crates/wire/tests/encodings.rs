@@ -88,8 +88,12 @@ fn message() -> impl Strategy<Value = Message> {
                 }
                 .into()
             }),
-        (any::<u16>(), "[a-z/0-9.]{0,20}")
-            .prop_map(|(version, software)| Welcome { version, software }.into()),
+        (any::<u16>(), "[a-z/0-9.]{0,20}", any::<u64>()).prop_map(|(version, software, time)| Welcome {
+            version,
+            software,
+            time
+        }
+        .into()),
         (bytes(200), assignment(), bytes(300)).prop_map(|(header, assignment, envelope)| Offer {
             header,
             assignment,

@@ -258,7 +258,7 @@ fn frames() {
         ),
         frame(
             json!({ "version": 1, "software": "tacit/0.1.0" }),
-            Welcome { version: PROTOCOL_VERSION, software: "tacit/0.1.0".into() },
+            Welcome { version: PROTOCOL_VERSION, software: "tacit/0.1.0".into(), time: 1_700_000_000 },
         ),
         frame(
             json!({

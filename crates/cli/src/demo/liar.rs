@@ -9,7 +9,7 @@ use tacit_algebra::{Bn254, Group, Groups, Point};
 use tacit_delegate::{Acknowledgement, DealHeader, Layout, Package, respond};
 use tacit_groth16::ProvingKey;
 use tacit_net::{Connection, Dialer, Settings};
-use tacit_vault::{DataDir, HeldKey, KeyRing, identity};
+use tacit_vault::{DataDir, HeldKey, KeyRing, identity, keyring};
 use tacit_wire::envelope::{Recipient, open_package, seal_response};
 use tacit_wire::messages::{Answer, Hello, Offer};
 use tacit_wire::{
@@ -37,7 +37,7 @@ impl Liar {
     pub fn new(folder: &Path, key: Arc<ProvingKey<Bn254>>) -> Outcome<Self> {
         let dir = DataDir::open(folder)?;
         let identity = identity::load(&dir)?;
-        let keys = KeyRing::open(&dir.path().join("sealing"), Purpose::NodeEnvelope, &identity)?;
+        let keys = KeyRing::open_in(&dir, keyring::NODE, Purpose::NodeEnvelope, &identity)?;
         let sealing = keys.current().cloned().ok_or_else(|| Failure::new("the node has no sealing key"))?;
         Ok(Self { identity, sealing, key, _dir: dir })
     }

@@ -1,4 +1,4 @@
-//! `tacit coordinator init|run --dir DIR`, `tacit coordinator key ...`
+//! `tacit coordinator init|run|passphrase --dir DIR`, `tacit coordinator key ...`
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use crate::files::{self, Access};
 use crate::local_network::{Ready, make_private};
 use crate::service::{self, ServiceOptions};
 use crate::ui::Ui;
+use crate::verbs::node;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -42,6 +43,14 @@ pub enum Args {
         metrics: Option<SocketAddr>,
         #[command(flatten)]
         service: ServiceOptions,
+    },
+    /// Encrypt the keys of a coordinator that does not run under another passphrase or key file, or under none
+    Passphrase {
+        /// The coordinator's folder
+        #[arg(long)]
+        dir: PathBuf,
+        #[command(flatten)]
+        change: node::ChangeOptions,
     },
     /// API keys, for clients and operators: add, list, revoke. The coordinator may be running
     #[command(subcommand)]
@@ -96,6 +105,11 @@ quic_listen = "127.0.0.1:7444"
 # Host names and addresses that go into its TLS certificate.
 tls_names = ["localhost", "127.0.0.1"]
 
+# Its keys are encrypted on disk under the passphrase in a file, or under a key (32 random bytes) in a file outside of this folder, if one
+# is named before the first run; `tacit coordinator passphrase` changes it.
+# passphrase_file = "/run/keys/tacit-passphrase"
+# key_file = "/etc/tacit/coordinator.key"
+
 # Where jobs are kept: SQLite in this folder, or PostgreSQL, which several coordinators may share. The environment variable
 # TACIT_DATABASE overrides it, so that a password need not stand here.
 # database = "postgres://tacit@db.example/tacit?sslmode=verify-full"
@@ -125,6 +139,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         Args::Init { dir, identity } => init(dir, identity.as_deref(), ui),
         Args::Run { dir, http, quic, metrics, service } => serve(dir, *http, *quic, *metrics, service, ui),
         Args::Key(args) => key(args, ui),
+        Args::Passphrase { dir, change } => node::passphrase(dir, &dir.join("coordinator.toml"), change, ui),
     }
 }
 
@@ -140,13 +155,11 @@ fn configure(dir: &Path, ui: &Ui) -> Outcome<PathBuf> {
 }
 
 fn init(dir: &Path, identity: Option<&Path>, ui: &Ui) -> Outcome {
-    let config = configure(dir, ui)?;
-    let identity = match identity {
-        Some(file) => tacit_coordinator::init_with(dir, file)?,
-        None => tacit_coordinator::init(dir)?,
-    };
+    let path = configure(dir, ui)?;
+    let config: Config = service::read_config(&path, dir)?;
+    let identity = tacit_coordinator::init_as(&config, identity)?;
     ui.result(
-        &json!({ "ok": true, "identity": identity.to_string(), "config": config }),
+        &json!({ "ok": true, "identity": identity.to_string(), "config": path }),
         format!("identity {identity}\nThen: tacit coordinator run --dir {}", dir.display()),
     );
     Ok(())

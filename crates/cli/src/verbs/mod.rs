@@ -14,6 +14,8 @@ mod job;
 pub mod log;
 mod network;
 pub mod node;
+mod node_doctor;
+mod node_status;
 mod plan;
 mod powersoftau;
 mod r1cs_info;
@@ -77,10 +79,10 @@ enum Verb {
     /// A local network to develop against
     #[command(subcommand)]
     Network(network::Args),
-    /// A prover node: init, run
+    /// A prover node: init, run, status, doctor, circuit, passphrase
     #[command(subcommand)]
     Node(node::Args),
-    /// The coordinator: run, key
+    /// The coordinator: init, run, passphrase, key
     #[command(subcommand)]
     Coordinator(coordinator::Args),
     /// Say from an evidence file who is at fault; exit code 0 if the node is guilty, 1 if it is innocent, 2 if the client is at fault, 3 if

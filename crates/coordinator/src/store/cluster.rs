@@ -67,8 +67,9 @@ impl Store {
         Ok(row.try_get("now")?)
     }
 
-    /// Says that this process lives. Returns whether the others thought so too: if not, they have given away what it had.
-    pub async fn beat(&self) -> Result<bool> {
+    /// Says that this process lives. Returns whether the others thought so too (if not, they have given away what it had), and
+    /// the database's time in Unix seconds.
+    pub async fn beat(&self) -> Result<(bool, u64)> {
         let mut tx = self.write_lightly().await?;
         let now = self.now(&mut tx).await?;
         let known = sqlx::query("UPDATE coordinators SET seen_at = $2 WHERE id = $1")
@@ -85,7 +86,7 @@ impl Store {
                 .await?;
         }
         tx.commit().await?;
-        Ok(known != 0)
+        Ok((known != 0, unsigned(now / 1000)?))
     }
 
     /// Takes what coordinators had that were not seen for this long; with SQLite, what any other had. Returns how many.
@@ -104,7 +105,7 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         for row in &dead {
-            bury(&mut tx, &row.try_get::<String, _>("id")?).await?;
+            self.bury_one(&mut tx, &row.try_get::<String, _>("id")?).await?;
         }
         tx.commit().await?;
         Ok(dead.len())
@@ -113,7 +114,7 @@ impl Store {
     /// Says that this process ends, or that one with this name has ended.
     pub async fn retire(&self, instance: &str) -> Result<()> {
         let mut tx = self.write_lightly().await?;
-        bury(&mut tx, instance).await?;
+        self.bury_one(&mut tx, instance).await?;
         tx.tell(Event::Assemble);
         tx.commit().await
     }
@@ -134,6 +135,7 @@ impl Store {
         .fetch_one(&mut *tx)
         .await?;
         let connection = row.try_get("connection")?;
+        self.lock_in_hand(&mut tx, node).await?;
         sqlx::query("DELETE FROM in_hand WHERE node = $1").bind(node.0.as_slice()).execute(&mut *tx).await?;
         tx.tell(Event::Connected(*node, connection));
         tx.commit().await?;
@@ -159,12 +161,24 @@ impl Store {
             .bind(connection)
             .execute(&mut *tx)
             .await?;
+        self.lock_in_hand(&mut tx, node).await?;
         sqlx::query("UPDATE in_hand SET lost = 1 WHERE node = $1 AND connection = $2")
             .bind(node.0.as_slice())
             .bind(connection)
             .execute(&mut *tx)
             .await?;
         tx.commit().await
+    }
+
+    /// Locks what a node has in hand where other coordinators could write, in the order in which [`Store::expire`] does.
+    async fn lock_in_hand(&self, tx: &mut Write, node: &IdentityKey) -> Result<()> {
+        if self.kind == Kind::Postgres {
+            sqlx::query("SELECT 1 FROM in_hand WHERE node = $1 ORDER BY deal, idx FOR UPDATE")
+                .bind(node.0.as_slice())
+                .fetch_all(&mut **tx)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Every node that ever said hello.
@@ -325,17 +339,23 @@ impl Store {
         .await?;
         Ok(())
     }
-}
 
-/// What a coordinator had is free again.
-async fn bury(tx: &mut Write, instance: &str) -> Result<()> {
-    for query in [
-        "UPDATE in_hand SET lost = 1 WHERE coordinator = $1",
-        "UPDATE presence SET coordinator = NULL WHERE coordinator = $1",
-        "UPDATE assembling SET coordinator = NULL WHERE coordinator = $1",
-        "DELETE FROM coordinators WHERE id = $1",
-    ] {
-        sqlx::query(query).bind(instance).execute(&mut **tx).await?;
+    /// What a coordinator had is free again.
+    async fn bury_one(&self, tx: &mut Write, instance: &str) -> Result<()> {
+        if self.kind == Kind::Postgres {
+            sqlx::query("SELECT 1 FROM in_hand WHERE coordinator = $1 ORDER BY deal, idx FOR UPDATE")
+                .bind(instance)
+                .fetch_all(&mut **tx)
+                .await?;
+        }
+        for query in [
+            "UPDATE in_hand SET lost = 1 WHERE coordinator = $1",
+            "UPDATE presence SET coordinator = NULL WHERE coordinator = $1",
+            "UPDATE assembling SET coordinator = NULL WHERE coordinator = $1",
+            "DELETE FROM coordinators WHERE id = $1",
+        ] {
+            sqlx::query(query).bind(instance).execute(&mut **tx).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -24,7 +24,7 @@ const POSTGRES_CONNECTIONS: u32 = 8;
 const SQLITE_CONNECTIONS: u32 = 4;
 
 /// For what may be lost; see [`Store`].
-const LIGHT_CONNECTIONS: u32 = 2;
+const LIGHT_CONNECTIONS: u32 = 4;
 
 /// Where the data is.
 #[derive(Debug, Clone, PartialEq, Eq)]

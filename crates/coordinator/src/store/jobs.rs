@@ -14,7 +14,8 @@ use super::rows::{
 use super::{Event, Result, Store};
 
 impl Store {
-    /// Stores a job with its envelopes, unless the deal is known.
+    /// Stores a job with its envelopes, unless the deal is known. Coordinators that do so at the same moment may pass `max_open`
+    /// by as many jobs.
     pub async fn insert_job(&self, job: &NewJob, now: u64, max_open: u64) -> Result<Insertion> {
         let mut tx = self.write().await?;
         let open =

@@ -20,7 +20,7 @@
 //! here once; `connect` has what they do not share. A method that changes something returns after the commit is on disk.
 //!
 //! **Who may change a job at once.** SQLite has one writer. On PostgreSQL a transaction that decides by what it reads takes
-//! the job's row first ([`Store::write_job`]).
+//! the job's row first (`Store::write_job`).
 
 mod api_keys;
 mod circuits;

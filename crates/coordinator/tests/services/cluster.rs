@@ -6,8 +6,10 @@ use tacit_circom::{Proof, public};
 use tacit_coordinator::store::{Database, Recorded, Reply, Store};
 use tacit_coordinator::{Coordinator, CoordinatorError};
 use tacit_groth16::verify;
+use tacit_wire::Slot;
+use tacit_wire::envelope::seal_package;
 use tacit_wire::frame::Body as _;
-use tacit_wire::messages::JobAnswers;
+use tacit_wire::messages::{Cancel, Delivery, JobAnswers, Outcome};
 use tacit_wire::status::{DeliveryState, JobState, JobStatus};
 
 use crate::fixture::{Api, Behaviour, By, Dealt, F, FakeKeys, Network, circuit, deal, eventually, now};
@@ -126,7 +128,7 @@ fn a_cancellation_at_one_coordinator_reaches_nodes_of_the_other() {
             offered(&serde_json::from_slice(&body).unwrap()).then_some(())
         })
         .await;
-        let cancel = tacit_wire::messages::Cancel::sign(&dealt.client, dealt.id);
+        let cancel = Cancel::sign(&dealt.client, dealt.id);
         let path = format!("/v1/jobs/{}/cancel", dealt.id);
         assert_eq!(other.send(reqwest::Method::POST, &path, cancel.to_frame()).await.0, StatusCode::OK);
         tokio::time::timeout(crate::fixture::LONG, told.notified()).await.unwrap();
@@ -177,7 +179,7 @@ fn nodes_move_to_the_survivor_with_what_they_have_in_hand() {
         network.wait_connected_at(&other, 4).await;
         let after = other.answers(dealt.id).await;
         for (before, after) in before.answers.iter().zip(&after.answers) {
-            if matches!(before.outcome, tacit_wire::messages::Outcome::Answered(_)) {
+            if matches!(before.outcome, Outcome::Answered(_)) {
                 assert_eq!(before, after);
             }
         }
@@ -245,6 +247,66 @@ fn a_coordinator_that_dies_before_assembling_leaves_it_to_another() {
 #[test]
 fn a_coordinator_that_dies_while_assembling_leaves_it_to_another() {
     dies_around_assembling(true);
+}
+
+#[test]
+fn a_deal_that_is_submitted_at_both_at_once_is_one_job() {
+    run(async {
+        let fakes: Vec<_> = (0..3).map(|_| FakeKeys::new()).collect();
+        let mut network = Network::new(0, &fakes.iter().map(|f| &f.identity).collect::<Vec<_>>()).await;
+        network.api.register(circuit()).await;
+        network.start_other().await;
+        let certificates: Vec<_> = fakes.iter().map(|f| f.certificate.clone()).collect();
+        for x in 0..8 {
+            let dealt = deal(&certificates, By::Client, now() + 600, x);
+            // The same header with envelopes that were sealed anew: the client's signatures hold, the bytes differ.
+            let mut again = dealt.message.clone();
+            if x % 2 == 1 {
+                for (place, delivery) in (1u8..).zip(&mut again.deliveries) {
+                    let at = usize::from(place) - 1;
+                    let (to, package) = (&fakes[at].certificate, &dealt.packages[at]);
+                    let rng = &mut tacit_vault::identity::system_rng().unwrap();
+                    let (assignment, envelope) =
+                        seal_package(&dealt.client, dealt.id.0, Slot::index(place), to, package, rng)
+                            .unwrap();
+                    *delivery = Delivery { assignment, envelope };
+                }
+            }
+            let (one, two) =
+                tokio::join!(network.api.submit(&dealt.message), network.other_api().submit(&again));
+            let mut codes = [one.0, two.0];
+            codes.sort();
+            let second = if x % 2 == 1 { StatusCode::CONFLICT } else { StatusCode::OK };
+            let mut expected = [StatusCode::CREATED, second];
+            expected.sort();
+            assert_eq!(codes, expected, "{one:?} {two:?}");
+        }
+        network.stop().await;
+    });
+}
+
+#[test]
+fn connections_that_the_server_drops_are_made_again() {
+    run(async {
+        let mut network = Network::new(4, &[]).await;
+        network.api.register(circuit()).await;
+        network.start_other().await;
+        for i in 0..4 {
+            network.start_node(i).await;
+        }
+        network.wait_connected(4).await;
+        for x in [3, 4] {
+            crate::postgres::drop_connections().await;
+            let other = network.other_api().clone();
+            eventually(|| async { (other.get("/healthz").await.0 == StatusCode::OK).then_some(()) }).await;
+            let dealt = deal_for_coordinator(&network, &network.api, x).await;
+            // Those in the middle of a request may be told to try again.
+            eventually(|| async { network.api.submit(&dealt.message).await.0.is_success().then_some(()) })
+                .await;
+            proved(&other, &dealt).await;
+        }
+        network.stop().await;
+    });
 }
 
 #[test]

@@ -352,7 +352,7 @@ async fn one_entry_for_each_job_and_no_contradicting_heads_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let store =
         Store::open(&Database::Sqlite(folder.path().join("a.sqlite"))).await.unwrap().signing_as(&keeper());
-    storm(&[store.clone()], &keeper()).await;
+    storm(std::slice::from_ref(&store), &keeper()).await;
     store.close().await;
 }
 

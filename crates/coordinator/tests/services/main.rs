@@ -11,6 +11,7 @@ mod faults;
 mod fixture;
 mod hostile;
 mod log;
+mod node_limits;
 mod node_offers;
 mod openapi;
 mod postgres;

@@ -26,6 +26,15 @@ pub struct Heard {
     pub hellos: Mutex<Vec<Hello>>,
     /// Circuits that it fetched.
     pub fetches: AtomicUsize,
+    /// Circuits are sent while nobody holds this.
+    gate: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Heard {
+    /// Holds circuits back until the result is dropped.
+    pub fn hold_circuits(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.gate).try_lock_owned().unwrap()
+    }
 }
 
 /// A coordinator that does what the test says.
@@ -39,6 +48,10 @@ pub struct Bench {
     pub heard: Arc<Heard>,
     /// What the node's operator decides otherwise than by default.
     pub limits: fn(&mut tacit_node::Limits),
+    /// The node's time, if it is not the system's.
+    pub clock: Option<tacit_vault::Clock>,
+    /// Asks the node that was started last to stop.
+    pub stop: CancellationToken,
 }
 
 impl Bench {
@@ -51,7 +64,18 @@ impl Bench {
                 .unwrap();
         let address = server.local_address().unwrap();
         let heard = Arc::default();
-        Self { root, identity, server, address, node: None, certificate: None, heard, limits: |_| {} }
+        Self {
+            root,
+            identity,
+            server,
+            address,
+            node: None,
+            certificate: None,
+            heard,
+            limits: |_| {},
+            clock: None,
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Starts the node and takes its connection.
@@ -59,12 +83,21 @@ impl Bench {
         let mut config =
             tacit_node::Config::new(self.root.path().join("node"), "node", self.address, self.identity.key());
         (self.limits)(&mut config.limits);
-        let node = eventually(|| async { Node::open(config.clone()).await.ok() }).await;
+        let clock = self.clock.clone().unwrap_or_else(tacit_vault::Clock::system);
+        let node =
+            eventually(|| async { Node::open_with_clock(config.clone(), clock.clone()).await.ok() }).await;
         self.certificate = node.certificate();
-        self.node = Some(tokio::spawn(async move { node.run(CancellationToken::new()).await.unwrap() }));
+        self.stop = CancellationToken::new();
+        let stop = self.stop.clone();
+        self.node = Some(tokio::spawn(async move { node.run(stop).await.unwrap() }));
         let connection = self.server.accept().await.unwrap().handshake().await.unwrap();
         serve_node(connection.clone(), Arc::clone(&self.heard));
         connection
+    }
+
+    /// Waits until the node has ended by itself.
+    pub async fn ended(&mut self) {
+        tokio::time::timeout(LONG, self.node.take().unwrap()).await.unwrap().unwrap();
     }
 
     pub async fn kill(&mut self) {
@@ -74,13 +107,13 @@ impl Bench {
     }
 
     /// The node first, then strangers.
-    fn committee(&self) -> Vec<SealingKeyCertificate> {
+    pub fn committee(&self) -> Vec<SealingKeyCertificate> {
         let mut committee = vec![self.certificate.clone().unwrap()];
         committee.extend((0..2).map(|_| FakeKeys::new().certificate));
         committee
     }
 
-    fn deal(&self) -> Dealt {
+    pub fn deal(&self) -> Dealt {
         deal(&self.committee(), By::Client, now() + 600, 3)
     }
 }
@@ -92,10 +125,12 @@ fn serve_node(connection: Connection, heard: Arc<Heard>) {
             match stream.receive(1 << 20, LONG).await {
                 Ok(Some(Message::Hello(hello))) => {
                     heard.hellos.lock().unwrap().push(hello);
-                    stream.send(&Welcome { version: 1, software: "test".to_owned() }, LONG).await.unwrap();
+                    let welcome = Welcome { version: 1, software: "test".to_owned(), time: now() };
+                    stream.send(&welcome, LONG).await.unwrap();
                 }
                 Ok(Some(Message::CircuitRequest(request))) if request.circuit == circuit().id => {
                     heard.fetches.fetch_add(1, Ordering::SeqCst);
+                    let _open = heard.gate.lock().await;
                     send_file(&mut stream, &circuit().zkey).await;
                 }
                 // Whoever asks for all-ones gets a circuit of another name.

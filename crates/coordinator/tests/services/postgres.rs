@@ -30,6 +30,14 @@ pub async fn alter_current(setting: &str) {
     connection.execute(AssertSqlSafe(format!("ALTER DATABASE {name} {setting}"))).await.unwrap();
 }
 
+/// Ends every connection to the test's database, as a server that is restarted does.
+pub async fn drop_connections() {
+    let (name, server) = SERVER.with_borrow(Clone::clone).unwrap();
+    let mut connection = PgConnection::connect(&server).await.unwrap();
+    let all = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    connection.execute(AssertSqlSafe(all)).await.unwrap();
+}
+
 /// Runs a test with a database of its own; skips it, and says so, where there is no server.
 pub fn with_postgres(test: impl FnOnce()) {
     let server = std::env::var("TACIT_TEST_POSTGRES").unwrap_or_else(|_| DEFAULT_SERVER.to_owned());

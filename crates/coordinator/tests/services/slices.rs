@@ -138,7 +138,9 @@ async fn old_slices_make_room_for_new_ones() {
     let mut bench = Bench::new().await;
     bench.limits = |limits| {
         limits.kept_slices = 2;
-        limits.resident_circuits = 1;
+        // One slice of these in memory at a time; the client may have them cut as often as this test does.
+        limits.memory_bytes = 8 << 20;
+        limits.client_cuts = 100;
     };
     let connection = bench.start().await;
     for groups in 1..=4 {

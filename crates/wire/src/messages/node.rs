@@ -125,24 +125,28 @@ impl Body for Hello {
     }
 }
 
-/// `version u16 | software: text`
+/// `version u16 | software: text | time u64`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Welcome {
     /// The version that both sides speak from here on.
     pub version: u16,
     /// Program and version of the coordinator.
     pub software: String,
+    /// The coordinator's clock, Unix seconds: a node whose own is far off warns its operator. Nothing else depends on it.
+    pub time: u64,
 }
 
 impl Body for Welcome {
     const TYPE: MessageType = MessageType::Welcome;
 
     fn write(&self, writer: &mut Writer) {
-        writer.u16(self.version).text(&self.software, MAX_SOFTWARE_BYTES);
+        writer.u16(self.version).text(&self.software, MAX_SOFTWARE_BYTES).u64(self.time);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { version: reader.u16("version")?, software: reader.text("software", MAX_SOFTWARE_BYTES)? })
+        let version = reader.u16("version")?;
+        let software = reader.text("software", MAX_SOFTWARE_BYTES)?;
+        Ok(Self { version, software, time: reader.u64("time")? })
     }
 }
 
@@ -269,6 +273,8 @@ refusal_codes! {
     Leaving = 12, "leaving";
     /// An internal fault; the log has more.
     Internal = 13, "internal";
+    /// More than this node can do: too much for its memory or disk, or for the time until the deal expires. Another node may.
+    BeyondLimits = 14, "beyond_limits";
 }
 
 /// `code u16 | blame u8 | text: text`

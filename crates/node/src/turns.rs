@@ -1,0 +1,220 @@
+//! Computations take turns, because each of them uses all cores; and whose turn is next.
+//!
+//! By turns that of who had least computing of late, and that of who has waited longest: the first so that a client that sends little does not stand behind one
+//! that sends much, the second so that nobody waits forever, even if others come with new keys all the time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tacit_wire::IdentityKey;
+use tokio::sync::oneshot;
+
+use crate::clients::Clients;
+
+/// The order of computations.
+#[derive(Debug)]
+pub struct Turns {
+    clients: Arc<Clients>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    busy: bool,
+    /// In the order in which they came.
+    waiting: Vec<Waiting>,
+    longest_next: bool,
+    /// Estimated seconds of what computes and waits.
+    seconds: f64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    client: Option<IdentityKey>,
+    turn: oneshot::Sender<Turn>,
+}
+
+/// Somebody's turn; the next one's when it is dropped.
+#[derive(Debug)]
+pub struct Turn(Option<Arc<Turns>>);
+
+/// Work that was promised: it counts in [`Turns::promised`] until this is dropped.
+#[derive(Debug)]
+pub struct Promise {
+    turns: Arc<Turns>,
+    seconds: f64,
+}
+
+impl Turns {
+    /// Nobody waits.
+    pub fn new(clients: Arc<Clients>) -> Self {
+        Self { clients, state: Mutex::default() }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Estimated seconds of work in hand.
+    pub fn promised(&self) -> f64 {
+        self.state().seconds
+    }
+
+    /// How many wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    /// Adds work to what is in hand.
+    pub fn promise(self: &Arc<Self>, seconds: f64) -> Promise {
+        self.state().seconds += seconds;
+        Promise { turns: Arc::clone(self), seconds }
+    }
+
+    /// Waits for a turn. Who stops waiting loses the place.
+    pub async fn wait(self: &Arc<Self>, client: Option<IdentityKey>) -> Turn {
+        let turn = {
+            let mut state = self.state();
+            if !state.busy {
+                state.busy = true;
+                return Turn(Some(Arc::clone(self)));
+            }
+            let (sender, turn) = oneshot::channel();
+            state.waiting.push(Waiting { client, turn: sender });
+            turn
+        };
+        match turn.await {
+            Ok(turn) => turn,
+            // The sender is dropped only with these turns, which are borrowed here.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    fn next(self: &Arc<Self>) {
+        loop {
+            let chosen = {
+                let mut state = self.state();
+                state.waiting.retain(|waiting| !waiting.turn.is_closed());
+                if state.waiting.is_empty() {
+                    state.busy = false;
+                    return;
+                }
+                let longest = state.longest_next;
+                state.longest_next = !longest;
+                let at = if longest { 0 } else { self.least_served(&state.waiting) };
+                state.waiting.remove(at)
+            };
+            match chosen.turn.send(Turn(Some(Arc::clone(self)))) {
+                Ok(()) => return,
+                // Who waited is gone: the turn is not its to end.
+                Err(mut back) => drop(back.0.take()),
+            }
+        }
+    }
+
+    fn least_served(&self, waiting: &[Waiting]) -> usize {
+        // Measuring this machine is nobody's and can wait.
+        let served = |w: &Waiting| w.client.map_or(f64::MAX, |client| self.clients.served(&client));
+        let least = waiting.iter().enumerate().min_by(|a, b| served(a.1).total_cmp(&served(b.1)));
+        least.map_or(0, |(at, _)| at)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(turns) = self.0.take() {
+            turns.next();
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        state.seconds = (state.seconds - self.seconds).max(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::pin::pin;
+
+    use super::*;
+    use crate::config::Limits;
+
+    fn key(n: u8) -> IdentityKey {
+        IdentityKey([n; 32])
+    }
+
+    fn turns() -> Arc<Turns> {
+        Arc::new(Turns::new(Arc::new(Clients::new(&Limits::default()))))
+    }
+
+    /// Who has the turn, in the order in which these (polled once each) get it.
+    async fn order(turns: &Arc<Turns>, who: &[u8]) -> Vec<u8> {
+        let first = turns.wait(None).await;
+        let (done, mut served) = tokio::sync::mpsc::unbounded_channel();
+        let mut tasks = Vec::new();
+        for n in who {
+            let (turns, done, n) = (Arc::clone(turns), done.clone(), *n);
+            let waiting = turns.waiting();
+            let others = Arc::clone(&turns);
+            tasks.push(tokio::spawn(async move {
+                let _turn = turns.wait(Some(key(n))).await;
+                done.send(n).unwrap();
+            }));
+            while others.waiting() == waiting {
+                tokio::task::yield_now().await;
+            }
+        }
+        drop((first, done));
+        let mut order = Vec::new();
+        while let Some(n) = served.recv().await {
+            order.push(n);
+        }
+        order
+    }
+
+    #[tokio::test]
+    async fn who_had_little_and_who_waits_longest_by_turns() {
+        let turns = turns();
+        // Client 1 sends much.
+        turns.clients.computed(&key(1), 0, 100.0);
+        assert_eq!(order(&turns, &[1, 1, 1, 2]).await, [2, 1, 1, 1]);
+        // Newcomers cannot hold off client 1 forever.
+        assert_eq!(order(&turns, &[1, 3, 4, 5]).await, [3, 1, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn who_stops_waiting_holds_up_nobody() {
+        let turns = turns();
+        let first = turns.wait(None).await;
+        {
+            let mut gone = pin!(turns.wait(Some(key(1))));
+            assert!(
+                std::future::poll_fn(|cx| std::task::Poll::Ready(gone.as_mut().poll(cx))).await.is_pending()
+            );
+            assert_eq!(turns.waiting(), 1);
+        }
+        drop(first);
+        let second = turns.wait(Some(key(2))).await;
+        // A turn that was handed to somebody who then left comes back.
+        let mut gone = Box::pin(turns.wait(Some(key(1))));
+        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(gone.as_mut().poll(cx))).await.is_pending());
+        drop(second);
+        drop(gone);
+        drop(turns.wait(Some(key(3))).await);
+        assert_eq!(Arc::strong_count(&turns), 1);
+    }
+
+    #[test]
+    fn promises_add_up_and_go() {
+        let turns = turns();
+        let one = turns.promise(1.5);
+        let two = turns.promise(2.0);
+        assert!((turns.promised() - 3.5).abs() < 1e-9);
+        drop(one);
+        drop(two);
+        assert!(turns.promised().abs() < 1e-9);
+    }
+}
