@@ -186,7 +186,7 @@ impl DelegateOptions {
             }
         }
         let Some(path) = &self.network else { return Ok(None) };
-        let mut network = Network::load(path)?;
+        let mut network = crate::api_key::load_network(path)?;
         network.narrow(("--nodes", self.nodes.as_deref()), ("--avoid", &self.avoid))?;
         Ok(Some(network))
     }

@@ -92,7 +92,12 @@ impl LocalNetwork {
             folder: folder.clone(),
             network: Network {
                 name: "local".to_owned(),
-                coordinator: PinnedCoordinator { urls: Vec::new(), identity: identity.0, certificate: None },
+                coordinator: PinnedCoordinator {
+                    urls: Vec::new(),
+                    identity: identity.0,
+                    certificate: None,
+                    api_key_file: None,
+                },
                 nodes: pinned,
                 choice: Choice::default(),
             },

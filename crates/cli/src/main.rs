@@ -1,6 +1,7 @@
 //! The `tacit` command: thin. Each verb has a file under [`verbs`]; the work is done by the library crates.
 
 mod advice;
+mod api_key;
 mod cache;
 mod curves;
 mod delegated;

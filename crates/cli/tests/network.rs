@@ -586,3 +586,74 @@ fn a_kept_demo_can_be_used_and_ended() {
         .success()
         .stdout(predicate::str::contains("5 processes ended"));
 }
+
+#[test]
+fn a_coordinator_that_asks_for_keys_is_used_with_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("coordinator");
+    tacit().args(["coordinator", "init", "--dir"]).arg(&folder).assert().success();
+    let config = folder.join("coordinator.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("access = \"keys\"\n{text}")).unwrap();
+    let mut coordinator = Command::new(env!("CARGO_BIN_EXE_tacit"))
+        .args([
+            "coordinator",
+            "run",
+            "--http",
+            "127.0.0.1:0",
+            "--quic",
+            "127.0.0.1:0",
+            "--json",
+            "--stop-with-stdin",
+            "--dir",
+        ])
+        .arg(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(coordinator.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap();
+    let network = dir.path().join("network.toml");
+    let text = |key_file: &str| {
+        format!(
+            "version = 1\n[coordinator]\nurls = [\"https://{}\"]\nidentity = \"ed25519:{}\"\n{key_file}\n\
+             [[nodes]]\nname = \"n\"\nidentity = \"ed25519:{}\"\noperator = \"o\"\nvouched_by = \"v\"\n",
+            ready["https"].as_str().unwrap(),
+            ready["identity"].as_str().unwrap(),
+            "11".repeat(32)
+        )
+    };
+    std::fs::write(&network, text("")).unwrap();
+    let list = || {
+        let mut command = tacit();
+        command.env_remove("TACIT_API_KEY").args(["job", "list", "--network"]).arg(&network);
+        command
+    };
+    let key = |words: &[&str]| {
+        let mut command = tacit();
+        command.args(["coordinator", "key"]).args(words).arg("--dir").arg(&folder).assert()
+    };
+    list().assert().failure().stderr(predicate::str::contains("key_required"));
+
+    let added = key(&["add", "me"]).success();
+    let secret = String::from_utf8(added.get_output().stdout.clone()).unwrap();
+    assert!(secret.starts_with("tacit_") && secret.trim().len() == 70, "one line with the key");
+    std::fs::write(dir.path().join("me.key"), &secret).unwrap();
+    list().arg("--api-key-file").arg(dir.path().join("me.key")).assert().success();
+    list().env("TACIT_API_KEY", secret.trim()).assert().success();
+    std::fs::write(&network, text("api_key_file = \"me.key\"")).unwrap();
+    list().assert().success();
+
+    key(&["add", "me"]).failure().stderr(predicate::str::contains("there is, or was, a key called"));
+    key(&["list"])
+        .success()
+        .stdout(predicate::str::contains("me").and(predicate::str::contains("tacit_").not()));
+    key(&["revoke", "me"]).success();
+    let refused = list().assert().failure();
+    let said = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(said.contains("bad_key") && !said.contains(secret.trim()), "{said}");
+    drop(coordinator.stdin.take());
+    assert!(coordinator.wait().unwrap().success());
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,7 @@ use tacit_wire::{Blame, Body, Digest32, FrameError, MessageType};
 
 use thiserror::Error;
 
+use crate::api_key::ApiKey;
 use crate::network::Network;
 
 /// The longest JSON body that is read.
@@ -93,6 +95,9 @@ pub enum ApiError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// There is an API key that cannot be used.
+    #[error("{0}")]
+    Key(String),
     /// The client's own TLS set-up failed.
     #[error("cannot set up TLS: {0}")]
     Tls(String),
@@ -108,6 +113,7 @@ impl ApiError {
             | Self::Malformed { .. }
             | Self::Version { .. }
             | Self::File { .. }
+            | Self::Key(_)
             | Self::Tls(_) => false,
         }
     }
@@ -122,7 +128,7 @@ impl ApiError {
         match self {
             Self::Refused { body, .. } => body.blame,
             Self::Malformed { .. } => Blame::Coordinator,
-            Self::File { .. } | Self::Tls(_) => Blame::Client,
+            Self::File { .. } | Self::Key(_) | Self::Tls(_) => Blame::Client,
             // The network between, the coordinator, or an outdated pin: it cannot be told.
             Self::Unreachable { .. } | Self::Pin { .. } | Self::Version { .. } => Blame::Nobody,
         }
@@ -182,11 +188,18 @@ impl Api {
     /// Prepares connections; makes none.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// When TLS cannot be set up, or the API key cannot be read: see [`ApiKey::find`].
     pub fn new(network: &Network) -> Result<Self> {
         let tls = tacit_net::tls::client_config(&[network.coordinator.pin()])
             .map_err(|e| ApiError::Tls(e.to_string()))?;
+        let key = ApiKey::find(network.coordinator.api_key_file.as_deref()).map_err(ApiError::Key)?;
+        let mut headers = HeaderMap::new();
+        if let Some(value) = key.and_then(|key| key.header()) {
+            // Connections go to the pinned coordinator only, and redirects are not followed: nobody else gets it.
+            headers.insert(AUTHORIZATION, value);
+        }
         let mut builder = reqwest::Client::builder()
+            .default_headers(headers)
             .tls_backend_preconfigured(tls)
             .https_only(true)
             .redirect(reqwest::redirect::Policy::none())

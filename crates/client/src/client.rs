@@ -255,6 +255,7 @@ impl Client {
         loop {
             match self.api.submit(frame.clone()).await {
                 Ok(_) => {
+                    tracing::info!(job = %waiting.ticket().job(), bytes = frame.len(), "job submitted");
                     progress.event(Event::Submitted { job: waiting.ticket().job(), bytes: frame.len() });
                     return Ok(());
                 }

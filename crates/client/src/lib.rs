@@ -49,6 +49,7 @@
 
 pub mod answers;
 pub mod api;
+pub mod api_key;
 pub mod client;
 pub mod committee;
 pub mod curves;

@@ -7,6 +7,7 @@
 //! [coordinator]
 //! urls = ["https://127.0.0.1:7443"]
 //! identity = "ed25519:…"            # signs its TLS certificate and its assembler key
+//! # api_key_file = "client.key"      # only if the coordinator asks for a key; relative to this file
 //! # certificate = "sha256:…"        # only if its operator brought a TLS certificate: digest of that one's public key
 //!
 //! [[nodes]]
@@ -20,7 +21,7 @@
 //! # avoid = ["node-2"]              # everybody else
 //! ```
 //!
-//! Nothing in the file is secret, everything in it decides whom the witness is shared with: keep it where others
+//! Nothing in the file is secret (an API key is in a file of its own), everything in it decides whom the witness is shared with: keep it where others
 //! cannot write.
 
 use std::collections::HashMap;
@@ -71,6 +72,8 @@ pub struct PinnedCoordinator {
     /// SHA-256 of the `SubjectPublicKeyInfo` of a TLS certificate that its operator brought (for browsers). Without it
     /// the certificate must be the one that the identity signs for itself.
     pub certificate: Option<[u8; 32]>,
+    /// The file with the API key that the coordinator asks for, where it does.
+    pub api_key_file: Option<PathBuf>,
 }
 
 /// A node that the user accepts in committees.
@@ -175,6 +178,8 @@ struct RawCoordinator {
     identity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key_file: Option<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -207,7 +212,11 @@ impl Network {
         if size > MAX_FILE_BYTES {
             return Err(NetworkError::Syntax(format!("{size} bytes are too many for a network.toml")));
         }
-        Self::parse(&std::fs::read_to_string(path).map_err(io)?)
+        let mut network = Self::parse(&std::fs::read_to_string(path).map_err(io)?)?;
+        if let (Some(file), Some(folder)) = (&mut network.coordinator.api_key_file, path.parent()) {
+            *file = folder.join(&*file);
+        }
+        Ok(network)
     }
 
     /// Checks the text of a file.
@@ -307,6 +316,7 @@ impl Network {
                 urls: Some(self.coordinator.urls.clone()),
                 identity: Some(hex32::write("ed25519", &self.coordinator.identity)),
                 certificate: self.coordinator.certificate.as_ref().map(|pin| hex32::write("sha256", pin)),
+                api_key_file: self.coordinator.api_key_file.clone(),
             }),
             nodes: self
                 .nodes
@@ -410,7 +420,7 @@ fn coordinator(raw: Option<RawCoordinator>) -> Result<PinnedCoordinator, Network
         .certificate
         .map(|pin| hex32::read("sha256", &pin).map_err(|reason| invalid("coordinator.certificate", reason)))
         .transpose()?;
-    Ok(PinnedCoordinator { urls, identity, certificate })
+    Ok(PinnedCoordinator { urls, identity, certificate, api_key_file: raw.api_key_file })
 }
 
 fn node(i: usize, raw: RawNode) -> Result<PinnedNode, NetworkError> {

@@ -346,7 +346,12 @@ impl World {
             (1..=dials.seats() + spare).map(|i| Node::new(i, draw_conduct(&mut rng))).collect();
         let network = Network {
             name: "simulated".into(),
-            coordinator: PinnedCoordinator { urls: Vec::new(), identity: [0; 32], certificate: None },
+            coordinator: PinnedCoordinator {
+                urls: Vec::new(),
+                identity: [0; 32],
+                certificate: None,
+                api_key_file: None,
+            },
             nodes: (nodes.iter().enumerate())
                 .map(|(i, node)| PinnedNode {
                     name: format!("node-{i}"),

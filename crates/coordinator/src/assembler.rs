@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use crate::error::ApiError;
 use crate::jobs;
+use crate::metrics::Ended;
 use crate::service::Service;
 use crate::store::{AnswerRow, JobRow, JobState, SeatState};
 
@@ -80,6 +81,7 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     let result =
         service.blocking("assembling a proof", move |s| Ok(try_assemble(s, &row, &vk, &answers))).await?;
     let now = service.clock.now();
+    let how = if result.is_ok() { Ended::Proved } else { Ended::Failed };
     let ended = match result {
         Ok(proof) => service.store.finish(&deal, Ok(&proof), now).await?,
         Err(failure) if waiting => {
@@ -93,6 +95,7 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
         }
     };
     if ended {
+        service.metrics.job_ended(&deal, how);
         service.changed(&deal);
         tracing::info!(job = %deal, "job assembled");
     }

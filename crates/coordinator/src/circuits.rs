@@ -19,7 +19,7 @@ use tacit_wire::{Blame, Digest32};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::error::ApiError;
-use crate::store::{CircuitRow, PIECE_BYTES, Store, StoreError};
+use crate::store::{CircuitRow, PIECE_BYTES, Store};
 
 const ZKEY: &str = "circuit.zkey";
 const BASES: &str = "bases";
@@ -80,10 +80,9 @@ impl CircuitFiles {
     }
 
     /// Receives a body into a temporary file, at most `limit` bytes of it.
-    pub async fn receive<S, E>(&self, what: &str, mut body: S, limit: u64) -> Result<Incoming, ApiError>
+    pub async fn receive<S>(&self, what: &str, mut body: S, limit: u64) -> Result<Incoming, ApiError>
     where
-        S: Stream<Item = Result<Bytes, E>> + Unpin,
-        E: std::fmt::Display,
+        S: Stream<Item = Result<Bytes, ApiError>> + Unpin,
     {
         let name = format!("{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
         let path = self.dir.join(INCOMING).join(name);
@@ -98,8 +97,7 @@ impl CircuitFiles {
             .map_err(failed)?;
         let mut hasher = blake3::Hasher::new();
         while let Some(chunk) = body.next().await {
-            let chunk = chunk
-                .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
+            let chunk = chunk?;
             incoming.bytes = incoming.bytes.saturating_add(chunk.len() as u64);
             if incoming.bytes > limit {
                 return Err(ApiError::too_large(what, limit));
@@ -239,7 +237,7 @@ impl CircuitFiles {
         }
         let pieces = futures_util::stream::try_unfold(0u64, |number| async move {
             let piece = store.piece(digest, number).await?;
-            Ok::<_, StoreError>(piece.map(|bytes| (Bytes::from(bytes), number + 1)))
+            Ok::<_, ApiError>(piece.map(|bytes| (Bytes::from(bytes), number + 1)))
         });
         let incoming = self.receive("the file", std::pin::pin!(pieces), bytes).await?;
         if incoming.digest != *digest {

@@ -10,6 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 use tacit_wire::IdentityKey;
 use thiserror::Error;
 
+use crate::access::Access;
+
 /// A coordinator's configuration; its TOML form is the file that `tacit coordinator run` reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +24,10 @@ pub struct Config {
     /// Where nodes reach this coordinator, over UDP. Port 0 takes a free one.
     #[serde(default = "default_quic")]
     pub quic_listen: SocketAddr,
+    /// Where Prometheus fetches `/metrics`, over plain HTTP: keep it where only it can reach. Without it nothing is
+    /// served there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Host names and addresses under which clients reach the API; they go into the TLS certificate when it is made.
     #[serde(default = "default_names")]
     pub tls_names: Vec<String>,
@@ -34,12 +40,33 @@ pub struct Config {
     /// `postgres://...`, which several coordinators may share; without it, SQLite in the data directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseUrl>,
+    /// A TLS certificate for browsers, which take none of Ed25519. Without it they are shown one that is made at each
+    /// start, and warn. Programs of ours see the identity's in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub browser_certificate: Option<CertificateFiles>,
+    /// Whether clients need an API key: `open` or `keys`. Without it, `open` if only this machine can reach
+    /// `http_listen`, else `keys`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// The word without which `access = "open"` is refused where others can reach `http_listen`.
+    #[serde(default)]
+    pub open_to_everybody: bool,
     /// What to accept at most.
     #[serde(default)]
     pub limits: Limits,
     /// Nodes that may connect; nobody else's connection gets further than its handshake.
     #[serde(default)]
     pub nodes: Vec<AllowedNode>,
+}
+
+/// A certificate with its key, in PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// The certificate and those that vouch for it.
+    pub chain: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A node that may connect.
@@ -80,6 +107,16 @@ pub struct Limits {
     pub offers_in_flight: u16,
     /// Seconds in which a request's body must have arrived.
     pub upload_seconds: u64,
+    /// Bytes a second that a request's body must bring, after its first ten seconds.
+    pub upload_bytes_per_second: u64,
+    /// Seconds for which nothing may happen on an HTTPS connection.
+    pub idle_seconds: u64,
+    /// HTTPS connections at a time from one address.
+    pub client_connections: usize,
+    /// Requests of one client in a second, over a while.
+    pub client_requests_per_second: u32,
+    /// Requests of one client that may come at once.
+    pub client_requests_burst: u32,
     /// Seconds in which a peer must finish a handshake or a message once it has begun.
     pub peer_seconds: u64,
 }
@@ -98,6 +135,11 @@ impl Default for Limits {
             http_connections: 1024,
             offers_in_flight: 4,
             upload_seconds: 600,
+            upload_bytes_per_second: 4096,
+            idle_seconds: 120,
+            client_connections: 256,
+            client_requests_per_second: 500,
+            client_requests_burst: 2000,
             peer_seconds: 30,
         }
     }
@@ -110,10 +152,14 @@ impl Config {
             data_dir: data_dir.into(),
             http_listen: default_http(),
             quic_listen: default_quic(),
+            metrics_listen: None,
             tls_names: default_names(),
             passphrase_file: None,
             key_file: None,
             database: None,
+            browser_certificate: None,
+            access: None,
+            open_to_everybody: false,
             limits: Limits::default(),
             nodes: Vec::new(),
         }

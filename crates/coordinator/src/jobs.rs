@@ -124,6 +124,7 @@ pub fn validate(
         coordinator_assembles,
         expiry: header.expiry,
         seats,
+        owner: None,
     })
 }
 

@@ -10,6 +10,7 @@
 //! | module | task |
 //! |---|---|
 //! | [`config`] | what an operator decides |
+//! | [`access`] | who may use the API, and their keys |
 //! | `http` | the API: circuits, jobs, the network |
 //! | `nodes` | a session for each connected node: offers, answers, circuits' bytes |
 //! | `jobs` | what a submission must hold, how a job looks from outside |
@@ -19,12 +20,15 @@
 //! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
 //! | `registry`, `polls` | what may be lost: who is connected, who waits |
+//! | `intake`, `limits` | what one client may cost: memory, time, requests, connections |
+//! | `metrics` | what Prometheus is told |
 //!
 //! It is trusted for liveness only. **It holds no key that opens a share**: envelopes pass through it sealed to nodes,
 //! and are deleted when their job ends. Its one sealing key opens responses that a client had sealed to it, and shows it
 //! the proof that they give. Nothing is acknowledged before it is on disk; a coordinator that was killed goes on where
 //! it was.
 
+pub mod access;
 mod assembler;
 mod assembler_keys;
 mod circuits;
@@ -32,8 +36,11 @@ mod cluster;
 pub mod config;
 mod error;
 mod http;
+mod intake;
 mod jobs;
+mod limits;
 mod log;
+mod metrics;
 mod nodes;
 mod polls;
 mod registry;
@@ -52,20 +59,28 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+pub use access::{Access, Role};
 pub use config::{AllowedNode, Config, DatabaseUrl, Limits};
 pub use error::CoordinatorError;
+pub use http::description as api_description;
 
 use assembler_keys::AssemblerKeys;
 use circuits::CircuitFiles;
 use registry::Registry;
-use service::{BUDGET_UNIT, Service};
+use service::Service;
 use store::{Database, Store};
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
 
+/// How long an idempotency key is remembered.
+const CLAIM_SECONDS: u64 = 24 * 3600;
+
 /// How often expired deals are looked for.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often, in ticks, what clients used up is forgotten where it does not matter any more.
+const TIDY_TICKS: u64 = 60;
 
 /// How often, in ticks, keys are maintained and old jobs forgotten.
 const SLOW_TICKS: u64 = 600;
@@ -75,6 +90,8 @@ const SLOW_TICKS: u64 = 600;
 pub struct Coordinator {
     service: Arc<Service>,
     listener: TcpListener,
+    metrics: Option<TcpListener>,
+    metrics_address: Option<SocketAddr>,
     tls: Arc<rustls::ServerConfig>,
     server: ServerDebug,
     http_address: SocketAddr,
@@ -163,12 +180,10 @@ impl Coordinator {
     /// See [`CoordinatorError`].
     pub async fn start_with_clock(config: Config, clock: Clock) -> Result<Self, CoordinatorError> {
         check(&config)?;
+        let access = access::decide(&config)?;
         let dir = open_dir(&config)?;
         let identity = identity::load_or_create(&dir)?;
-        let database = match &config.database {
-            Some(url) => Database::Postgres(url.clone()),
-            None => Database::Sqlite(dir.path().join("coordinator.sqlite")),
-        };
+        let database = Database::of(&config);
         let store = Store::open(&database).await?.signing_as(&identity);
         let owner = store.adopt(&identity.key()).await?;
         if owner != identity.key() {
@@ -184,16 +199,33 @@ impl Coordinator {
 
         let transport =
             |what| move |e: tacit_net::NetError| CoordinatorError::Transport { what, problem: e.to_string() };
-        let tls = tls::server_config(&identity, &config.tls_names).map_err(transport("TLS certificate"))?;
+        let brought = match &config.browser_certificate {
+            Some(files) => Some((read(&files.chain)?, read(&files.key)?)),
+            None => None,
+        };
+        let brought = brought.as_ref().map(|(chain, key)| (chain.as_slice(), key.as_slice()));
+        let tls = tls::server_config_for_browsers(&identity, &config.tls_names, brought)
+            .map_err(transport("TLS certificate"))?;
         let listen =
             |source| CoordinatorError::Listen { address: config.http_listen, what: "clients", source };
         let listener = TcpListener::bind(config.http_listen).await.map_err(listen)?;
         let http_address = listener.local_addr().map_err(listen)?;
+        let metrics = match config.metrics_listen {
+            Some(address) => {
+                Some(TcpListener::bind(address).await.map_err(|source| CoordinatorError::Listen {
+                    address,
+                    what: "metrics",
+                    source,
+                })?)
+            }
+            None => None,
+        };
+        let metrics_address = metrics.as_ref().and_then(|m| m.local_addr().ok());
         let server = bind_quic(&config, &identity, &registry).map_err(transport("address for nodes"))?;
         let quic_address = server.local_address().map_err(transport("address for nodes"))?;
 
-        // Room for two submissions of the largest size.
-        let budget = (2 * config.limits.job_bytes / BUDGET_UNIT + 2).min(Semaphore::MAX_PERMITS);
+        let intake = intake::Intake::new(&config.limits);
+        let usage = limits::Usage::new(&config.limits);
         let service = Arc::new(Service {
             config,
             clock,
@@ -206,7 +238,10 @@ impl Coordinator {
             registry,
             assemble: Notify::new(),
             checking: Semaphore::new(1),
-            submission_budget: Semaphore::new(budget),
+            access,
+            intake,
+            usage,
+            metrics: metrics::Metrics::default(),
             shutdown: CancellationToken::new(),
         });
         let open = service.store.count_open().await?;
@@ -214,6 +249,8 @@ impl Coordinator {
         Ok(Self {
             service,
             listener,
+            metrics,
+            metrics_address,
             tls,
             server: ServerDebug(server),
             http_address,
@@ -225,6 +262,11 @@ impl Coordinator {
     /// Where clients reach it.
     pub fn http_address(&self) -> SocketAddr {
         self.http_address
+    }
+
+    /// Where Prometheus reaches it, if it does.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Where nodes reach it (UDP).
@@ -247,19 +289,24 @@ impl Coordinator {
     /// # Errors
     /// None at present.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
-        let Self { service, listener, tls, server, _dir, .. } = self;
+        let Self { service, listener, metrics, tls, server, _dir, .. } = self;
+        let drained = CancellationToken::new();
         let relay = async {
             shutdown.cancelled().await;
             service.shutdown.cancel();
         };
-        tokio::join!(
-            relay,
-            http::serve(Arc::clone(&service), listener, tls),
-            nodes::serve(Arc::clone(&service), server.0),
-            assembler::run(Arc::clone(&service)),
-            cluster::run(Arc::clone(&service)),
-            housekeeping(Arc::clone(&service)),
-        );
+        let work = async {
+            tokio::join!(
+                relay,
+                http::serve(Arc::clone(&service), listener, tls),
+                nodes::serve(Arc::clone(&service), server.0),
+                assembler::run(Arc::clone(&service)),
+                cluster::run(Arc::clone(&service)),
+                housekeeping(Arc::clone(&service)),
+            );
+            drained.cancel();
+        };
+        tokio::join!(work, http::serve_metrics(Arc::clone(&service), metrics, drained.cancelled()));
         if let Err(error) = service.store.retire(service.store.instance()).await {
             tracing::warn!(%error, "cannot tell the other coordinators that this one ends");
         }
@@ -299,6 +346,13 @@ fn bind_quic(
     Server::bind(config.quic_listen, identity, admission, settings)
 }
 
+/// A file of the configuration.
+fn read(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CoordinatorError> {
+    let bytes =
+        std::fs::read(path).map_err(|e| CoordinatorError::Config(format!("{}: {e}", path.display())))?;
+    Ok(zeroize::Zeroizing::new(bytes))
+}
+
 fn check(config: &Config) -> Result<(), CoordinatorError> {
     let mut identities = std::collections::HashSet::new();
     let mut names = std::collections::HashSet::new();
@@ -326,6 +380,7 @@ async fn housekeeping(service: Arc<Service>) {
             Ok(ended) => {
                 for deal in ended {
                     tracing::info!(job = %deal, "job expired");
+                    service.metrics.job_ended(&deal, metrics::Ended::Expired);
                     service.changed(&deal);
                 }
             }
@@ -334,6 +389,10 @@ async fn housekeeping(service: Arc<Service>) {
         if let Err(error) = log::head(&service).await {
             tracing::error!(%error, "cannot sign the log's head");
         }
+        if count % TIDY_TICKS == 0 {
+            service.usage.tidy();
+            service.metrics.tidy(Duration::from_secs(service.config.limits.deal_seconds + 60));
+        }
         if count % SLOW_TICKS != 0 {
             continue;
         }
@@ -341,6 +400,9 @@ async fn housekeeping(service: Arc<Service>) {
             Ok(0) => {}
             Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
             Err(error) => tracing::error!(%error, "cannot forget old jobs"),
+        }
+        if let Err(error) = service.store.forget_claims(now.saturating_sub(CLAIM_SECONDS)).await {
+            tracing::error!(%error, "cannot forget old idempotency keys");
         }
         // Pieces of uploads that broke off.
         if let Err(error) = service.store.sweep_pieces(now.saturating_sub(24 * 3600)).await {

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::SOFTWARE;
 use crate::jobs;
+use crate::metrics::Relayed;
 use crate::registry::Seat;
 use crate::service::Service;
 use crate::store::{Claimed, Recorded, Reply, StoreError};
@@ -298,14 +299,18 @@ async fn try_offer(
     deal: Digest32,
     index: u8,
 ) -> Result<After, StoreError> {
-    let Some(row) = service.store.offer(&deal, index, &connection.peer_identity()).await? else {
+    let asked = connection.peer_identity();
+    let row = service.store.offer(&deal, index, &asked);
+    let Some(row) = service.metrics.timed("read_offer", row).await? else {
         return Ok(After::Settled);
     };
+    let _counted = service.metrics.offer();
     let assignment =
         SignedAssignment::decode(&row.assignment).map_err(|_| StoreError::Damaged("an assignment"))?;
     let time = Duration::from_secs(row.expiry.saturating_sub(service.clock.now()).saturating_add(1));
     let frame =
         Offer { header: row.header, assignment: assignment.clone(), envelope: row.envelope }.to_frame();
+    service.metrics.relayed(Relayed::Envelopes, frame.len());
     let node = connection.peer_identity();
     let reply = tokio::select! {
         reply = ask(connection, frame, time) => reply,
@@ -321,8 +326,12 @@ async fn try_offer(
             Err(error) => misbehaved(error.to_string()),
         },
         Ok(Message::Refusal(refusal)) => match refusal.code {
-            RefusalCode::Busy | RefusalCode::Leaving => return Ok(After::Declined(BUSY)),
+            RefusalCode::Busy | RefusalCode::Leaving => {
+                service.metrics.refused("node", &refusal_code(refusal.code));
+                return Ok(After::Declined(BUSY));
+            }
             RefusalCode::Internal => {
+                service.metrics.refused("node", &refusal_code(refusal.code));
                 tracing::warn!(job = %deal, index, %refusal, "a node failed, it will be asked again");
                 return Ok(After::Declined(FAILED));
             }
@@ -339,6 +348,11 @@ async fn try_offer(
         }
     };
     record(service, connection, deal, index, &Err(refusal)).await
+}
+
+/// A refusal's code as it is written in JSON.
+fn refusal_code(code: RefusalCode) -> String {
+    serde_json::to_value(code).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Returns when a node's answer is no longer wanted: the job has ended, or the place is another node's.
@@ -388,17 +402,21 @@ async fn record(
     let reply = match reply {
         Ok(answer) => {
             bytes = body_of(answer);
+            service.metrics.relayed(Relayed::Answers, bytes.len());
             Reply::Answer(&bytes)
         }
         Err(refusal) => {
+            service.metrics.refused("node", &refusal_code(refusal.code));
             tracing::warn!(job = %deal, index, node = %node, %refusal, "a node refused");
             text = serde_json::to_string(&RefusalInfo::from(refusal)).unwrap_or_default();
             Reply::Refusal(&text)
         }
     };
-    match service.store.record(&deal, &node, reply, service.clock.now(), &not_enough).await? {
+    let record = service.store.record(&deal, &node, reply, service.clock.now(), &not_enough);
+    match service.metrics.timed("record_reply", record).await? {
         Recorded::New { state, answered, waiting, assemble } => {
             tracing::info!(job = %deal, index, node = %node, ?state, answered, waiting, "a node replied");
+            service.metrics.job_replied(&deal, answered, state);
             service.changed(&deal);
             if assemble {
                 service.assemble.notify_one();

@@ -11,17 +11,18 @@ use tacit_wire::{Digest32, Identity, IdentityKey, SealingKeyCertificate, Sealing
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::assembler_keys::AssemblerKeys;
 use crate::circuits::CircuitFiles;
 use crate::config::Config;
 use crate::error::ApiError;
+use crate::intake::Intake;
+use crate::limits::Usage;
 use crate::log::Heads;
+use crate::metrics::Metrics;
 use crate::polls::Polls;
 use crate::registry::Registry;
 use crate::store::{Store, StoreError};
-
-/// One unit of the upload budget.
-pub const BUDGET_UNIT: usize = 4096;
 
 /// State shared by the HTTP API, the nodes' sessions and the background tasks.
 #[derive(Debug)]
@@ -48,8 +49,14 @@ pub struct Service {
     pub assemble: Notify,
     /// One upload is checked at a time: it takes all cores and much memory.
     pub checking: Semaphore,
-    /// Memory for submissions that are being received, in [`BUDGET_UNIT`]s.
-    pub submission_budget: Semaphore,
+    /// Whether clients need a key.
+    pub access: Access,
+    /// Memory for submissions that are being received.
+    pub intake: Intake,
+    /// What clients have used up.
+    pub usage: Usage,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
     /// Cancelled when the coordinator shuts down.
     pub shutdown: CancellationToken,
 }

@@ -2,7 +2,7 @@
 //!
 //! TLS 1.3 only. Our client offers the hybrid X25519MLKEM768 and nothing else; the server also takes plain X25519 from
 //! browsers that do not have it yet (what travels here is sealed with X-Wing besides). A coordinator's certificate is
-//! self-signed by its identity, or one that an operator brings for browsers; programs pin it either way.
+//! self-signed by its identity, and programs pin it; browsers, which take no Ed25519, get another one.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -15,7 +15,8 @@ use rustls::{
         verify_tls13_signature,
     },
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject},
-    server::ParsedCertificate,
+    server::{ClientHello, ParsedCertificate, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 use sha2::{Digest, Sha256};
 use tacit_wire::{Identity, IdentityKey};
@@ -128,26 +129,92 @@ fn server(
 ///
 /// `names` are the DNS names and IP addresses that the certificate lists; pinning clients do not look at them.
 pub fn server_config(identity: &Identity, names: &[String]) -> Result<Arc<ServerConfig>, NetError> {
+    server(vec![own_certificate(identity, names)?], private_key(identity)?)
+}
+
+/// [`server_config`] with a second certificate, for clients that take none that Ed25519 signs: browsers. `brought` is a
+/// certificate chain and key in PEM; without it the second one is made here, signed by itself and different after each
+/// start, so that a browser warns.
+///
+/// A client that offers Ed25519 gets the identity's certificate, whatever was brought: pins stay what they are.
+///
+/// # Errors
+/// When a certificate or key cannot be used.
+pub fn server_config_for_browsers(
+    identity: &Identity,
+    names: &[String],
+    brought: Option<(&[u8], &[u8])>,
+) -> Result<Arc<ServerConfig>, NetError> {
+    let own = own_certificate(identity, names)?;
+    let (chain, key) = match brought {
+        Some((chain, key)) => {
+            (read_chain(chain)?, PrivateKeyDer::from_pem_slice(key).map_err(configuration)?)
+        }
+        None => {
+            let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(configuration)?;
+            let certificate = parameters(names)?.self_signed(&pair).map_err(configuration)?;
+            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pair.serialize_der()));
+            (vec![certificate.der().clone()], key)
+        }
+    };
+    let provider = provider(SERVER_GROUPS);
+    let certified =
+        |chain, key| CertifiedKey::from_der(chain, key, &provider).map(Arc::new).map_err(configuration);
+    let resolver =
+        ByScheme { ed25519: certified(vec![own], private_key(identity)?)?, other: certified(chain, key)? };
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(configuration)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = alpn();
+    Ok(Arc::new(config))
+}
+
+/// Chooses by what the client can verify.
+#[derive(Debug)]
+struct ByScheme {
+    ed25519: Arc<CertifiedKey>,
+    other: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for ByScheme {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let ed25519 = hello.signature_schemes().contains(&SignatureScheme::ED25519);
+        Some(Arc::clone(if ed25519 { &self.ed25519 } else { &self.other }))
+    }
+}
+
+fn read_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, NetError> {
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(configuration)?;
+    if chain.is_empty() {
+        return Err(configuration("the certificate file holds no certificate"));
+    }
+    Ok(chain)
+}
+
+fn parameters(names: &[String]) -> Result<rcgen::CertificateParams, NetError> {
+    let mut parameters = rcgen::CertificateParams::new(names).map_err(configuration)?;
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, "tacit coordinator");
+    Ok(parameters)
+}
+
+/// The certificate that an identity signs for itself.
+fn own_certificate(identity: &Identity, names: &[String]) -> Result<CertificateDer<'static>, NetError> {
     let der = identity.to_pkcs8_der().map_err(configuration)?;
     let pkcs8 = PrivatePkcs8KeyDer::from(der.as_slice());
     let mut pair =
         rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &rcgen::PKCS_ED25519).map_err(configuration)?;
-    let mut parameters = rcgen::CertificateParams::new(names).map_err(configuration)?;
-    parameters.distinguished_name = rcgen::DistinguishedName::new();
-    parameters.distinguished_name.push(rcgen::DnType::CommonName, "tacit coordinator");
-    let certificate = parameters.self_signed(&pair).map_err(configuration);
+    let certificate = parameters(names)?.self_signed(&pair).map_err(configuration);
     pair.zeroize();
-    let certificate = certificate?;
-    server(vec![certificate.der().clone()], private_key(identity)?)
+    Ok(certificate?.der().clone())
 }
 
 /// The coordinator's side with a certificate chain and key of its operator's, in PEM.
 pub fn server_config_from_pem(chain: &[u8], key: &[u8]) -> Result<Arc<ServerConfig>, NetError> {
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(configuration)?;
-    if chain.is_empty() {
-        return Err(configuration("the certificate file holds no certificate"));
-    }
+    let chain = read_chain(chain)?;
     server(chain, PrivateKeyDer::from_pem_slice(key).map_err(configuration)?)
 }
 

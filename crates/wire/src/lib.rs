@@ -27,6 +27,8 @@ pub mod evidence;
 pub mod frame;
 pub mod identity;
 pub mod messages;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod peer;
 pub mod receipt;
 pub mod seal;

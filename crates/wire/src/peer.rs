@@ -15,6 +15,7 @@ use tacit_delegate::Culprit;
 
 /// Whose fault something is, as it travels in refusals and error bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Blame {

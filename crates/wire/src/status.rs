@@ -14,6 +14,7 @@ use crate::{
 
 /// An encoded [`SealingKeyCertificate`] in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct HexCertificate(pub String);
 
@@ -46,6 +47,7 @@ impl From<&SealingKeyCertificate> for HexCertificate {
 
 /// The network as a coordinator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NetworkInfo {
     /// The protocol version that the coordinator speaks.
     pub protocol_version: u16,
@@ -62,6 +64,7 @@ pub struct NetworkInfo {
 
 /// A node as its coordinator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NodeInfo {
     /// The node's identity. Pin it: the coordinator's word is not enough.
     pub identity: IdentityKey,
@@ -99,6 +102,7 @@ impl NodeInfo {
 
 /// What is registered under a circuit id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CircuitKind {
@@ -111,6 +115,7 @@ pub enum CircuitKind {
 
 /// A registered circuit, or registered bases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CircuitInfo {
     /// The circuit id, a hash over the proving key's canonical sections; or the id of the bases.
     pub id: Digest32,
@@ -133,6 +138,7 @@ pub struct CircuitInfo {
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum JobState {
@@ -162,6 +168,7 @@ impl JobState {
 
 /// How far one delivery is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DeliveryState {
@@ -181,6 +188,7 @@ pub enum DeliveryState {
 
 /// The dials of a deal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DialsInfo {
     /// Nodes of a group.
     pub n: u8,
@@ -194,6 +202,7 @@ pub struct DialsInfo {
 
 /// A refusal in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RefusalInfo {
     /// Why, for programs.
     pub code: RefusalCode,
@@ -211,6 +220,7 @@ impl From<&crate::messages::Refusal> for RefusalInfo {
 
 /// One delivery of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeliveryInfo {
     /// The evaluation point, from 1.
     pub index: u8,
@@ -229,6 +239,7 @@ pub struct DeliveryInfo {
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobStatus {
     /// The deal id.
     pub id: Digest32,
@@ -254,6 +265,7 @@ pub struct JobStatus {
 
 /// A proof that the coordinator assembled, in snarkjs's JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobProof {
     /// The deal id.
     pub id: Digest32,
@@ -265,6 +277,7 @@ pub struct JobProof {
 
 /// Every error of the HTTP API, and why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// A stable word for programs, such as `unknown_circuit`.
     pub code: String,

@@ -84,7 +84,7 @@ pub fn register(
 }
 
 fn add(zkey: &Path, network: &Path, r1cs: Option<&Path>, options: &KeyOptions, ui: &Ui) -> Outcome {
-    let network = Network::load(network)?;
+    let network = crate::api_key::load_network(network)?;
     let first = files::read_start(zkey, 64)?;
     if bases::is_bases(&first) {
         if let Some(r1cs) = r1cs {
@@ -151,7 +151,7 @@ fn bases_info(path: &Path) -> Outcome<CircuitInfo> {
 }
 
 fn list(network: &Path, ui: &Ui) -> Outcome {
-    let api = Api::new(&Network::load(network)?)?;
+    let api = Api::new(&crate::api_key::load_network(network)?)?;
     let circuits = crate::runtime::new()?.block_on(api.circuits())?;
     let mut table = Table::new();
     table
@@ -214,7 +214,7 @@ fn info(circuit: &str, network: Option<&Path>, ui: &Ui) -> Outcome {
     let Some(network) = network else {
         return Err(Failure::new("to look a circuit up by its id, name the network with --network NET.toml"));
     };
-    let api = Api::new(&Network::load(network)?)?;
+    let api = Api::new(&crate::api_key::load_network(network)?)?;
     match crate::runtime::new()?.block_on(api.circuit(id))? {
         Some(found) => show(&found, ui),
         None => Err(Failure::new(format!(

@@ -1,11 +1,11 @@
-//! `tacit coordinator init|run|passphrase --dir DIR`
+//! `tacit coordinator init|run|passphrase --dir DIR`, `tacit coordinator key ...`
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
-use tacit_coordinator::{Config, Coordinator};
+use tacit_coordinator::{Config, Coordinator, Role, access};
 
 use crate::failure::{Failure, Outcome};
 use crate::files::{self, Access};
@@ -38,6 +38,9 @@ pub enum Args {
         /// Where nodes reach it (QUIC, UDP); overrides the file
         #[arg(long, value_name = "ADDRESS")]
         quic: Option<SocketAddr>,
+        /// Where Prometheus fetches metrics (plain HTTP); overrides the file
+        #[arg(long, value_name = "ADDRESS")]
+        metrics: Option<SocketAddr>,
         #[command(flatten)]
         service: ServiceOptions,
     },
@@ -49,6 +52,48 @@ pub enum Args {
         #[command(flatten)]
         change: node::ChangeOptions,
     },
+    /// API keys, for clients and operators: add, list, revoke. The coordinator may be running
+    #[command(subcommand)]
+    Key(KeyArgs),
+}
+
+/// What to do about API keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyArgs {
+    /// Make a key and print it: it is shown this once and kept nowhere
+    Add {
+        /// What lists and logs call it
+        name: String,
+        /// Folder of the coordinator
+        #[arg(long)]
+        dir: PathBuf,
+        /// What it is for: a client submits jobs and sees its own, an operator sees everything
+        #[arg(long, value_enum, default_value_t = KeyRole::Client)]
+        role: KeyRole,
+    },
+    /// List the keys by name
+    List {
+        /// Folder of the coordinator
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Revoke a key: the next request with it is refused
+    Revoke {
+        /// Which
+        name: String,
+        /// Folder of the coordinator
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeyRole {
+    /// Submits jobs and sees its own
+    Client,
+    /// Sees everything
+    Operator,
 }
 
 /// Configuration for a first run.
@@ -68,6 +113,12 @@ tls_names = ["localhost", "127.0.0.1"]
 # Where jobs are kept: SQLite in this folder, or PostgreSQL, which several coordinators may share. The environment variable
 # TACIT_DATABASE overrides it, so that a password need not stand here.
 # database = "postgres://tacit@db.example/tacit?sslmode=verify-full"
+# Where Prometheus fetches /metrics, over plain HTTP: keep it where only it can reach. Without the line there is none.
+# metrics_listen = "127.0.0.1:7445"
+
+# Whether clients need an API key: "open" or "keys". Without the line it is "open" as long as http_listen is on this machine
+# alone, else "keys". `tacit coordinator key add NAME` makes keys.
+# access = "keys"
 
 # Nodes that may connect. `tacit node init` prints a node's identity.
 #
@@ -86,7 +137,8 @@ const DATABASE_VARIABLE: &str = "TACIT_DATABASE";
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
     match args {
         Args::Init { dir, identity } => init(dir, identity.as_deref(), ui),
-        Args::Run { dir, http, quic, service } => serve(dir, *http, *quic, service, ui),
+        Args::Run { dir, http, quic, metrics, service } => serve(dir, *http, *quic, *metrics, service, ui),
+        Args::Key(args) => key(args, ui),
         Args::Passphrase { dir, change } => node::passphrase(dir, &dir.join("coordinator.toml"), change, ui),
     }
 }
@@ -113,10 +165,19 @@ fn init(dir: &Path, identity: Option<&Path>, ui: &Ui) -> Outcome {
     Ok(())
 }
 
+/// Takes the database that the environment names.
+fn name_database(config: &mut Config) -> Outcome {
+    if let Ok(url) = std::env::var(DATABASE_VARIABLE) {
+        config.database = Some(url.parse().map_err(|e| Failure::new(format!("{DATABASE_VARIABLE}: {e}")))?);
+    }
+    Ok(())
+}
+
 fn serve(
     dir: &Path,
     http: Option<SocketAddr>,
     quic: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
     service: &ServiceOptions,
     ui: &Ui,
 ) -> Outcome {
@@ -124,9 +185,8 @@ fn serve(
     let mut config: Config = service::read_config(&path, dir)?;
     config.http_listen = http.unwrap_or(config.http_listen);
     config.quic_listen = quic.unwrap_or(config.quic_listen);
-    if let Ok(url) = std::env::var(DATABASE_VARIABLE) {
-        config.database = Some(url.parse().map_err(|e| Failure::new(format!("{DATABASE_VARIABLE}: {e}")))?);
-    }
+    config.metrics_listen = metrics.or(config.metrics_listen);
+    name_database(&mut config)?;
     service::start_logging(service);
     let runtime = crate::runtime::new()?;
     let stop = service::stop(&runtime, service)?;
@@ -147,4 +207,53 @@ fn serve(
         service::say_ready(&ready, &text, ui)?;
         coordinator.run(stop).await.map_err(Into::into)
     })
+}
+
+/// Makes, lists and revokes API keys in the coordinator's database.
+fn key(args: &KeyArgs, ui: &Ui) -> Outcome {
+    let dir = match args {
+        KeyArgs::Add { dir, .. } | KeyArgs::List { dir } | KeyArgs::Revoke { dir, .. } => dir,
+    };
+    let mut config: Config = service::read_config(&dir.join("coordinator.toml"), dir)?;
+    name_database(&mut config)?;
+    let runtime = crate::runtime::new()?;
+    let now = tacit_vault::Clock::system().now();
+    match args {
+        KeyArgs::Add { name, role, .. } => {
+            let role = match role {
+                KeyRole::Client => Role::Client,
+                KeyRole::Operator => Role::Operator,
+            };
+            let key = runtime.block_on(access::add_key(&config, name, role, now))?;
+            ui.say(format!("API key {name:?} for a {role}. It is shown this once:"));
+            if ui.json() {
+                let line = serde_json::json!({ "name": name, "role": role, "key": key.reveal() });
+                println!("{line}");
+            } else {
+                println!("{}", key.reveal());
+            }
+        }
+        KeyArgs::List { .. } => {
+            let keys = runtime.block_on(access::keys(&config))?;
+            if ui.json() {
+                println!("{}", serde_json::to_string(&keys)?);
+            } else if keys.is_empty() {
+                ui.say("no keys; `tacit coordinator key add NAME --dir DIR` makes one");
+            } else {
+                let mut table = comfy_table::Table::new();
+                table.load_style(comfy_table::presets::NOTHING);
+                table.set_header(["name", "role", "made", "revoked"]);
+                for key in keys {
+                    let revoked = key.revoked.map_or_else(|| "-".to_owned(), |at| at.to_string());
+                    table.add_row([key.name, key.role.to_string(), key.created.to_string(), revoked]);
+                }
+                println!("{table}");
+            }
+        }
+        KeyArgs::Revoke { name, .. } => {
+            runtime.block_on(access::revoke_key(&config, name, now))?;
+            ui.say(format!("API key {name:?} is revoked"));
+        }
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use comfy_table::{Table, presets};
-use tacit_client::{Api, Network, Polled};
+use tacit_client::{Api, Polled};
 use tacit_wire::Digest32;
 use tacit_wire::status::{DialsInfo, JobStatus};
 
@@ -42,7 +42,7 @@ pub enum Args {
 /// Runs it.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let runtime = crate::runtime::new()?;
-    let open = |path: &Path| -> Outcome<Api> { Ok(Api::new(&Network::load(path)?)?) };
+    let open = |path: &Path| -> Outcome<Api> { Ok(Api::new(&crate::api_key::load_network(path)?)?) };
     match args {
         Args::List { network } => {
             let jobs = runtime.block_on(open(network)?.jobs())?;

@@ -44,6 +44,10 @@ pub struct Cli {
     /// Print no progress
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// File with the API key that the coordinator asks for; in place of the one that network.toml names. The key itself can be
+    /// in the environment variable TACIT_API_KEY
+    #[arg(long, global = true, value_name = "FILE")]
+    pub api_key_file: Option<std::path::PathBuf>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -78,7 +82,7 @@ enum Verb {
     /// A prover node: init, run, status, doctor, circuit, passphrase
     #[command(subcommand)]
     Node(node::Args),
-    /// The coordinator: run, passphrase
+    /// The coordinator: init, run, passphrase, key
     #[command(subcommand)]
     Coordinator(coordinator::Args),
     /// Say from an evidence file who is at fault; exit code 0 if the node is guilty, 1 if it is innocent, 2 if the client is at fault, 3 if
@@ -148,6 +152,7 @@ pub fn usage_exit_code(error: &clap::Error) -> u8 {
 
 /// Runs the verb.
 pub fn run(cli: Cli, ui: &Ui) -> Outcome {
+    crate::api_key::set_file(cli.api_key_file);
     match cli.verb {
         Verb::Demo(args) => demo::run(&args, ui),
         Verb::Plan(args) => plan::run(&args, ui),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
 use tacit_algebra::{Curve, Groups};
+use tacit_client::Client;
 use tacit_client::plan::{Circuit, Privacy, Row, Survey, Wish, Work, nodes};
-use tacit_client::{Client, Network};
 use tacit_delegate::Dials;
 
 use super::wtns_calculate;
@@ -76,7 +76,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         privacy: Privacy::from(args.privacy),
     };
     let network = match &args.network {
-        Some(path) => Some((Client::new(Network::load(path)?)?, crate::runtime::new()?)),
+        Some(path) => Some((Client::new(crate::api_key::load_network(path)?)?, crate::runtime::new()?)),
         None => None,
     };
     let zkey = ZkeyFile::read(&args.zkey)?;

@@ -45,6 +45,7 @@ pub(crate) fn setting(n: u8) -> (Network, NetworkInfo) {
             urls: vec!["https://127.0.0.1:1".into()],
             identity: [0; 32],
             certificate: None,
+            api_key_file: None,
         },
         nodes: (1..=n)
             .map(|i| PinnedNode {

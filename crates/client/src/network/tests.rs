@@ -11,6 +11,7 @@ fn sample() -> Network {
             urls: vec!["https://127.0.0.1:7443".into(), "https://[::1]:7443".into()],
             identity: [8; 32],
             certificate: Some([7; 32]),
+            api_key_file: None,
         },
         nodes: (1..=4u8)
             .map(|i| PinnedNode {

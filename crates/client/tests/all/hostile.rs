@@ -274,6 +274,7 @@ impl Hostile {
                 urls: vec!["https://127.0.0.1:1".into(), format!("https://{address}")],
                 identity: identity.key().0,
                 certificate: None,
+                api_key_file: None,
             },
             nodes: nodes.iter().map(Node::pinned).collect(),
             choice: Choice::default(),
@@ -304,7 +305,12 @@ impl Hostile {
     pub fn committee(nodes: &[Node]) -> Committee {
         let network = Network {
             name: "test".into(),
-            coordinator: PinnedCoordinator { urls: Vec::new(), identity: [0; 32], certificate: None },
+            coordinator: PinnedCoordinator {
+                urls: Vec::new(),
+                identity: [0; 32],
+                certificate: None,
+                api_key_file: None,
+            },
             nodes: nodes.iter().map(Node::pinned).collect(),
             choice: Choice::default(),
         };

@@ -77,6 +77,7 @@ impl World {
                 urls: vec![format!("https://{http}")],
                 identity: coordinator.identity().0,
                 certificate: None,
+                api_key_file: None,
             },
             nodes: pinned,
             choice: Choice::default(),

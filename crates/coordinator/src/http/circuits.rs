@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -7,21 +6,38 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tacit_algebra::CurveId;
+use tacit_wire::Digest32;
 use tacit_wire::status::CircuitInfo;
-use tacit_wire::{Blame, Digest32};
 use tokio_util::io::ReaderStream;
 
+use super::openapi::Refusals;
 use super::parse_id;
 use crate::circuits::Incoming;
 use crate::error::ApiError;
+use crate::metrics::Upload;
 use crate::service::Service;
 use crate::store::CircuitRow;
 
+/// Registered circuits and bases.
+#[utoipa::path(
+    get,
+    path = "/v1/circuits",
+    tag = "circuits",
+    responses((status = OK, body = Vec<CircuitInfo>), Refusals),
+)]
 pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<CircuitInfo>>, ApiError> {
     let circuits = service.store.circuits().await?;
     Ok(Json(circuits.iter().map(info).collect()))
 }
 
+/// One of them.
+#[utoipa::path(
+    get,
+    path = "/v1/circuits/{id}",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    responses((status = OK, body = CircuitInfo), Refusals),
+)]
 pub async fn show(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -29,6 +45,15 @@ pub async fn show(
     Ok(Json(info(&known(&service, &id).await?)))
 }
 
+/// Registers a proving key, or bases: the id is computed again from the file.
+#[utoipa::path(
+    put,
+    path = "/v1/circuits/{id}",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = CREATED, body = CircuitInfo), (status = OK, body = CircuitInfo, description = "It was registered before"), Refusals),
+)]
 pub async fn put(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -45,7 +70,9 @@ pub async fn put(
             "this coordinator keeps no more circuits; its operator can raise limits.circuits",
         ));
     }
-    let incoming = receive(&service, "the file", &headers, body, service.config.limits.zkey_bytes).await?;
+    let _place = upload_place(&service)?;
+    let incoming =
+        receive(&service, Upload::Circuit, &headers, body, service.config.limits.zkey_bytes).await?;
     let _turn = turn(&service).await?;
     let file = incoming.digest;
     let checked = service
@@ -67,6 +94,15 @@ pub async fn put(
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(info(&row))))
 }
 
+/// Registers a circuit's constraint system. The first one stays.
+#[utoipa::path(
+    put,
+    path = "/v1/circuits/{id}/r1cs",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = CREATED), (status = OK, description = "It was registered before"), Refusals),
+)]
 pub async fn put_r1cs(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -74,8 +110,8 @@ pub async fn put_r1cs(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     let circuit = known(&service, &id).await?;
-    let incoming =
-        receive(&service, "the constraint system", &headers, body, service.config.limits.r1cs_bytes).await?;
+    let _place = upload_place(&service)?;
+    let incoming = receive(&service, Upload::R1cs, &headers, body, service.config.limits.r1cs_bytes).await?;
     let (digest, bytes) = (incoming.digest, incoming.bytes);
     let _turn = turn(&service).await?;
     // Under the turn: two uploads cannot interleave between this look and the rename.
@@ -106,6 +142,14 @@ pub async fn put_r1cs(
     Ok(StatusCode::CREATED)
 }
 
+/// A circuit's constraint system.
+#[utoipa::path(
+    get,
+    path = "/v1/circuits/{id}/r1cs",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    responses((status = OK, content_type = "application/octet-stream", body = Vec<u8>), Refusals),
+)]
 pub async fn show_r1cs(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
@@ -138,24 +182,31 @@ async fn turn(service: &Service) -> Result<tokio::sync::SemaphorePermit<'_>, Api
 
 async fn receive(
     service: &Service,
-    what: &str,
+    kind: Upload,
     headers: &HeaderMap,
     body: Body,
     limit: u64,
 ) -> Result<Incoming, ApiError> {
+    let what = if kind == Upload::R1cs { "the constraint system" } else { "the file" };
     // A claimed length saves both sides an upload that would be refused; it is not trusted otherwise.
     let claimed =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if claimed.is_some_and(|c| c > limit) {
         return Err(ApiError::too_large(what, limit));
     }
-    let time = Duration::from_secs(service.config.limits.upload_seconds);
-    tokio::time::timeout(time, service.circuits.receive(what, body.into_data_stream(), limit)).await.map_err(
-        |_| {
-            let message = format!("the upload took longer than {} seconds", time.as_secs());
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
-        },
-    )?
+    let pieces = service.intake.pace().keep(body, what);
+    let received = service.circuits.receive(what, pieces, limit).await;
+    service.metrics.upload(kind, received.as_ref().ok().map(|i| i.bytes));
+    received
+}
+
+/// A place among those that upload: what is uploaded is on disk before it is checked.
+fn upload_place(service: &Service) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {
+    service
+        .usage
+        .uploads
+        .try_acquire()
+        .map_err(|_| ApiError::full("too many circuits are being uploaded at the moment; try again later"))
 }
 
 fn info(row: &CircuitRow) -> CircuitInfo {

@@ -2,11 +2,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use tacit_wire::frame::{Body as _, HEADER_BYTES, MessageType};
 use tacit_wire::messages::{
@@ -14,23 +14,53 @@ use tacit_wire::messages::{
 };
 use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
 use tacit_wire::{Blame, Digest32, PeerMisbehaved};
-use tokio::sync::SemaphorePermit;
 
+use super::auth::Caller;
+use super::idempotency::IdempotencyKey;
+use super::openapi::Refusals;
 use super::parse_id;
 use crate::error::ApiError;
+use crate::intake::Reservation;
 use crate::jobs;
-use crate::service::{BUDGET_UNIT, Service};
-use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatState, StoreError};
+use crate::metrics::{Ended, Upload};
+use crate::service::Service;
+use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, StoreError};
 
 /// Jobs in one listing.
-const LISTED: u32 = 200;
+pub const LISTED: u32 = 200;
 
 /// A job's status with the counter for long polls.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Versioned {
     #[serde(flatten)]
     status: JobStatus,
+    /// Counts the job's changes.
     version: u64,
+    /// Answers that make a proof, of all groups.
+    needed: u8,
+    /// When it ended, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<u64>,
+    /// When each place was answered or refused.
+    replies: Vec<ReplyTime>,
+}
+
+/// When a place was answered or refused.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ReplyTime {
+    /// The place.
+    index: u8,
+    /// Unix seconds.
+    at: u64,
+}
+
+impl Versioned {
+    /// A job's status with what its row knows beyond it.
+    pub fn of(status: JobStatus, row: &JobRow, seats: &[SeatRow]) -> Self {
+        let reply = |s: &SeatRow| s.answered_at.map(|at| ReplyTime { index: s.index, at });
+        let replies = seats.iter().filter_map(reply).collect();
+        Self { status, version: row.version, needed: row.needed, ended: row.ended_at, replies }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,13 +71,23 @@ pub struct Wait {
     seen: u64,
 }
 
+/// Submits a deal. The same bytes again change nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs",
+    tag = "jobs",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A request that is sent again with it gives the first response again, for a day")),
+    request_body(content = Vec<u8>, content_type = "application/vnd.tacit", description = "A `SubmitJob` frame"),
+    responses((status = CREATED, body = Versioned), (status = OK, body = Versioned, description = "The same bytes came before"), Refusals),
+)]
 pub async fn submit(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<Versioned>), ApiError> {
+) -> Result<Response, ApiError> {
     let limit = service.config.limits.job_bytes.min(MessageType::SubmitJob.limit());
-    let (_reserved, bytes) = reserve(&service, &headers, body, limit, "the job").await?;
+    let (_reserved, bytes) = reserve(&service, &caller, &headers, body, limit, "the job").await?;
 
     let (header, parts) = service
         .blocking("reading a submission", move |_| {
@@ -63,6 +103,12 @@ pub async fn submit(
         ApiError::not_found("unknown_circuit", message)
     })?;
     let (submission, message) = parts;
+    let idempotency = IdempotencyKey::of(&caller, &headers, submission)?;
+    if let Some(key) = &idempotency
+        && let Some(first) = key.replay(&service).await?
+    {
+        return Ok(first);
+    }
     if message.assembler == Assembler::Coordinator && service.assembler_key(&header.assembler_key).is_none() {
         // Another coordinator may just have made it.
         service.reload_assembler_keys().await;
@@ -80,12 +126,19 @@ pub async fn submit(
         ),
     };
     let mut code = StatusCode::OK;
-    if let Some(job) = job {
-        let inserted =
-            service.store.insert_job(&job, service.clock.now(), service.config.limits.open_jobs).await?;
+    if let Some(mut job) = job {
+        job.owner = caller.key;
+        if let Some(key) = &idempotency
+            && let Some(first) = key.claim(&service).await?
+        {
+            return Ok(first);
+        }
+        let insert = service.store.insert_job(&job, service.clock.now(), service.config.limits.open_jobs);
+        let inserted = service.metrics.timed("insert_job", insert).await?;
         match inserted {
             Insertion::New => {
                 tracing::info!(job = %deal, circuit = %job.circuit, n = job.n, t = job.t, "job accepted");
+                service.metrics.job_accepted(deal, &job.handover);
                 for seat in &job.seats {
                     service.registry.wake(&seat.node);
                 }
@@ -96,18 +149,25 @@ pub async fn submit(
             Insertion::Full => return Err(ApiError::full("too many jobs are open here; try again later")),
         }
     }
-    let row = known(&service, &deal).await?;
-    Ok((code, Json(versioned(&service, &row).await?)))
+    let Some(row) = service.store.job(&deal).await?.filter(|job| caller.may_see(job)) else {
+        return Err(conflict(&deal));
+    };
+    let answer = versioned(&service, &row).await?;
+    if let Some(key) = &idempotency {
+        key.keep(&service, code, &answer).await?;
+    }
+    Ok((code, Json(answer)).into_response())
 }
 
-/// Receives a body, with memory for it reserved before any of it is read and until the caller is done with it.
-async fn reserve<'a>(
-    service: &'a Service,
+/// Receives a body; its memory is reserved until the caller is done with it.
+async fn reserve(
+    service: &Service,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
     what: &'static str,
-) -> Result<(SemaphorePermit<'a>, Bytes), ApiError> {
+) -> Result<(Reservation, Bytes), ApiError> {
     let claimed = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok())
@@ -119,44 +179,44 @@ async fn reserve<'a>(
     if claimed > limit {
         return Err(ApiError::too_large(what, limit));
     }
-    let units = u32::try_from(claimed.div_ceil(BUDGET_UNIT)).unwrap_or(u32::MAX);
-    let time = Duration::from_secs(service.config.limits.upload_seconds);
-    let received = tokio::time::timeout(time, async {
-        let reserved = service.submission_budget.acquire_many(units).await;
-        let reserved = reserved.map_err(|e| ApiError::internal("reserving memory", e))?;
-        let bytes = axum::body::to_bytes(body, claimed)
-            .await
-            .map_err(|e| ApiError::bad_request("broken_body", format!("the upload broke off: {e}")))?;
-        Ok::<_, ApiError>((reserved, bytes))
-    });
-    received.await.map_err(|_| {
-        let message = format!("{what} took longer than {} seconds to arrive", time.as_secs());
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", Blame::Client, message)
-    })?
+    let received = service.intake.receive(&caller.client, body, claimed, what).await;
+    service.metrics.upload(Upload::Job, received.as_ref().ok().map(|(_, bytes)| bytes.len() as u64));
+    received
 }
 
 /// The body of a frame that is small, or as large as one envelope: within the same budget as a submission.
-async fn receive<'a, B: tacit_wire::Body>(
-    service: &'a Service,
+async fn receive<B: tacit_wire::Body>(
+    service: &Service,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
     what: &'static str,
-) -> Result<(SemaphorePermit<'a>, B), ApiError> {
+) -> Result<(Reservation, B), ApiError> {
     let limit = service.config.limits.job_bytes.min(B::TYPE.limit()) + HEADER_BYTES;
-    let (reserved, bytes) = reserve(service, headers, body, limit, what).await?;
+    let (reserved, bytes) = reserve(service, caller, headers, body, limit, what).await?;
     Ok((reserved, B::from_frame(&bytes, limit)?))
 }
 
 /// Another node takes a place: what a submission's delivery must satisfy, this one must.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/reassign",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    request_body(content = Vec<u8>, content_type = "application/vnd.tacit", description = "A `Reassign` frame, signed by the job's client"),
+    responses((status = OK, body = Versioned), Refusals),
+)]
 pub async fn reassign(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
-    let (_reserved, Reassign { delivery }) = receive(&service, &headers, body, "the replacement").await?;
+    let row = known(&service, &caller, &id).await?;
+    let (_reserved, Reassign { delivery }) =
+        receive(&service, &caller, &headers, body, "the replacement").await?;
     let header = row.header.clone();
     let seat = service
         .blocking("checking a replacement", move |s| {
@@ -187,19 +247,29 @@ pub async fn reassign(
             return Err(ApiError::not_found("unknown_place", format!("the job has no place {place}")));
         }
     }
-    Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
+    Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
 }
 
 /// The client needs nothing more: its signature says so.
+#[utoipa::path(
+    post,
+    path = "/v1/jobs/{id}/cancel",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    request_body(content = Vec<u8>, content_type = "application/vnd.tacit", description = "A `Cancel` frame, signed by the job's client"),
+    responses((status = OK, body = Versioned), Refusals),
+)]
 pub async fn cancel(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
-    let (_reserved, cancel): (_, Cancel) = receive(&service, &headers, body, "the cancellation").await?;
+    let row = known(&service, &caller, &id).await?;
+    let (_reserved, cancel): (_, Cancel) =
+        receive(&service, &caller, &headers, body, "the cancellation").await?;
     if cancel.deal != id {
         return Err(PeerMisbehaved::WrongDeal { expected: id, got: cancel.deal }.into());
     }
@@ -207,21 +277,42 @@ pub async fn cancel(
     let gave_up = jobs::failure("cancelled", Blame::Nobody, "its client needs no proof any more");
     if service.store.cancel(&id, &gave_up, service.clock.now()).await? {
         tracing::info!(job = %id, "its client needs nothing more");
+        let enough = known(&service, &caller, &id).await?.state == JobState::Done;
+        service.metrics.job_ended(&id, if enough { Ended::Answered } else { Ended::Failed });
         service.changed(&id);
     }
-    Ok(Json(versioned(&service, &known(&service, &id).await?).await?))
+    Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
 }
 
-pub async fn list(State(service): State<Arc<Service>>) -> Result<Json<Vec<Versioned>>, ApiError> {
+/// The newest 200 jobs of the caller; for operators, of all.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs",
+    tag = "jobs",
+    responses((status = OK, body = Vec<Versioned>), Refusals),
+)]
+pub async fn list(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Json<Vec<Versioned>>, ApiError> {
     let mut listed = Vec::new();
-    for (row, seats) in service.store.jobs(LISTED).await? {
-        listed.push(Versioned { status: jobs::status(&row, &seats)?, version: row.version });
+    for (row, seats) in service.store.jobs(LISTED, caller.sees_only()).await? {
+        listed.push(Versioned::of(jobs::status(&row, &seats)?, &row, &seats));
     }
     Ok(Json(listed))
 }
 
+/// A job; waits until its version exceeds `seen`, for `wait` seconds at most.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job"), ("wait" = Option<u64>, Query, description = "Seconds to wait for a change"), ("seen" = Option<u64>, Query, description = "The version that is known")),
+    responses((status = OK, body = Versioned), Refusals),
+)]
 pub async fn show(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     query: Result<Query<Wait>, QueryRejection>,
 ) -> Result<Json<Versioned>, ApiError> {
@@ -231,7 +322,7 @@ pub async fn show(
     let deadline = tokio::time::Instant::now() + wait;
     let mut changes = service.polls.subscribe(id);
     loop {
-        let row = known(&service, &id).await?;
+        let row = known(&service, &caller, &id).await?;
         if row.version > seen || row.state.has_ended() || wait.is_zero() {
             return Ok(Json(versioned(&service, &row).await?));
         }
@@ -241,17 +332,26 @@ pub async fn show(
             () = service.shutdown.cancelled() => true,
         };
         if over {
-            return Ok(Json(versioned(&service, &known(&service, &id).await?).await?));
+            return Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?));
         }
     }
 }
 
+/// What a job's nodes said.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/answers",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    responses((status = OK, content_type = "application/vnd.tacit", body = Vec<u8>, description = "A `JobAnswers` frame"), Refusals),
+)]
 pub async fn answers(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
+    let row = known(&service, &caller, &id).await?;
     let seats = service.store.seats(&id).await?;
     let mut given: HashMap<u8, Vec<u8>> =
         service.store.answers(&id).await?.into_iter().map(|a| (a.index, a.answer)).collect();
@@ -272,12 +372,21 @@ pub async fn answers(
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], frame).into_response())
 }
 
+/// A job's proof, where this coordinator assembled it.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/proof",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job")),
+    responses((status = OK, body = JobProof), Refusals),
+)]
 pub async fn proof(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<JobProof>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &id).await?;
+    let row = known(&service, &caller, &id).await?;
     if !row.coordinator_assembles {
         let message = "the client assembles this job: fetch its answers; only the client's key opens them";
         return Err(ApiError::conflict("client_assembles", message));
@@ -290,7 +399,7 @@ pub async fn proof(
         (None, Some(failure)) => {
             let body =
                 serde_json::from_str(&failure).map_err(|e| ApiError::internal("reading a failure", e))?;
-            Err(ApiError { status: StatusCode::CONFLICT, body })
+            Err(ApiError { status: StatusCode::CONFLICT, body, retry_after: None })
         }
         (None, None) if row.state == JobState::Expired => Err(ApiError::new(
             StatusCode::GONE,
@@ -308,14 +417,17 @@ pub async fn proof(
     }
 }
 
-async fn known(service: &Service, id: &Digest32) -> Result<JobRow, ApiError> {
-    let job = service.store.job(id).await?;
+/// A job that must be there, and be the caller's to see.
+pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
+    let job =
+        service.metrics.timed("read_job", service.store.job(id)).await?.filter(|job| caller.may_see(job));
     job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
 }
 
-async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
+/// A job as it is answered.
+pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
     let seats = service.store.seats(&row.deal).await?;
-    Ok(Versioned { status: jobs::status(row, &seats)?, version: row.version })
+    Ok(Versioned::of(jobs::status(row, &seats)?, row, &seats))
 }
 
 fn conflict(deal: &Digest32) -> ApiError {

@@ -7,8 +7,10 @@ use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use serde::{Deserialize, Serialize};
 use tacit_log::receipt::RECEIPT_FILE_VERSION;
 use tacit_log::{ConsistencyProof, InclusionProof, SignedTreeHead};
+use tacit_wire::Digest32;
 use tacit_wire::receipt::{ReceiptView, SignedReceipt};
 
+use super::openapi::Refusals;
 use super::parse_id;
 use crate::error::ApiError;
 use crate::log;
@@ -76,10 +78,25 @@ fn view(entry: &[u8]) -> Result<ReceiptView, ApiError> {
     Ok(signed.view())
 }
 
+/// The newest signed head: `log`, `size`, `root`, `timestamp`, `signature`.
+#[utoipa::path(
+    get,
+    path = "/v1/log/head",
+    tag = "log",
+    responses((status = OK, body = Object), Refusals),
+)]
 pub async fn head(State(service): State<Arc<Service>>) -> Result<Json<SignedTreeHead>, ApiError> {
     Ok(Json(log::head(&service).await?))
 }
 
+/// An inclusion proof of RFC 9162, section 2.1.3: `leaf`, `size`, `path`.
+#[utoipa::path(
+    get,
+    path = "/v1/log/proof/inclusion",
+    tag = "log",
+    params(("leaf" = u64, Query), ("size" = u64, Query)),
+    responses((status = OK, body = Object), Refusals),
+)]
 pub async fn inclusion(
     State(service): State<Arc<Service>>,
     query: Result<Query<InclusionQuery>, QueryRejection>,
@@ -88,6 +105,14 @@ pub async fn inclusion(
     Ok(Json(log::inclusion(&service, leaf, size).await?))
 }
 
+/// A consistency proof of RFC 9162, section 2.1.4: `from`, `to`, `path`.
+#[utoipa::path(
+    get,
+    path = "/v1/log/proof/consistency",
+    tag = "log",
+    params(("from" = u64, Query), ("to" = u64, Query)),
+    responses((status = OK, body = Object), Refusals),
+)]
 pub async fn consistency(
     State(service): State<Arc<Service>>,
     query: Result<Query<ConsistencyQuery>, QueryRejection>,
@@ -96,6 +121,14 @@ pub async fn consistency(
     Ok(Json(log::consistency(&service, from, to).await?))
 }
 
+/// Entries, in hexadecimal and as people read them.
+#[utoipa::path(
+    get,
+    path = "/v1/log/entries",
+    tag = "log",
+    params(("start" = u64, Query), ("count" = Option<u32>, Query, description = "256 at most")),
+    responses((status = OK, body = Object), Refusals),
+)]
 pub async fn entries(
     State(service): State<Arc<Service>>,
     query: Result<Query<EntriesQuery>, QueryRejection>,
@@ -113,6 +146,14 @@ pub async fn entries(
     Ok(Json(Entries { start, entries }))
 }
 
+/// A job's entry with its inclusion proof and the head that it is for.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/receipt",
+    tag = "log",
+    params(("id" = Digest32, Path, description = "The job")),
+    responses((status = OK, body = Object), Refusals),
+)]
 pub async fn receipt(
     State(service): State<Arc<Service>>,
     Path(id): Path<String>,

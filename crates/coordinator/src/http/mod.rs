@@ -2,7 +2,10 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `GET /healthz` | `ok` while the database answers |
+//! | `GET /`, `GET /dashboard/{file}` | the dashboard |
+//! | `GET /healthz` | `ok` while the process lives |
+//! | `GET /v1/openapi.json` | this table for programs, with every schema |
+//! | `GET /readyz` | whether it can be given work, check by check |
 //! | `GET /v1/network` | the coordinator, its assembler key, its nodes and their sealing keys |
 //! | `POST /v1/line` | drops up to 1 MiB: so that a client can measure its line |
 //! | `GET /v1/circuits`, `GET /v1/circuits/{id}` | registered circuits |
@@ -15,6 +18,9 @@
 //! | `POST /v1/jobs/{id}/cancel` | nothing more is needed (a `Cancel` frame, signed by the job's client) |
 //! | `GET /v1/jobs/{id}/answers` | what its nodes said (a `JobAnswers` frame) |
 //! | `GET /v1/jobs/{id}/proof` | its proof, where this coordinator assembled it |
+//! | `GET /v1/jobs/{id}/events` | its changes as server-sent events |
+//! | `GET /v1/jobs/{id}/disclosure` | who saw what of it |
+//! | `GET /v1/nodes`, `GET /v1/events` | for operators: nodes with their load; all changes as server-sent events |
 //! | `GET /v1/jobs/{id}/receipt` | its entry in the log with the proof that it is there, once it has ended |
 //! | `GET /v1/log/head` | what the log holds, signed |
 //! | `GET /v1/log/proof/inclusion?leaf=&size=`, `…/consistency?from=&to=` | proofs of RFC 9162 |
@@ -22,51 +28,31 @@
 //!
 //! Every failure has an [`ErrorBody`](tacit_wire::status::ErrorBody) with a stable code.
 
+mod auth;
 mod circuits;
+mod dashboard;
+mod disclosure;
+mod events;
+mod health;
+mod idempotency;
 mod jobs;
 mod log;
 mod network;
+mod nodes;
+mod observe;
+mod openapi;
+mod router;
 mod serve;
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::routing::{get, post};
 use tacit_wire::{Blame, Digest32};
 
 use crate::error::ApiError;
-use crate::service::Service;
 
+pub use health::serve as serve_metrics;
+pub use router::description;
+use router::router;
 pub use serve::serve;
-
-/// The routes.
-pub fn router(service: Arc<Service>) -> Router {
-    Router::new()
-        .route("/healthz", get(network::healthz))
-        .route("/v1/network", get(network::info))
-        .route("/v1/line", post(network::line))
-        .route("/v1/circuits", get(circuits::list))
-        .route("/v1/circuits/{id}", get(circuits::show).put(circuits::put))
-        .route("/v1/circuits/{id}/r1cs", get(circuits::show_r1cs).put(circuits::put_r1cs))
-        .route("/v1/jobs", get(jobs::list).post(jobs::submit))
-        .route("/v1/jobs/{id}", get(jobs::show))
-        .route("/v1/jobs/{id}/reassign", post(jobs::reassign))
-        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/v1/jobs/{id}/answers", get(jobs::answers))
-        .route("/v1/jobs/{id}/proof", get(jobs::proof))
-        .route("/v1/jobs/{id}/receipt", get(log::receipt))
-        .route("/v1/log/head", get(log::head))
-        .route("/v1/log/proof/inclusion", get(log::inclusion))
-        .route("/v1/log/proof/consistency", get(log::consistency))
-        .route("/v1/log/entries", get(log::entries))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
-        // Every handler that reads a body has a limit of its own.
-        .layer(DefaultBodyLimit::disable())
-        .with_state(service)
-}
 
 async fn unknown_path(uri: Uri) -> ApiError {
     ApiError::not_found("unknown_path", format!("there is no {} here; the API begins with /v1", uri.path()))

@@ -1,21 +1,42 @@
 //! Connections of clients: TLS, limits, shutdown.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
+use crate::limits::Client;
 use crate::service::Service;
 
 /// How long requests in progress may take to end when the coordinator shuts down.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// Requests that one connection may have in progress.
+const STREAMS: u32 = 64;
+
+/// The longest head of a request, in bytes.
+const HEAD_BYTES: u32 = 32 << 10;
+
+/// Bytes of a response that wait for a client to read them.
+const SEND_BYTES: usize = 64 << 10;
+
+/// Whom a connection comes from.
+#[derive(Debug, Clone)]
+pub struct Peer(pub Client);
 
 /// Serves until shutdown. Dropping the future drops every connection.
 pub async fn serve(service: Arc<Service>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
@@ -34,11 +55,17 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, tls: Arc<rustls
             } => accepted,
         };
         match accepted {
-            (Ok(place), Ok((stream, _))) => {
+            (Ok(place), Ok((stream, address))) => {
+                let client = Client::address(address.ip());
+                let Some(own) = service.usage.connection(client.clone()) else {
+                    service.metrics.cut("connections_of_one_client");
+                    tracing::debug!(%address, "a client has too many connections");
+                    continue;
+                };
                 let (service, acceptor, router) = (Arc::clone(&service), acceptor.clone(), router.clone());
                 connections.spawn(async move {
-                    connection(&service, &acceptor, router, stream).await;
-                    drop(place);
+                    connection(&service, &acceptor, router, stream, address, client).await;
+                    drop((place, own));
                 });
             }
             (Err(_), _) => break,
@@ -56,33 +83,167 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, tls: Arc<rustls
     }
 }
 
-async fn connection(service: &Service, acceptor: &TlsAcceptor, router: Router, stream: TcpStream) {
-    let time = Duration::from_secs(service.config.limits.peer_seconds);
+async fn connection(
+    service: &Service,
+    acceptor: &TlsAcceptor,
+    router: Router,
+    stream: TcpStream,
+    address: SocketAddr,
+    client: Client,
+) {
+    let limits = &service.config.limits;
+    let (time, idle) = (Duration::from_secs(limits.peer_seconds), Duration::from_secs(limits.idle_seconds));
     let _ = stream.set_nodelay(true);
+    let _counted = service.metrics.connection();
     let stream = match tokio::time::timeout(time, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "a client's handshake failed"),
-        Err(_) => return tracing::debug!("a client's handshake took too long"),
+        Ok(Err(error)) => return tracing::debug!(%address, %error, "a client's handshake failed"),
+        Err(_) => {
+            service.metrics.cut("handshake");
+            return tracing::debug!(%address, "a client's handshake took too long");
+        }
     };
+    // The handshake says which version of HTTP comes: nothing is read, or waited for, to find out.
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(time);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(time).max_buf_size(HEAD_BYTES as usize);
     server
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(64)
-        .max_header_list_size(32 << 10)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_BYTES)
+        .max_send_buf_size(SEND_BYTES)
         .keep_alive_interval(time)
         .keep_alive_timeout(time);
-    let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let server = if http2 { server.http2_only() } else { server.http1_only() };
+    let activity = Arc::new(Activity::default());
+    let requests = {
+        let (activity, client) = (Arc::clone(&activity), client.clone());
+        hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+            activity.request(router.clone(), request, client.clone())
+        })
+    };
+    let connection = server.serve_connection(TokioIo::new(stream), requests);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = activity.ceased(time, idle) => {
+            service.metrics.cut("idle");
+            return tracing::debug!(%address, "a client's connection did nothing for too long");
+        }
         () = service.shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a client's connection ended badly");
+        tracing::debug!(%address, %error, "a client's connection ended badly");
+    }
+}
+
+/// When something last happened on a connection.
+#[derive(Debug)]
+struct Activity {
+    last: Mutex<Instant>,
+    /// Requests that this program works on: a client that waits for these does not idle.
+    working: AtomicUsize,
+    any: AtomicBool,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self { last: Mutex::new(Instant::now()), working: AtomicUsize::new(0), any: AtomicBool::new(false) }
+    }
+}
+
+impl Activity {
+    fn touch(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn request(
+        self: &Arc<Self>,
+        router: Router,
+        request: Request<hyper::body::Incoming>,
+        client: Client,
+    ) -> impl Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send + use<> {
+        let activity = Arc::clone(self);
+        async move {
+            activity.any.store(true, Ordering::Relaxed);
+            let working = Working::new(&activity);
+            let mut request = request.map(|body| activity.watch(Body::new(body)));
+            request.extensions_mut().insert(Peer(client));
+            let response = router.oneshot(request).await;
+            drop(working);
+            response.map(|r| r.map(|body| activity.watch(body)))
+        }
+    }
+
+    fn watch(self: &Arc<Self>, body: Body) -> Body {
+        Body::new(Watched { body, activity: Arc::clone(self) })
+    }
+
+    /// Returns once nothing was begun in `first`, or nothing has moved for `idle`.
+    async fn ceased(&self, first: Duration, idle: Duration) {
+        loop {
+            let patience = if self.any.load(Ordering::Relaxed) { idle } else { first };
+            let until = *self.last.lock().unwrap_or_else(PoisonError::into_inner) + patience;
+            if until > Instant::now() {
+                sleep_until(until).await;
+            } else if self.working.load(Ordering::Relaxed) > 0 {
+                // The handler has time limits of its own for all that a client does.
+                sleep_until(Instant::now() + patience).await;
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+/// A request that is being worked on, until this is dropped.
+struct Working(Arc<Activity>);
+
+impl Working {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.touch();
+        activity.working.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.working.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body whose pieces are signs of life.
+struct Watched {
+    body: Body,
+    activity: Arc<Activity>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_ready() {
+            self.activity.touch();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
     }
 }

@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use tacit_vault::VaultError;
 
 use super::{Kind, Result, Store, StoreError};
-use crate::config::DatabaseUrl;
+use crate::config::{Config, DatabaseUrl};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -35,6 +35,16 @@ pub enum Database {
     Postgres(DatabaseUrl),
 }
 
+impl Database {
+    /// The one that a configuration names.
+    pub fn of(config: &Config) -> Self {
+        match &config.database {
+            Some(url) => Self::Postgres(url.clone()),
+            None => Self::Sqlite(config.data_dir.join("coordinator.sqlite")),
+        }
+    }
+}
+
 impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -42,6 +52,15 @@ impl fmt::Display for Database {
             Self::Postgres(url) => url.fmt(f),
         }
     }
+}
+
+/// The number of the last migration that this program knows.
+pub(super) fn newest_migration(kind: Kind) -> i64 {
+    let migrations = match kind {
+        Kind::Sqlite => &SQLITE,
+        Kind::Postgres => &POSTGRES,
+    };
+    migrations.iter().map(|m| m.version).max().unwrap_or(0)
 }
 
 impl Store {

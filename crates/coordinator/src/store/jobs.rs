@@ -30,8 +30,8 @@ impl Store {
         // Of two that submit one deal at two coordinators, the second waits here for the first's commit.
         let inserted = sqlx::query(
             "INSERT INTO jobs
-             (deal, submission, header, circuit, n, t, needed, handover, assembler, state, version, expiry, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12) ON CONFLICT (deal) DO NOTHING",
+             (deal, submission, header, circuit, n, t, needed, handover, assembler, state, version, expiry, created_at, owner)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13) ON CONFLICT (deal) DO NOTHING",
         )
         .bind(job.deal.0.as_slice())
         .bind(job.submission.0.as_slice())
@@ -45,6 +45,7 @@ impl Store {
         .bind(JobState::Open as i64)
         .bind(signed(job.expiry))
         .bind(signed(now))
+        .bind(job.owner)
         .execute(&mut *tx)
         .await?;
         if inserted.rows_affected() == 0 {
@@ -91,7 +92,7 @@ impl Store {
     pub async fn job(&self, deal: &Digest32) -> Result<Option<JobRow>> {
         sqlx::query(
             "SELECT deal, header, circuit, n, t, needed, handover, assembler, state, version, failure, proof, expiry, created_at,
-                    ended_at
+                    ended_at, owner
              FROM jobs WHERE deal = $1",
         )
             .bind(deal.0.as_slice())
@@ -103,13 +104,16 @@ impl Store {
     }
 
     /// The newest jobs, newest first, with their committees: neither headers beyond the dials nor proofs, envelopes or answers are read.
-    pub async fn jobs(&self, limit: u32) -> Result<Vec<(JobRow, Vec<SeatRow>)>> {
+    /// Only those of `owner`, if there is one.
+    pub async fn jobs(&self, limit: u32, owner: Option<i64>) -> Result<Vec<(JobRow, Vec<SeatRow>)>> {
         let rows = sqlx::query(
             "SELECT deal, SUBSTR(header, 1, 512) AS header, circuit, n, t, needed, handover, assembler, state, version,
-                    failure, NULL AS proof, expiry, created_at, ended_at
-             FROM jobs ORDER BY created_at DESC, deal LIMIT $1",
+                    failure, NULL AS proof, expiry, created_at, ended_at, owner
+             FROM jobs WHERE $2 = 0 OR owner = $3 ORDER BY created_at DESC, deal LIMIT $1",
         )
         .bind(i64::from(limit))
+        .bind(i64::from(owner.is_some()))
+        .bind(owner.unwrap_or(0))
         .fetch_all(&self.pool)
         .await?;
         let jobs: Vec<JobRow> = rows.iter().map(job_row).collect::<Result<_>>()?;
@@ -118,12 +122,15 @@ impl Store {
                     a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted,
                     CASE WHEN h.deal IS NULL THEN 0 WHEN h.lost = 0 THEN 1 ELSE 2 END AS in_hand,
                     CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected
-             FROM assignments a JOIN (SELECT deal FROM jobs ORDER BY created_at DESC, deal LIMIT $1) j ON j.deal = a.deal
+             FROM assignments a JOIN (SELECT deal FROM jobs WHERE $2 = 0 OR owner = $3 ORDER BY created_at DESC, deal LIMIT $1) j
+                  ON j.deal = a.deal
                     LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx AND h.node = a.node
                     LEFT JOIN presence p ON p.node = a.node
              ORDER BY a.deal, a.idx",
         )
         .bind(i64::from(limit))
+        .bind(i64::from(owner.is_some()))
+        .bind(owner.unwrap_or(0))
         .fetch_all(&self.pool)
         .await?;
         let mut committees: HashMap<Digest32, Vec<SeatRow>> = HashMap::new();

@@ -10,6 +10,8 @@
 //! | `offers` | what nodes are offered, what they reply, who replaces whom |
 //! | `log` | the log of jobs that ended: entries, tree, heads |
 //! | `housekeeping` | how jobs end, and are forgotten |
+//! | `health` | how the database and the jobs in it are |
+//! | `api_keys` | API keys and idempotency keys |
 //! | `cluster` | who lives, where nodes are connected, who offers and assembles what |
 //! | `events` | what one coordinator tells the others at a commit |
 //! | `keys` | assembler keys, sealed |
@@ -20,11 +22,13 @@
 //! **Who may change a job at once.** SQLite has one writer. On PostgreSQL a transaction that decides by what it reads takes
 //! the job's row first (`Store::write_job`).
 
+mod api_keys;
 mod circuits;
 mod cluster;
 mod connect;
 mod events;
 mod files;
+mod health;
 mod housekeeping;
 mod jobs;
 mod keys;
@@ -41,6 +45,7 @@ use tacit_vault::VaultError;
 use tacit_wire::{Digest32, Identity};
 use thiserror::Error;
 
+pub use api_keys::Claim;
 pub use cluster::{Claimed, PresenceRow};
 pub use connect::Database;
 pub use events::{Event, Heard, Listener};

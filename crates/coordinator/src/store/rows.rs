@@ -108,6 +108,8 @@ pub struct NewJob {
     pub expiry: u64,
     /// The committee.
     pub seats: Vec<NewSeat>,
+    /// The API key that submits it.
+    pub owner: Option<i64>,
 }
 
 /// A seat as it is accepted.
@@ -186,6 +188,8 @@ pub struct JobRow {
     pub created_at: u64,
     /// Unix seconds.
     pub ended_at: Option<u64>,
+    /// The API key that submitted it.
+    pub owner: Option<i64>,
 }
 
 /// A seat without its envelope and answer.
@@ -310,6 +314,7 @@ pub(super) fn job_row(row: &AnyRow) -> Result<JobRow> {
         expiry: unsigned(row.try_get("expiry")?)?,
         created_at: unsigned(row.try_get("created_at")?)?,
         ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(unsigned).transpose()?,
+        owner: row.try_get("owner")?,
     })
 }
 

@@ -334,6 +334,7 @@ impl Network {
         // A restart must come back at the same addresses.
         self.config.http_listen = coordinator.http_address();
         self.config.quic_listen = coordinator.quic_address();
+        self.config.metrics_listen = coordinator.metrics_address();
         self.api = Api::new(self.coordinator_identity, coordinator.http_address());
         self.coordinator =
             Some(Running::spawn(|stop| tokio::spawn(async move { coordinator.run(stop).await.unwrap() })));
@@ -470,14 +471,20 @@ pub async fn eventually<T, Fut: Future<Output = Option<T>>>(mut attempt: impl Fn
 /// The smallest client that there can be.
 #[derive(Clone)]
 pub struct Api {
-    http: reqwest::Client,
-    base: String,
+    pub http: reqwest::Client,
+    pub base: String,
 }
 
 impl Api {
-    fn new(coordinator: IdentityKey, address: SocketAddr) -> Self {
+    pub fn new(coordinator: IdentityKey, address: SocketAddr) -> Self {
+        Self::from(coordinator, address, Ipv4Addr::LOCALHOST)
+    }
+
+    /// A client at another address of this machine: all of 127/8 are.
+    pub fn from(coordinator: IdentityKey, address: SocketAddr, client: Ipv4Addr) -> Self {
         let tls = tls::client_config(&[CertificatePin::Identity(coordinator)]).unwrap();
-        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+        let http = http.local_address(std::net::IpAddr::from(client)).build().unwrap();
         Self { http, base: format!("https://{address}") }
     }
 

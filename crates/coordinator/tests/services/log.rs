@@ -233,6 +233,7 @@ fn job(dealt: &Dealt) -> NewJob {
         coordinator_assembles: false,
         expiry: dealt.header.terms.expiry,
         seats: seats.collect(),
+        owner: None,
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tacit_coordinator::DatabaseUrl;
 
-use crate::{api, faults, proofs, replacements};
+use crate::{access, api, events, faults, proofs, replacements, seeing};
 
 const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1/postgres";
 
@@ -84,6 +84,11 @@ macro_rules! over_postgres {
 }
 
 over_postgres! {
+    a_job_is_its_keys: access::a_job_is_its_keys_and_the_operators,
+    a_request_sent_again: access::a_request_sent_again_gives_the_first_response_again,
+    a_job_tells_its_changes: events::a_job_tells_its_changes_until_it_ends,
+    who_saw_what: events::who_saw_what_follows_the_job,
+    a_job_in_the_metrics: seeing::a_proved_job_shows_in_the_metrics,
     a_deal_is_one_job: api::a_deal_is_one_job,
     circuits_are_checked_and_named_by_their_content: api::circuits_are_checked_and_named_by_their_content,
     a_constraint_system_is_kept_and_served: api::a_constraint_system_is_kept_and_served,

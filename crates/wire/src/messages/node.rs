@@ -38,6 +38,7 @@ pub const MAX_SEALED_RESPONSE_BYTES: usize = 100 * 1024;
 ///
 /// A slice of a circuit's proving key, which one of so many groups needs with the handover `quotient`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HeldSlice {
     /// The circuit.
     pub circuit: Digest32,
@@ -216,6 +217,7 @@ macro_rules! refusal_codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
         /// Why something was refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
         pub enum RefusalCode {

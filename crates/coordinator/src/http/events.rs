@@ -1,0 +1,186 @@
+//! Server-sent events: what happens, as it happens. Who would rather poll goes on doing so.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt as _};
+use serde::Serialize;
+use tacit_wire::Digest32;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::auth::Caller;
+use super::jobs::{LISTED, Versioned, known, versioned};
+use super::nodes::node_views;
+use super::openapi::Refusals;
+use super::parse_id;
+use crate::error::ApiError;
+use crate::jobs;
+use crate::service::Service;
+
+/// How often a stream in which nothing happens shows that it lives.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// How often everything is looked at for those who watch everything.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The changes of one job: an event `job` for each, with its version as id; the stream ends with the job. `Last-Event-ID`
+/// goes on after that version.
+#[utoipa::path(
+    get,
+    path = "/v1/jobs/{id}/events",
+    tag = "jobs",
+    params(("id" = Digest32, Path, description = "The job"), ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this version")),
+    responses((status = OK, content_type = "text/event-stream", body = String), (status = NO_CONTENT, description = "It has ended, and there is nothing more to tell"), Refusals),
+)]
+pub async fn job(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let id = parse_id("job id", &id)?;
+    let mut seen = last_event(&headers)?;
+    let row = known(&service, &caller, &id).await?;
+    if row.state.has_ended() && row.version <= seen {
+        // What tells an EventSource not to come back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let place = place(&service.usage.streams)?;
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _place = place;
+        let mut changes = service.polls.subscribe(id);
+        loop {
+            let Ok(row) = known(&service, &caller, &id).await else { return };
+            if row.version > seen {
+                seen = row.version;
+                let Ok(job) = versioned(&service, &row).await else { return };
+                if send.send(event("job", Some(row.version), &job)).await.is_err() {
+                    return;
+                }
+            }
+            if row.state.has_ended() {
+                return;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = send.closed() => return,
+                () = service.shutdown.cancelled() => return,
+            }
+        }
+    });
+    Ok(stream(receive))
+}
+
+/// Everything, for operators: an event `job` for each of the newest jobs and whenever one changes, an event `nodes` when
+/// they do.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "operators",
+    responses((status = OK, content_type = "text/event-stream", body = String), Refusals),
+)]
+pub async fn all(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, ApiError> {
+    caller.must_be_operator()?;
+    let place = place(&service.usage.watchers)?;
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _place = place;
+        let mut told = Told::default();
+        loop {
+            match told.news(&service).await {
+                Ok(news) => {
+                    for event in news {
+                        if send.send(event).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                // The watcher comes back, and the database may have as well.
+                Err(_) => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = send.closed() => return,
+                () = service.shutdown.cancelled() => return,
+            }
+        }
+    });
+    Ok(stream(receive))
+}
+
+/// What a watcher knows already.
+#[derive(Default)]
+struct Told {
+    jobs: HashMap<Digest32, String>,
+    nodes: String,
+}
+
+impl Told {
+    async fn news(&mut self, service: &Service) -> Result<Vec<Event>, ApiError> {
+        let mut news = Vec::new();
+        let nodes = json(&node_views(service).await?);
+        if nodes != self.nodes {
+            news.push(Event::default().event("nodes").data(nodes.clone()));
+            self.nodes = nodes;
+        }
+        let mut told = HashMap::new();
+        // The oldest first: whoever shows them in the order of their arrival has the newest on top.
+        for (row, seats) in service.store.jobs(LISTED, None).await?.into_iter().rev() {
+            let text = json(&Versioned::of(jobs::status(&row, &seats)?, &row, &seats));
+            let before = self.jobs.remove(&row.deal);
+            if before.as_ref() != Some(&text) {
+                news.push(Event::default().event("job").id(row.version.to_string()).data(text.clone()));
+            }
+            told.insert(row.deal, text);
+        }
+        self.jobs = told;
+        Ok(news)
+    }
+}
+
+fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
+    Arc::clone(places)
+        .try_acquire_owned()
+        .map_err(|_| ApiError::full("too many are watching at the moment; poll instead, or try again later"))
+}
+
+fn event(name: &str, id: Option<u64>, body: &impl Serialize) -> Event {
+    let event = Event::default().event(name).data(json(body));
+    match id {
+        Some(id) => event.id(id.to_string()),
+        None => event,
+    }
+}
+
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).unwrap_or_default()
+}
+
+fn stream(receive: mpsc::Receiver<Event>) -> Response {
+    Sse::new(events(receive)).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
+}
+
+fn events(receive: mpsc::Receiver<Event>) -> impl Stream<Item = Result<Event, Infallible>> {
+    futures_util::stream::unfold(receive, |mut receive| async move {
+        receive.recv().await.map(|event| (event, receive))
+    })
+    .map(Ok)
+}
+
+fn last_event(headers: &HeaderMap) -> Result<u64, ApiError> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(0) };
+    value.to_str().ok().and_then(|v| v.parse().ok()).ok_or_else(|| {
+        ApiError::bad_request("bad_event_id", "Last-Event-ID is the id of an event of this stream: a number")
+    })
+}
