@@ -5,9 +5,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, SqlitePool};
 
 use crate::VaultError;
 
@@ -43,9 +43,34 @@ pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, Vaul
         .pragma("secure_delete", "ON");
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
+        .before_acquire(|connection, _| {
+            // A full disk can end a transaction by itself; its rollback fails then, and the driver would begin no other on
+            // this connection ever after.
+            Box::pin(async move { Ok(!connection.is_in_transaction()) })
+        })
         .connect_with(options)
         .await
         .map_err(|source| VaultError::Database { path: path.to_owned(), source })?;
     migrations.run(&pool).await.map_err(|source| VaultError::Migration { path: path.to_owned(), source })?;
     Ok(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_ended_by_itself_spoils_no_connection() {
+        let root = tempfile::tempdir().unwrap();
+        let migrations = Migrator::with_migrations(Vec::new());
+        let pool = open(&root.path().join("x.sqlite"), &migrations).await.unwrap();
+        for _ in 0..8 {
+            let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            // What SQLite does when a write finds the disk full.
+            sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+        }
+        let tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        tx.commit().await.unwrap();
+    }
 }

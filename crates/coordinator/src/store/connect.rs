@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sqlx::AnyPool;
 use sqlx::Row as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AnyPool, Connection as _};
 use tacit_vault::VaultError;
 
 use super::{Kind, Result, Store, StoreError};
@@ -86,6 +86,8 @@ async fn sqlite(path: &Path) -> Result<Store> {
     let open = async |connections, last: &'static str| {
         AnyPoolOptions::new()
             .max_connections(connections)
+            // As in `tacit_vault::sqlite::open`: a full disk can end a transaction by itself.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     for pragma in tacit_vault::sqlite::PRAGMAS.iter().chain([&last]) {
