@@ -58,6 +58,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("not_ended", "the job goes on: its receipt is made when it ends"),
     ("not_enough_nodes", "so many nodes refused that the rest cannot make a proof"),
     ("not_ready", "there is no proof yet"),
+    ("not_signed", "the log's head is not signed yet; try again"),
     ("operators_only", "this is for keys of the role operator"),
     ("outside_log", "the log does not have that"),
     ("public_inputs", "the deal has another number of public inputs than the circuit"),
