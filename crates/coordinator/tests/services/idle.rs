@@ -37,6 +37,7 @@ async fn heavy_ten_thousand_waiting_jobs_and_two_hundred_nodes_fit_into_500_mib(
             envelope: delivery.envelope.clone(),
         });
         let job = NewJob {
+            owner: None,
             deal: Digest32(name),
             submission: Digest32(name),
             header: model.message.header.clone(),
