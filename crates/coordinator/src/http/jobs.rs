@@ -26,6 +26,8 @@ use crate::metrics::{Ended, Upload};
 use crate::service::Service;
 use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, StoreError};
 
+/// How often a job is read again that changes while it is read: as often as a committee has seats.
+const MOST_REREADS: usize = 64;
 /// Jobs in one listing.
 pub const LISTED: u32 = 200;
 
@@ -426,8 +428,17 @@ pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<
 
 /// A job as it is answered.
 pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
-    let seats = service.store.seats(&row.deal).await?;
-    Ok(Versioned::of(jobs::status(row, &seats)?, row, &seats))
+    let mut row = row.clone();
+    let mut seats = service.store.seats(&row.deal).await?;
+    // A node may have replied between the two: its seat must not be further than the job.
+    for _ in 0..MOST_REREADS {
+        match service.store.job(&row.deal).await? {
+            Some(now) if now.version != row.version => row = now,
+            _ => break,
+        }
+        seats = service.store.seats(&row.deal).await?;
+    }
+    Ok(Versioned::of(jobs::status(&row, &seats)?, &row, &seats))
 }
 
 fn conflict(deal: &Digest32) -> ApiError {
