@@ -83,7 +83,7 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     let now = service.clock.now();
     let how = if result.is_ok() { Ended::Proved } else { Ended::Failed };
     let ended = match result {
-        Ok(proof) => service.store.finish(&deal, Ok(&proof), now).await?,
+        Ok(proof) => service.store.finish(&deal, version, Ok(&proof), now).await?,
         Err(failure) if waiting => {
             tracing::info!(job = %deal, reason = failure.body.message, "no proof yet, waiting for more answers");
             service.store.assembled(&deal, version).await?;
@@ -91,7 +91,13 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
         }
         Err(failure) => {
             let failure = jobs::failure(&failure.body.code, failure.body.blame, failure.body.message);
-            service.store.finish(&deal, Err(&failure), now).await?
+            let ended = service.store.finish(&deal, version, Err(&failure), now).await?;
+            if !ended {
+                // Something came in meanwhile: with that it is worth another try.
+                service.store.assembled(&deal, version).await?;
+                service.assemble.notify_one();
+            }
+            ended
         }
     };
     if ended {

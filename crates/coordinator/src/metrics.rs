@@ -216,6 +216,8 @@ impl Metrics {
         for ended in Ended::ALL {
             let _ = self.ended.get_or_create(&[("outcome", ended.name().to_owned())]);
         }
+        self.relayed(Relayed::Envelopes, 0);
+        self.relayed(Relayed::Answers, 0);
         self
     }
 

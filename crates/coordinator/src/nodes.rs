@@ -112,8 +112,13 @@ async fn greet(service: &Service, connection: &Connection, seat: &Seat) -> Resul
                     return Ok(None);
                 }
             }
-            stream.send(&welcome, time).await?;
-            stream.finish()?;
+            let welcomed = stream.send(&welcome, time).await.and_then(|()| stream.finish());
+            if let Err(error) = welcomed {
+                if let Err(error) = service.store.depart(&seat.identity, seat.connection()).await {
+                    tracing::error!(node = %seat.identity, %error, "cannot say that a node is gone");
+                }
+                return Err(error);
+            }
             Ok(Some(hello.capacity))
         }
         Err(refusal) => {
@@ -233,11 +238,13 @@ async fn fill(
     if in_flight.len() >= window || resting.len() >= RESTING {
         return Ok(true);
     }
-    let rests = |deal: &Digest32| resting.contains_key(deal);
-    let limit = window - in_flight.len();
+    let held: &HashSet<Digest32> = in_flight;
+    let rests = |deal: &Digest32| resting.contains_key(deal) || held.contains(deal);
+    let limit = window - held.len();
+    let n_resting = resting.len() + held.len();
     let claimed = service
         .store
-        .claim(&seat.identity, seat.connection(), service.clock.now(), limit, rests, resting.len())
+        .claim(&seat.identity, seat.connection(), service.clock.now(), limit, rests, n_resting)
         .await?;
     let Claimed::Places(places) = claimed else { return Ok(false) };
     for (deal, index) in places {

@@ -474,6 +474,7 @@ impl Circuits {
             Err(error) => return Ok(Err(unwritable(error))),
         };
         let mut received = 0u64;
+        let mut announced = None;
         loop {
             let chunk = match stream.receive(CHUNK_BYTES, self.patience).await? {
                 Some(Message::CircuitChunk(chunk)) => chunk,
@@ -484,7 +485,13 @@ impl Circuits {
                     return Ok(Err(Refusal::new(RefusalCode::Internal, Blame::Coordinator, text)));
                 }
             };
-            if chunk.offset != received || chunk.total > self.zkey_bytes || chunk.bytes.is_empty() {
+            // Room is made for what the first piece announces.
+            let total = *announced.get_or_insert(chunk.total);
+            if chunk.offset != received
+                || chunk.total != total
+                || chunk.total > self.zkey_bytes
+                || chunk.bytes.is_empty()
+            {
                 let text = format!(
                     "a piece at {} of {} came where {received} was due (at most {} bytes are accepted)",
                     chunk.offset, chunk.total, self.zkey_bytes

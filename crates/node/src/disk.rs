@@ -74,6 +74,12 @@ impl Circuits {
                 || self.free().is_some_and(|free| free < bytes.saturating_add(SPARE))
                 || (path.is_some() && slices + 1 > self.kept_slices)
         };
+        // Nothing is removed in vain.
+        let removable: u64 = kept.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
+        let most_free = self.free().map(|free| free.saturating_add(removable));
+        if most_free.is_some_and(|most| most < bytes.saturating_add(SPARE)) {
+            return Err(no_room(bytes, used, self.free()));
+        }
         for file in &kept {
             if !crowded(used, slices) {
                 return Ok(());
@@ -95,9 +101,7 @@ impl Circuits {
             }
         }
         if crowded(used, slices) {
-            tracing::error!(bytes, used, free = self.free(), "there is no room on disk for a circuit");
-            let text = "there is no room on disk for the circuit now";
-            return Err(Refusal::new(RefusalCode::Internal, Blame::Node, text));
+            return Err(no_room(bytes, used, self.free()));
         }
         Ok(())
     }
@@ -114,4 +118,8 @@ pub(crate) fn touch(path: &Path) {
     if let Err(error) = std::fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now())) {
         tracing::warn!(path = %path.display(), %error, "that a file was used cannot be noted");
     }
+}
+fn no_room(bytes: u64, used: u64, free: Option<u64>) -> Refusal {
+    tracing::error!(bytes, used, free, "there is no room on disk for a circuit");
+    Refusal::new(RefusalCode::Internal, Blame::Node, "there is no room on disk for the circuit now")
 }

@@ -111,11 +111,12 @@ impl Ledger {
     /// # Errors
     /// See [`LedgerError`].
     pub async fn owed(&self, now: u64) -> Result<Vec<Owed>, LedgerError> {
-        let rows =
-            sqlx::query("SELECT record FROM records WHERE retired = 0 AND expiry >= $1 ORDER BY expiry")
-                .bind(signed(now))
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT record FROM records WHERE retired = 0 AND answered = 0 AND expiry >= $1 ORDER BY expiry",
+        )
+        .bind(signed(now))
+        .fetch_all(&self.pool)
+        .await?;
         let mut owed = Vec::new();
         for row in rows {
             let record = decode(&row.try_get::<Vec<u8>, _>(0)?)?;
@@ -304,8 +305,8 @@ async fn save(
 ) -> Result<(), LedgerError> {
     let seat = request.seat();
     sqlx::query(
-        "INSERT INTO records (deal, grp, sealing_key, expiry, retired, record) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (deal, grp) DO UPDATE SET record = excluded.record, retired = excluded.retired",
+        "INSERT INTO records (deal, grp, sealing_key, expiry, retired, record, answered) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (deal, grp) DO UPDATE SET record = excluded.record, retired = excluded.retired, answered = excluded.answered",
     )
     .bind(seat.deal.0.as_slice())
     .bind(i64::from(seat.group))
@@ -313,6 +314,7 @@ async fn save(
     .bind(signed(request.expiry()))
     .bind(i64::from(record.is_tombstone()))
     .bind(record.encode())
+    .bind(i64::from(record.sealed_response().is_some()))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -263,7 +263,14 @@ impl Desk {
     /// it is time. Returns whether there is a new one.
     async fn maintain(&self, lifetime: u64) -> Result<bool, NodeError> {
         let now = self.clock.now();
-        while self.ledger.retire(now).await? > 0 {}
+        // A disk that is full keeps records from being retired; it must not keep an expired key alive.
+        let retired = loop {
+            match self.ledger.retire(now).await {
+                Ok(0) => break Ok(()),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+        };
         let done = {
             let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
             keys.maintain(&self.identity, now, lifetime, &mut identity::system_rng()?)?
@@ -271,6 +278,7 @@ impl Desk {
         for key in &done.destroyed {
             tracing::info!(%key, "sealing key destroyed");
         }
+        retired?;
         // Not only those that were destroyed just now: an earlier process may have stopped in between.
         for key in self.ledger.sealing_keys().await? {
             let gone = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&key).is_none();

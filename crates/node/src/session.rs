@@ -34,6 +34,8 @@ const MAINTENANCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(30);
 /// How often the node's speed is measured: at the start, and then rarely. It serves for advice only.
 const CALIBRATION: Duration = Duration::from_secs(24 * 3600);
+/// The largest message from the coordinator that is no offer.
+const SMALL: usize = 4096;
 /// A refused offer up to this size is read all the same, so that the coordinator comes to read the refusal.
 const READ_ANYWAY: usize = 1 << 20;
 
@@ -342,6 +344,11 @@ async fn reply(
         return finish(stream, patience).await;
     };
     let mut admitted = None;
+    if head.kind != MessageType::Offer && head.length > SMALL {
+        let text = format!("a message of {} bytes that is no offer is not read", head.length);
+        stream.send(&Refusal::new(RefusalCode::Malformed, Blame::Coordinator, text), patience).await?;
+        return finish(stream, patience).await;
+    }
     if head.kind == MessageType::Offer {
         // Room is made before the bytes are read; until then the line's own limits hold them back.
         match desk.admit(head.length).await {

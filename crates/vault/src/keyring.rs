@@ -103,6 +103,11 @@ impl KeyRing {
             copied = stamp.inode != ring.stamp_inode()?;
         }
         for path in files(&ring.dir)? {
+            if is_destroyed(&path)? {
+                // A crash came between overwriting and removing it.
+                destroy_secret(&path)?;
+                continue;
+            }
             let key = read_key(&path, &ring.protection, purpose, identity)?;
             ring.stamp.last_epoch = ring.stamp.last_epoch.max(key.certificate.epoch);
             ring.keys.push(key);
@@ -172,7 +177,9 @@ impl KeyRing {
         let made = |k: &HeldKey| k.certificate.not_before.saturating_add(CLOCK_ALLOWANCE);
         let end = |k: &HeldKey| k.certificate.expiry.min(made(k).saturating_add(lifetime));
         let mut done = Maintenance { destroyed: self.destroy_where(|k| end(k) < now)?, created: None };
-        let fresh_enough = |k: &HeldKey| end(k).saturating_sub(now) > lifetime / 2;
+        // A key from a clock that was ahead is valid for nobody yet.
+        let fresh_enough =
+            |k: &HeldKey| k.certificate.not_before <= now && end(k).saturating_sub(now) > lifetime / 2;
         if self.keys.last().is_some_and(fresh_enough) {
             return Ok(done);
         }
@@ -215,8 +222,10 @@ impl KeyRing {
     ) -> Result<Vec<SealingKeyId>, VaultError> {
         let mut destroyed = Vec::new();
         while let Some(at) = self.keys.iter().position(&condemned) {
-            let id = self.keys.remove(at).pair.id();
+            let Some(id) = self.keys.get(at).map(|key| key.pair.id()) else { break };
+            // It is gone only when its file is: else the next time tries again.
             destroy_secret(&self.path_of(&id))?;
+            self.keys.remove(at);
             destroyed.push(id);
         }
         Ok(destroyed)
@@ -313,6 +322,11 @@ pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>, VaultError> {
         }
     }
     Ok(files)
+}
+
+/// Whether a file was overwritten by [`destroy_secret`] and not removed.
+fn is_destroyed(path: &Path) -> Result<bool, VaultError> {
+    Ok(read_secret(path)?.is_some_and(|content| content.iter().all(|byte| *byte == 0)))
 }
 
 fn read_key(

@@ -319,7 +319,8 @@ impl Protection {
         let Some(content) = read_secret(path)? else { return Ok(None) };
         let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
         let Some(sealed) = content.strip_prefix(SECRET_MAGIC) else {
-            if self.is_on() {
+            // Zeros are what is left of a file that was being destroyed.
+            if self.is_on() && content.iter().any(|byte| *byte != 0) {
                 tracing::warn!(file = %path.display(), "a secret file was in the clear; it is encrypted now");
                 self.write(path, purpose, &content)?;
             }

@@ -202,7 +202,8 @@ impl Store {
     }
 
     /// Takes up to `limit` places that wait for this node and that nobody offers at present, oldest first. Places of
-    /// `resting` jobs stay where they are.
+    /// `resting` jobs stay where they are: those that the session has in hand must be among them, because what it once claimed and could not give
+    /// back it may claim again.
     pub async fn claim(
         &self,
         node: &IdentityKey,
@@ -227,12 +228,14 @@ impl Store {
             "SELECT a.deal, a.idx FROM assignments a JOIN jobs j ON j.deal = a.deal
                     LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
              WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
-                   AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node)
+                   AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node OR (h.coordinator = $4 AND h.connection = $5))
              ORDER BY a.created_at, a.deal, a.idx LIMIT $3",
         )
         .bind(node.0.as_slice())
         .bind(signed(now))
         .bind(signed((limit + n_resting) as u64))
+        .bind(self.instance.as_str())
+        .bind(connection)
         .fetch_all(&mut *tx)
         .await?;
         let mut places = Vec::new();
@@ -245,7 +248,8 @@ impl Store {
                 "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost) VALUES ($1, $2, $3, $4, $5, 0)
                  ON CONFLICT (deal, idx) DO UPDATE SET node = excluded.node, coordinator = excluded.coordinator,
                                                        connection = excluded.connection, lost = 0
-                 WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node",
+                 WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node
+                       OR (in_hand.coordinator = excluded.coordinator AND in_hand.connection = excluded.connection)",
             )
             .bind(deal.0.as_slice())
             .bind(i64::from(index))
@@ -343,10 +347,13 @@ impl Store {
     /// What a coordinator had is free again.
     async fn bury_one(&self, tx: &mut Write, instance: &str) -> Result<()> {
         if self.kind == Kind::Postgres {
-            sqlx::query("SELECT 1 FROM in_hand WHERE coordinator = $1 ORDER BY deal, idx FOR UPDATE")
-                .bind(instance)
-                .fetch_all(&mut **tx)
-                .await?;
+            // First nodes, then offers: as a node that arrives or departs takes them.
+            for lock in [
+                "SELECT 1 FROM presence WHERE coordinator = $1 ORDER BY node FOR UPDATE",
+                "SELECT 1 FROM in_hand WHERE coordinator = $1 ORDER BY deal, idx FOR UPDATE",
+            ] {
+                sqlx::query(lock).bind(instance).fetch_all(&mut **tx).await?;
+            }
         }
         for query in [
             "UPDATE in_hand SET lost = 1 WHERE coordinator = $1",

@@ -26,13 +26,20 @@ impl Store {
     }
 
     /// Ends a job with a proof or a failure (JSON both), unless it has ended; returns whether it did.
-    pub async fn finish(&self, deal: &Digest32, outcome: Result<&str, &str>, now: u64) -> Result<bool> {
+    pub async fn finish(
+        &self,
+        deal: &Digest32,
+        tried: u64,
+        outcome: Result<&str, &str>,
+        now: u64,
+    ) -> Result<bool> {
         let mut tx = self.write_job(deal).await?;
-        let row = sqlx::query("SELECT 1 FROM jobs WHERE deal = $1 AND ended_at IS NULL")
+        let row = sqlx::query("SELECT version FROM jobs WHERE deal = $1 AND ended_at IS NULL")
             .bind(deal.0.as_slice())
             .fetch_optional(&mut *tx)
             .await?;
-        if row.is_none() {
+        let Some(row) = row else { return Ok(false) };
+        if outcome.is_err() && unsigned(row.try_get("version")?)? != tried {
             return Ok(false);
         }
         let state = if outcome.is_ok() { JobState::Done } else { JobState::Failed };
