@@ -54,8 +54,7 @@ impl Memory {
 
     /// Resolves when a share was given back after this was called.
     pub fn freed(&self) -> impl Future<Output = ()> + '_ {
-        let notified = self.0.freed.notified();
-        notified
+        self.0.freed.notified()
     }
 }
 

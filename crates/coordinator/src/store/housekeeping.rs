@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use tacit_wire::Digest32;
 
-use super::rows::{JobState, digest, signed, small};
+use super::rows::{JobState, digest, signed, small, unsigned};
 use super::{Event, Result, Store, Write};
 
 impl Store {
