@@ -118,7 +118,7 @@ pub async fn a_job_is_its_keys_and_the_operators() {
     // No key is on disk.
     let files = network.coordinator_bytes();
     for who in [alice, bob, operator] {
-        let key = who.key.unwrap()["tacit_".len()..].as_bytes();
+        let key = who.key.unwrap().strip_prefix("tacit_").unwrap().to_owned().into_bytes();
         assert!(!files.windows(key.len()).any(|w| w == key));
     }
     running.stop().await;
