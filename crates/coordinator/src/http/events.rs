@@ -60,9 +60,10 @@ pub async fn job(
         loop {
             let Ok(row) = known(&service, &caller, &id).await else { return };
             if row.version > seen {
-                seen = row.version;
                 let Ok(job) = versioned(&service, &row).await else { return };
-                if send.send(event("job", Some(row.version), &job)).await.is_err() {
+                // It may have changed again meanwhile.
+                seen = job.version();
+                if send.send(event("job", Some(seen), &job)).await.is_err() {
                     return;
                 }
             }

@@ -63,6 +63,11 @@ impl Versioned {
         let replies = seats.iter().filter_map(reply).collect();
         Self { status, version: row.version, needed: row.needed, ended: row.ended_at, replies }
     }
+
+    /// Counts the job's changes.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
 }
 
 #[derive(Debug, Deserialize)]
