@@ -19,8 +19,8 @@ const INSIDE: &str = "TACIT_BENCH_INSIDE";
 const BRIDGE: &str = "tacit0";
 /// The library that shifts a program's clock: Debian's `libfaketime`.
 pub const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-/// A process's disk, in MiB.
-const DISK_MIB: u32 = 64;
+/// A process's disk, in MiB: a node keeps 64 of them free.
+const DISK_MIB: u32 = 160;
 
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
