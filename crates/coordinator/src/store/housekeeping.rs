@@ -25,7 +25,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Ends a job with a proof or a failure (JSON both), unless it has ended; returns whether it did.
+    /// Ends a job with a proof or a failure (JSON both), unless it has ended; returns whether it did. A failure is of the version that was
+    /// `tried`: a job that changed since goes on.
     pub async fn finish(
         &self,
         deal: &Digest32,
