@@ -57,6 +57,7 @@ use tacit_vault::{Clock, DataDir, Unlock, identity};
 use tacit_wire::{Identity, IdentityKey};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Role};
@@ -291,19 +292,21 @@ impl Coordinator {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
         let Self { service, listener, metrics, tls, server, _dir, .. } = self;
         let drained = CancellationToken::new();
-        let relay = async {
-            shutdown.cancelled().await;
-            service.shutdown.cancel();
-        };
+        // Tasks of their own: were they polled by one, each of their wake-ups would be everyone's. Dropping the set ends them.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(http::serve(Arc::clone(&service), listener, tls));
+        tasks.spawn(nodes::serve(Arc::clone(&service), server.0));
+        tasks.spawn(assembler::run(Arc::clone(&service)));
+        tasks.spawn(cluster::run(Arc::clone(&service)));
+        tasks.spawn(housekeeping(Arc::clone(&service)));
         let work = async {
-            tokio::join!(
-                relay,
-                http::serve(Arc::clone(&service), listener, tls),
-                nodes::serve(Arc::clone(&service), server.0),
-                assembler::run(Arc::clone(&service)),
-                cluster::run(Arc::clone(&service)),
-                housekeeping(Arc::clone(&service)),
-            );
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                // None ends before; one that panicked takes the others along, for a supervisor to start all anew.
+                Some(ended) = tasks.join_next() => tracing::error!(?ended, "a part of the coordinator ended"),
+            }
+            service.shutdown.cancel();
+            while tasks.join_next().await.is_some() {}
             drained.cancel();
         };
         tokio::join!(work, http::serve_metrics(Arc::clone(&service), metrics, drained.cancelled()));

@@ -434,14 +434,15 @@ pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<
 /// A job as it is answered.
 pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
     let mut row = row.clone();
-    let mut seats = service.store.seats(&row.deal).await?;
+    let (mut version, mut seats) = service.store.versioned_seats(&row.deal).await?;
     // A node may have replied between the two: its seat must not be further than the job.
     for _ in 0..MOST_REREADS {
-        match service.store.job(&row.deal).await? {
-            Some(now) if now.version != row.version => row = now,
-            _ => break,
+        if version == row.version {
+            break;
         }
-        seats = service.store.seats(&row.deal).await?;
+        let Some(now) = service.store.job(&row.deal).await? else { break };
+        row = now;
+        (version, seats) = service.store.versioned_seats(&row.deal).await?;
     }
     Ok(Versioned::of(jobs::status(&row, &seats)?, &row, &seats))
 }

@@ -213,17 +213,6 @@ impl Store {
         resting: impl Fn(&Digest32) -> bool,
         n_resting: usize,
     ) -> Result<Claimed> {
-        let mut tx = self.write_lightly().await?;
-        let current =
-            sqlx::query("SELECT 1 FROM presence WHERE node = $1 AND connection = $2 AND coordinator = $3")
-                .bind(node.0.as_slice())
-                .bind(connection)
-                .bind(self.instance.as_str())
-                .fetch_optional(&mut *tx)
-                .await?;
-        if current.is_none() {
-            return Ok(Claimed::Superseded);
-        }
         let rows = sqlx::query(
             "SELECT a.deal, a.idx FROM assignments a JOIN jobs j ON j.deal = a.deal
                     LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
@@ -236,7 +225,7 @@ impl Store {
         .bind(signed((limit + n_resting) as u64))
         .bind(self.instance.as_str())
         .bind(connection)
-        .fetch_all(&mut *tx)
+        .fetch_all(&self.light)
         .await?;
         let mut places = Vec::new();
         for row in &rows {
@@ -244,8 +233,11 @@ impl Store {
             if places.len() >= limit || resting(&deal) {
                 continue;
             }
+            // Each place by itself, and only for the node's current connection: between this and the reading above all may change.
             let taken = sqlx::query(
-                "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost) VALUES ($1, $2, $3, $4, $5, 0)
+                "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost)
+                 SELECT $1, $2, $3, $4, $5, 0
+                 WHERE EXISTS (SELECT 1 FROM presence WHERE node = $3 AND coordinator = $4 AND connection = $5)
                  ON CONFLICT (deal, idx) DO UPDATE SET node = excluded.node, coordinator = excluded.coordinator,
                                                        connection = excluded.connection, lost = 0
                  WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node
@@ -256,16 +248,28 @@ impl Store {
             .bind(node.0.as_slice())
             .bind(self.instance.as_str())
             .bind(connection)
-            .execute(&mut *tx)
+            .execute(&self.light)
             .await?;
             if taken.rows_affected() == 1 {
                 places.push((deal, index));
             }
         }
-        if !places.is_empty() {
-            tx.commit().await?;
+        if places.is_empty() && !self.is_current(node, connection).await? {
+            return Ok(Claimed::Superseded);
         }
         Ok(Claimed::Places(places))
+    }
+
+    /// Whether this is the node's connection: at this coordinator, and none came after it.
+    async fn is_current(&self, node: &IdentityKey, connection: i64) -> Result<bool> {
+        let row =
+            sqlx::query("SELECT 1 FROM presence WHERE node = $1 AND connection = $2 AND coordinator = $3")
+                .bind(node.0.as_slice())
+                .bind(connection)
+                .bind(self.instance.as_str())
+                .fetch_optional(&self.light)
+                .await?;
+        Ok(row.is_some())
     }
 
     /// Gives a claimed place back. Without a reply the node may still have it in hand.

@@ -146,12 +146,17 @@ impl Store {
 
     /// A job's committee, by index, without what its nodes answered.
     pub async fn seats(&self, deal: &Digest32) -> Result<Vec<SeatRow>> {
+        Ok(self.versioned_seats(deal).await?.1)
+    }
+
+    /// A job's committee, with the job's version at which it is this.
+    pub async fn versioned_seats(&self, deal: &Digest32) -> Result<(u64, Vec<SeatRow>)> {
         let rows = sqlx::query(
             "SELECT a.idx, a.node, a.envelope_bytes, a.state, COALESCE(LENGTH(a.answer), 0) AS answer_bytes, a.refusal,
                     a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted,
                     CASE WHEN h.deal IS NULL THEN 0 WHEN h.lost = 0 THEN 1 ELSE 2 END AS in_hand,
-                    CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected
-             FROM assignments a
+                    CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected, j.version
+             FROM assignments a JOIN jobs j ON j.deal = a.deal
                     LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx AND h.node = a.node
                     LEFT JOIN presence p ON p.node = a.node
              WHERE a.deal = $1 ORDER BY a.idx",
@@ -159,7 +164,8 @@ impl Store {
         .bind(deal.0.as_slice())
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(seat_row).collect()
+        let version = rows.first().map(|row| unsigned(row.try_get("version")?)).transpose()?.unwrap_or(0);
+        Ok((version, rows.iter().map(seat_row).collect::<Result<_>>()?))
     }
 
     /// What a job's nodes answered, by index.

@@ -1,6 +1,7 @@
 //! What nodes are offered, what they reply, and who replaces whom.
 
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use tacit_delegate::header;
 use tacit_wire::{Digest32, IdentityKey};
 
@@ -52,20 +53,27 @@ impl Store {
         not_enough: &str,
     ) -> Result<Recorded> {
         let mut tx = self.write_job(deal).await?;
-        let row = sqlx::query(
-            "SELECT a.idx, a.state, a.answer, j.state AS job_state, j.header, j.assembler
-             FROM assignments a JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1 AND a.node = $2",
+        let rows = sqlx::query(
+            "SELECT a.idx, a.state, CASE WHEN a.node = $2 THEN 1 ELSE 0 END AS replies,
+                    CASE WHEN a.node = $2 THEN a.answer END AS answer, j.state AS job_state, j.header, j.assembler
+             FROM assignments a JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1",
         )
         .bind(deal.0.as_slice())
         .bind(node.0.as_slice())
-        .fetch_optional(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
-        let Some(row) = row else { return Ok(Recorded::Unwanted) };
+        let mut replies = None;
+        for row in &rows {
+            if small(row, "replies")? != 0 {
+                replies = Some(row);
+            }
+        }
+        let Some(row) = replies else { return Ok(Recorded::Unwanted) };
         let index: i64 = row.try_get("idx")?;
         let seat = SeatState::from_code(row.try_get("state")?)?;
         let job_state = JobState::from_code(row.try_get("job_state")?)?;
         let first: Option<Vec<u8>> = row.try_get("answer")?;
-        let assembler = small(&row, "assembler")?;
+        let assembler = small(row, "assembler")?;
         let job_header: Vec<u8> = row.try_get("header")?;
         let dials = header::dials_of(&job_header).map_err(|_| StoreError::Damaged("a job's header"))?;
         match (&reply, seat, first) {
@@ -108,7 +116,7 @@ impl Store {
             .bind(node.0.as_slice())
             .execute(&mut *tx)
             .await?;
-        let tally = tally(&mut tx, deal).await?;
+        let tally = tally(&rows, index, state)?;
         let possible = tally.answered.iter().chain(&tally.waiting).copied();
         // A client that assembles can still give the packages of nodes that refused to others; for one that went away nobody will.
         let state = if assembler != 0 && !dials.suffice(possible) {
@@ -209,15 +217,14 @@ pub(super) async fn hold(tx: &mut Write, deal: &Digest32, seat: &NewSeat) -> Res
     Ok(())
 }
 
-async fn tally(tx: &mut Write, deal: &Digest32) -> Result<Tally> {
-    let rows = sqlx::query("SELECT idx, state FROM assignments WHERE deal = $1")
-        .bind(deal.0.as_slice())
-        .fetch_all(&mut **tx)
-        .await?;
+/// Of the seats as they were read, but for this one's new state.
+fn tally(rows: &[AnyRow], index: i64, state: SeatState) -> Result<Tally> {
     let mut tally = Tally { answered: Vec::new(), waiting: Vec::new() };
-    for row in &rows {
+    for row in rows {
         let place = small(row, "idx")?;
-        match SeatState::from_code(row.try_get("state")?)? {
+        let now =
+            if i64::from(place) == index { state } else { SeatState::from_code(row.try_get("state")?)? };
+        match now {
             SeatState::Answered => tally.answered.push(place),
             SeatState::Waiting => tally.waiting.push(place),
             SeatState::Refused => {}
