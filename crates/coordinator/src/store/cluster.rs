@@ -2,6 +2,8 @@
 //!
 //! All of it can be lost: nodes and coordinators say it again. Its commits therefore do not wait for the disk.
 
+use std::collections::HashSet;
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
@@ -238,12 +240,18 @@ impl Store {
         .bind(connection)
         .fetch_all(&mut *tx)
         .await?;
-        let mut places = Vec::new();
+        let mut oldest = Vec::new();
         for row in &rows {
-            let (deal, index) = (digest(row, "deal")?, small(row, "idx")?);
-            if places.len() >= limit || resting(&deal) {
-                continue;
+            let place = (digest(row, "deal")?, small(row, "idx")?);
+            if oldest.len() < limit && !resting(&place.0) {
+                oldest.push(place);
             }
+        }
+        // In the order in which everybody locks these.
+        let mut in_order = oldest.clone();
+        in_order.sort_unstable();
+        let mut places = HashSet::new();
+        for (deal, index) in in_order {
             let taken = sqlx::query(
                 "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost) VALUES ($1, $2, $3, $4, $5, 0)
                  ON CONFLICT (deal, idx) DO UPDATE SET node = excluded.node, coordinator = excluded.coordinator,
@@ -259,13 +267,14 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             if taken.rows_affected() == 1 {
-                places.push((deal, index));
+                places.insert((deal, index));
             }
         }
         if !places.is_empty() {
             tx.commit().await?;
         }
-        Ok(Claimed::Places(places))
+        oldest.retain(|place| places.contains(place));
+        Ok(Claimed::Places(oldest))
     }
 
     /// Gives a claimed place back. Without a reply the node may still have it in hand.
