@@ -121,6 +121,16 @@ fn a_network_proves_on_both_curves_and_shows_what_it_did() {
     add("\"new\": false");
     show(&["circuit", "list"]).stdout(predicate::str::contains(" bases "));
     show(&["circuit", "info", bases.to_str().unwrap()]).stdout(predicate::str::contains("Points"));
+    // And forgotten by their id, once.
+    let listed = show(&["circuit", "list", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.get_output().stdout).unwrap();
+    let bases = listed.as_array().unwrap().iter().find(|c| c["kind"] == "bases").unwrap();
+    let id = bases["id"].as_str().unwrap();
+    let remove = || tacit().args(["circuit", "remove", id, "--network"]).arg(network.toml()).assert();
+    remove().success().stdout(predicate::str::contains("removed"));
+    remove()
+        .code(1)
+        .stderr(predicate::str::contains("unknown_circuit").or(predicate::str::contains("no circuit")));
 
     // More nodes than there are, more liars than the dials allow, dials of a later version.
     let wtns = fixture("bn128", "tiny.wtns");

@@ -267,6 +267,15 @@ impl Api {
         self.upload("register the circuit", &format!("/v1/circuits/{id}"), zkey, Arc::new(progress)).await
     }
 
+    /// Has the coordinator forget a circuit that no open job needs.
+    ///
+    /// # Errors
+    /// See [`ApiError`]; when jobs need it, another key registered it, or there is none.
+    pub async fn remove_circuit(&self, id: CircuitId) -> Result<()> {
+        let path = format!("/v1/circuits/{id}");
+        self.send("forget the circuit", Method::DELETE, &path, |r| r).await.map(|_| ())
+    }
+
     /// Adds the constraint system to a registered circuit.
     ///
     /// # Errors

@@ -269,6 +269,17 @@ impl CircuitFiles {
         remove(&self.r1cs_path(id))
     }
 
+    /// Removes all of a circuit's files.
+    pub async fn forget(&self, id: &Digest32) {
+        let _turn = self.fetching.lock().await;
+        match tokio::fs::remove_dir_all(self.folder(id)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::error!(circuit = %id, %error, "cannot delete a circuit's files");
+            }
+            _ => {}
+        }
+    }
+
     /// Opens a circuit's constraint system.
     pub async fn open_r1cs(&self, id: &Digest32) -> Result<tokio::fs::File, ApiError> {
         tokio::fs::File::open(self.folder(id).join(R1CS))

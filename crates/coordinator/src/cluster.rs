@@ -106,6 +106,7 @@ async fn listen(service: &Arc<Service>, mut listener: Listener) -> StoreError {
             }
             Ok(Heard::Event(Event::Assemble)) => service.assemble.notify_one(),
             Ok(Heard::Event(Event::Keys)) => service.reload_assembler_keys().await,
+            Ok(Heard::Event(Event::Removed(circuit))) => service.forget_circuit(circuit),
             Ok(Heard::Gap) => {
                 service.reload_assembler_keys().await;
                 service.look_again();

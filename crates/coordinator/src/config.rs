@@ -95,6 +95,14 @@ pub struct Limits {
     pub job_bytes: usize,
     /// Jobs that have not ended.
     pub open_jobs: u64,
+    /// Jobs of one API key that have not ended.
+    pub client_open_jobs: u64,
+    /// Bytes of the envelopes of jobs that have not ended.
+    pub envelope_bytes: u64,
+    /// The same of one API key's jobs.
+    pub client_envelope_bytes: u64,
+    /// Circuits that one API key of the role `client` may register; with 0, operators alone register circuits.
+    pub client_circuits: u64,
     /// Seconds between now and the expiry of a deal.
     pub deal_seconds: u64,
     /// Seconds for which an ended job and its proof are kept.
@@ -117,6 +125,18 @@ pub struct Limits {
     pub client_requests_per_second: u32,
     /// Requests of one client that may come at once.
     pub client_requests_burst: u32,
+    /// Requests in progress from one address, event streams among them.
+    pub client_requests_at_once: usize,
+    /// Event streams of one API key, and from one address.
+    pub client_streams: usize,
+    /// Memory for answers that clients have not taken yet; one client has at most a quarter of it.
+    pub answer_bytes: usize,
+    /// Bytes a second of an answer that a client must take.
+    pub answer_bytes_per_second: u64,
+    /// Memory for envelopes on their way to nodes; one node has at most half of it.
+    pub relay_bytes: usize,
+    /// Bytes a second of an offer that a node must take.
+    pub relay_bytes_per_second: u64,
     /// Seconds in which a peer must finish a handshake or a message once it has begun.
     pub peer_seconds: u64,
 }
@@ -129,6 +149,10 @@ impl Default for Limits {
             circuits: 256,
             job_bytes: 512 << 20,
             open_jobs: 10_000,
+            client_open_jobs: 2_500,
+            envelope_bytes: 64 << 30,
+            client_envelope_bytes: 16 << 30,
+            client_circuits: 16,
             deal_seconds: 24 * 3600,
             keep_seconds: 7 * 24 * 3600,
             poll_seconds: 30,
@@ -140,6 +164,12 @@ impl Default for Limits {
             client_connections: 256,
             client_requests_per_second: 500,
             client_requests_burst: 2000,
+            client_requests_at_once: 1024,
+            client_streams: 64,
+            answer_bytes: 64 << 20,
+            answer_bytes_per_second: 4096,
+            relay_bytes: 1 << 30,
+            relay_bytes_per_second: 64 << 10,
             peer_seconds: 30,
         }
     }
@@ -258,6 +288,20 @@ mod tests {
         assert_eq!(config.nodes.len(), 1);
         assert_eq!(toml::from_str::<Config>(&toml::to_string(&config).unwrap()).unwrap(), config);
         assert!(toml::from_str::<Config>("data_dir = \"/x\"\nhttp_listn = \"127.0.0.1:1\"\n").is_err());
+    }
+
+    #[test]
+    fn the_operators_page_shows_every_limit_with_its_default() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/operators.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let (_, limits) = page.split_once("\n[limits]").unwrap();
+        let (limits, _) = limits.split_once("```").unwrap();
+        let (_, limits) = limits.split_once('\n').unwrap();
+        assert_eq!(toml::from_str::<Limits>(limits).unwrap(), Limits::default());
+        let toml::Value::Table(all) = toml::Value::try_from(Limits::default()).unwrap() else { panic!() };
+        for name in all.keys() {
+            assert!(limits.contains(&format!("\n{name} = ")), "docs/src/operators.md does not show {name}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("broken_body", "the body broke off, or is not as long as it says"),
     ("cancelled", "its client needs no proof any more"),
     ("circuit_id_mismatch", "the file is not what its name says"),
+    ("circuit_in_use", "open jobs need the circuit: it is not removed"),
     ("circuit_kind", "a circuit where bases are needed, or the reverse"),
     ("client_assembles", "the client assembles this job: there is no proof here"),
     ("committee_order", "deliveries do not stand in the order of their places"),
@@ -59,14 +60,18 @@ pub const CODES: &[(&str, &str)] = &[
     ("not_enough_nodes", "so many nodes refused that the rest cannot make a proof"),
     ("not_ready", "there is no proof yet"),
     ("not_signed", "the log's head is not signed yet; try again"),
+    ("not_yours", "another key registered the circuit"),
     ("operators_only", "this is for keys of the role operator"),
     ("outside_log", "the log does not have that"),
     ("public_inputs", "the deal has another number of public inputs than the circuit"),
     ("r1cs_conflict", "the circuit has another constraint system already"),
     ("r1cs_mismatch", "the constraint system is not the circuit's"),
+    ("share_used_up", "the key has as much as one key may have; wait until some of it ends, or remove some"),
     ("too_few_answers", "too few answers are usable"),
     ("too_large", "larger than this coordinator accepts"),
     ("too_many_requests", "too many requests of one client; see Retry-After"),
+    ("too_many_streams", "too many event streams of one key, or from one address"),
+    ("too_many_uploads", "the client uploads other circuits at the moment"),
     ("too_slow", "the body came too slowly"),
     ("unknown_assembler_key", "the deal's assembler key is none of this coordinator's"),
     ("unknown_circuit", "no such circuit is registered"),
@@ -197,6 +202,13 @@ impl ApiError {
         full
     }
 
+    /// A client has its share of something that others have room for.
+    pub fn share(message: impl ToString) -> Self {
+        let mut share = Self::new(StatusCode::TOO_MANY_REQUESTS, "share_used_up", Blame::Client, message);
+        share.retry_after = Some(std::time::Duration::from_secs(5));
+        share
+    }
+
     /// This program's or machine's fault. The details go to the log: they may name paths.
     pub fn internal(context: &'static str, error: impl std::fmt::Display) -> Self {
         tracing::error!(%error, context, "request failed");
@@ -298,6 +310,7 @@ mod tests {
             "ApiError::new(",
             "jobs::failure(",
             "unauthorised(",
+            "too_many(",
         ];
         let mut used = words(&source, &starts);
         used.sort_unstable();

@@ -4,8 +4,6 @@
 //! costs nothing. What one client holds is bounded by the largest job, what all of them hold by twice that. An upload
 //! that waits for memory while it holds some gives up soon, so that two of them cannot wait for each other.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,15 +11,12 @@ use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use tacit_wire::Blame;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::Limits;
 use crate::error::ApiError;
 use crate::limits::Client;
-
-/// One unit of the memory for submissions, in bytes.
-const UNIT: usize = 4096;
+use crate::memory::{Budget, Held, Share};
 
 /// What is taken before anything has arrived.
 const FIRST: usize = 64 << 10;
@@ -35,11 +30,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Memory for submissions that are being received or checked.
 #[derive(Debug)]
 pub struct Intake {
-    all: Arc<Semaphore>,
-    all_units: usize,
-    /// Clients that have something here.
-    shares: Mutex<HashMap<Client, Arc<Semaphore>>>,
-    share_units: usize,
+    budget: Budget<Client>,
     pace: Pace,
     for_more: Duration,
 }
@@ -54,13 +45,6 @@ pub struct Pace {
     silence: Duration,
     /// For all of it.
     whole: Duration,
-}
-
-/// Memory that is given back when this is dropped.
-#[derive(Debug, Default)]
-pub struct Reservation {
-    all: Option<OwnedSemaphorePermit>,
-    share: Option<OwnedSemaphorePermit>,
 }
 
 impl Pace {
@@ -125,14 +109,9 @@ impl Pace {
 impl Intake {
     /// Room for two submissions of the largest size, one of them from one client.
     pub fn new(limits: &Limits) -> Self {
-        let share_units =
-            units(limits.job_bytes).saturating_add(units(FIRST)).min(Semaphore::MAX_PERMITS / 2);
-        let all_units = 2 * share_units;
+        let share = limits.job_bytes.saturating_add(FIRST);
         Self {
-            all: Arc::new(Semaphore::new(all_units)),
-            all_units,
-            shares: Mutex::default(),
-            share_units,
+            budget: Budget::new(share.saturating_mul(2), share),
             pace: Pace::new(limits),
             for_more: FOR_MORE,
         }
@@ -140,7 +119,7 @@ impl Intake {
 
     /// Bytes held now.
     pub fn held(&self) -> usize {
-        self.all_units.saturating_sub(self.all.available_permits()) * UNIT
+        self.budget.held()
     }
 
     /// How slowly a body may arrive.
@@ -158,9 +137,9 @@ impl Intake {
         body: Body,
         claimed: usize,
         what: &'static str,
-    ) -> Result<(Reservation, Bytes), ApiError> {
-        let share = self.share(client);
-        let mut held = Reservation::default();
+    ) -> Result<(Held, Bytes), ApiError> {
+        let share = self.budget.share(client);
+        let mut held = Held::default();
         let mut bytes = BytesMut::new();
         let mut pieces = self.pace.keep(body, what);
         while let Some(piece) = pieces.next().await {
@@ -188,50 +167,14 @@ impl Intake {
         Ok((held, bytes.freeze()))
     }
 
-    fn share(&self, client: &Client) -> Arc<Semaphore> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever has nothing here any more leaves no trace.
-        if shares.len() >= 64 && shares.len().is_power_of_two() {
-            shares.retain(|_, share| Arc::strong_count(share) > 1);
-        }
-        Arc::clone(shares.entry(client.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.share_units))))
-    }
-
-    /// Enlarges a reservation to `bytes`.
-    async fn take(
-        &self,
-        held: &mut Reservation,
-        share: &Arc<Semaphore>,
-        bytes: usize,
-    ) -> Result<(), ApiError> {
-        let has = held.all.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let Some(more) = units(bytes).checked_sub(has).filter(|more| *more > 0) else { return Ok(()) };
-        let more = u32::try_from(more).unwrap_or(u32::MAX);
+    /// Enlarges what is held to `bytes`.
+    async fn take(&self, held: &mut Held, share: &Share, bytes: usize) -> Result<(), ApiError> {
         // Who holds nothing is in nobody's way and may queue.
-        let patience = if has == 0 { self.pace.whole } else { self.for_more };
-        let taken = timeout_at(Instant::now() + patience, async {
-            let share = Arc::clone(share).acquire_many_owned(more).await?;
-            Ok::<_, tokio::sync::AcquireError>((share, Arc::clone(&self.all).acquire_many_owned(more).await?))
-        });
-        let (share, all) = taken
-            .await
-            .map_err(|_| {
-                ApiError::full("too much is being uploaded at the moment; try again in a few seconds")
-            })?
-            .map_err(|e| ApiError::internal("reserving memory", e))?;
-        match (&mut held.share, &mut held.all) {
-            (Some(a), Some(b)) => {
-                a.merge(share);
-                b.merge(all);
-            }
-            _ => (held.share, held.all) = (Some(share), Some(all)),
-        }
-        Ok(())
+        let patience = if held.is_empty() { self.pace.whole } else { self.for_more };
+        self.budget.grow(held, share, bytes, patience).await.map_err(|_| {
+            ApiError::full("too much is being uploaded at the moment; try again in a few seconds")
+        })
     }
-}
-
-fn units(bytes: usize) -> usize {
-    bytes.div_ceil(UNIT)
 }
 
 #[cfg(test)]
@@ -267,7 +210,7 @@ mod tests {
     async fn memory_is_held_for_what_arrived_and_given_back() {
         let intake = intake();
         let (held, bytes) = intake.receive(&client(1), pieces(100, 1000), 100_000, "it").await.unwrap();
-        assert_eq!((bytes.len(), intake.held()), (100_000, 25 * UNIT));
+        assert_eq!((bytes.len(), intake.held()), (100_000, 25 * 4096));
         drop(held);
         assert_eq!(intake.held(), 0);
         for claimed in [19, 21] {

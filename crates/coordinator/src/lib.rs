@@ -19,8 +19,9 @@
 //! | [`store`] | the database: everything that outlives a connection, and every query |
 //! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
+//! | `relay` | memory for envelopes on their way to nodes, and when an offer is made again |
 //! | `registry`, `polls` | what may be lost: who is connected, who waits |
-//! | `intake`, `limits` | what one client may cost: memory, time, requests, connections |
+//! | `memory`, `intake`, `outgo`, `limits` | what one client may cost: memory, time, requests, connections |
 //! | `metrics` | what Prometheus is told |
 //!
 //! It is trusted for liveness only. **It holds no key that opens a share**: envelopes pass through it sealed to nodes,
@@ -40,10 +41,13 @@ mod intake;
 mod jobs;
 mod limits;
 mod log;
+mod memory;
 mod metrics;
 mod nodes;
+mod outgo;
 mod polls;
 mod registry;
+mod relay;
 mod service;
 pub mod store;
 
@@ -226,6 +230,8 @@ impl Coordinator {
         let quic_address = server.local_address().map_err(transport("address for nodes"))?;
 
         let intake = intake::Intake::new(&config.limits);
+        let relay = relay::Relay::new(&config.limits);
+        let outgo = outgo::Outgo::new(&config.limits);
         let usage = limits::Usage::new(&config.limits);
         let service = Arc::new(Service {
             config,
@@ -241,6 +247,8 @@ impl Coordinator {
             checking: Semaphore::new(1),
             access,
             intake,
+            outgo,
+            relay,
             usage,
             metrics: metrics::Metrics::default(),
             shutdown: CancellationToken::new(),

@@ -132,6 +132,8 @@ pub struct Metrics {
     uploads: Family<Labels<2>, Counter>,
     uploaded: Family<Labels<1>, Counter>,
     reserved: Gauge,
+    answer_memory: Gauge,
+    relay_memory: Gauge,
     database: Family<Labels<1>, Histogram, Bounds>,
     database_errors: Counter,
     begun: Mutex<HashMap<Digest32, Begun>>,
@@ -158,6 +160,8 @@ impl Default for Metrics {
             uploads: Family::default(),
             uploaded: Family::default(),
             reserved: Gauge::default(),
+            answer_memory: Gauge::default(),
+            relay_memory: Gauge::default(),
             database: Family::new_with_constructor(Bounds::Request),
             database_errors: Counter::default(),
             begun: Mutex::default(),
@@ -204,6 +208,18 @@ impl Metrics {
             "Memory that submissions in progress hold",
             Unit::Bytes,
             self.reserved.clone(),
+        );
+        r.register_with_unit(
+            "answer_memory",
+            "Memory that answers on their way to clients hold",
+            Unit::Bytes,
+            self.answer_memory.clone(),
+        );
+        r.register_with_unit(
+            "relay_memory",
+            "Memory that envelopes on their way to nodes hold",
+            Unit::Bytes,
+            self.relay_memory.clone(),
         );
         r.register_with_unit(
             "database",
@@ -341,9 +357,12 @@ impl Metrics {
         }
     }
 
-    /// Memory that submissions hold now, in bytes.
-    pub fn submission_memory(&self, bytes: usize) {
-        self.reserved.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    /// Memory that submissions, answers to clients and envelopes to nodes hold now, in bytes.
+    pub fn memory(&self, submissions: usize, answers: usize, relayed: usize) {
+        let gauges = [&self.reserved, &self.answer_memory, &self.relay_memory];
+        for (gauge, bytes) in gauges.into_iter().zip([submissions, answers, relayed]) {
+            gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
     }
 
     /// The database answered, or did not.
@@ -451,6 +470,18 @@ mod tests {
     }
 
     #[test]
+    fn what_alerts_look_at_is_there_before_anything_happened() {
+        let text = Metrics::default().text().unwrap();
+        for line in [
+            "tacit_coordinator_relayed_bytes_total{what=\"envelopes\"} 0\n",
+            "tacit_coordinator_relayed_bytes_total{what=\"answers\"} 0\n",
+            "tacit_coordinator_jobs_ended_total{outcome=\"failed\"} 0\n",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
     fn the_number_of_series_is_bounded() {
         let metrics = Metrics::default();
         for i in 0..10 * CODES {
@@ -503,7 +534,7 @@ mod tests {
         metrics.request("GET", "/v1/jobs", 200, Duration::from_millis(1), false);
         metrics.relayed(Relayed::Envelopes, 1);
         metrics.upload(Upload::Job, Some(1));
-        metrics.submission_memory(1);
+        metrics.memory(1, 1, 1);
         metrics.database("check", Duration::from_millis(1), true);
         let open = OpenJobs {
             state: JobState::Ready,

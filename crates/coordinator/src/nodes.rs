@@ -8,6 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 use tacit_net::{Connection, Incoming, NetError, Server, Stream};
 use tacit_wire::codec::Writer;
 use tacit_wire::frame::{Body as _, MessageType};
@@ -22,14 +24,16 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::SOFTWARE;
 use crate::jobs;
+use crate::memory::Held;
 use crate::metrics::Relayed;
 use crate::registry::Seat;
+use crate::relay;
 use crate::service::Service;
 use crate::store::{Claimed, Recorded, Reply, StoreError};
 
-/// How long an offer rests that its node had no room for.
+/// How long an offer rests that its node had no room for, the first time.
 const BUSY: Duration = Duration::from_secs(1);
-/// How long an offer rests that its node failed at.
+/// How long an offer rests that its node failed at, the first time.
 const FAILED: Duration = Duration::from_secs(10);
 /// Offers of one node that rest at a time, at most.
 const RESTING: usize = 1024;
@@ -165,21 +169,24 @@ async fn converse(
     let mut requests = JoinSet::new();
     let mut offers = JoinSet::new();
     let mut in_flight = HashSet::new();
-    let mut resting: HashMap<Digest32, Instant> = HashMap::new();
+    let mut resting = Resting::default();
+    let mut rng = StdRng::from_rng(&mut rand::rng());
     let mut look = true;
     loop {
         if look {
-            match fill(service, connection, seat, window, &mut offers, &mut in_flight, &resting).await {
+            match fill(service, connection, seat, window, &mut offers, &mut in_flight, &resting.until).await {
                 Ok(true) => {}
                 Ok(false) => return REPLACED.to_owned(),
                 Err(error) => {
                     tracing::error!(%error, "cannot look for offers");
-                    resting.insert(Digest32([0; 32]), Instant::now() + FAILED);
+                    resting
+                        .until
+                        .insert(Digest32([0; 32]), Rest { at: Instant::now() + FAILED, busy: false });
                 }
             }
             look = false;
         }
-        let next_rested = resting.values().min().copied();
+        let next_rested = resting.until.values().map(|r| r.at).min();
         tokio::select! {
             () = service.shutdown.cancelled() => {
                 let bye = Bye { text: "the coordinator shuts down".to_owned() };
@@ -193,16 +200,14 @@ async fn converse(
                 None => std::future::pending().await,
             } } => {
                 let now = Instant::now();
-                resting.retain(|_, at| *at > now);
+                resting.until.retain(|_, rest| rest.at > now);
                 look = true;
             }
             Some(ended) = offers.join_next(), if !offers.is_empty() => {
                 look = true;
                 if let Ok((deal, after)) = ended {
                     in_flight.remove(&deal);
-                    if let Some(rest) = after.rest() {
-                        resting.insert(deal, Instant::now() + rest);
-                    }
+                    resting.note(deal, after, service.clock.now(), &mut rng);
                 }
             }
             Some(_) = requests.join_next(), if !requests.is_empty() => {}
@@ -213,6 +218,44 @@ async fn converse(
                 Err(error) => return error.to_string(),
             },
         }
+    }
+}
+
+/// Until when an offer rests.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    at: Instant,
+    /// Because the node had no room.
+    busy: bool,
+}
+
+/// Offers that the node did not take, and when each is made again.
+#[derive(Debug, Default)]
+struct Resting {
+    until: HashMap<Digest32, Rest>,
+    /// How often each was not taken.
+    tries: HashMap<Digest32, u32>,
+}
+
+impl Resting {
+    fn note(&mut self, deal: Digest32, after: After, now: u64, rng: &mut StdRng) {
+        let Some((first, expiry)) = after.rest() else {
+            self.tries.remove(&deal);
+            if after == After::Recorded {
+                // The node has room again.
+                self.until.retain(|_, rest| !rest.busy);
+            }
+            return;
+        };
+        if self.tries.len() > 2 * RESTING {
+            let until = &self.until;
+            self.tries.retain(|deal, _| until.contains_key(deal));
+        }
+        let tries = self.tries.entry(deal).or_insert(0);
+        let left = Duration::from_secs(expiry.saturating_sub(now));
+        let at = Instant::now() + relay::rest(first, *tries, left, rng);
+        self.until.insert(deal, Rest { at, busy: matches!(after, After::Busy(_)) });
+        *tries = tries.saturating_add(1);
     }
 }
 
@@ -232,7 +275,7 @@ async fn fill(
     window: usize,
     offers: &mut JoinSet<(Digest32, After)>,
     in_flight: &mut HashSet<Digest32>,
-    resting: &HashMap<Digest32, Instant>,
+    resting: &HashMap<Digest32, Rest>,
 ) -> Result<bool, StoreError> {
     // A node that declines everything is asked again when some of that has rested.
     if in_flight.len() >= window || resting.len() >= RESTING {
@@ -255,7 +298,7 @@ async fn fill(
             if after != After::Recorded
                 && let Err(error) = service
                     .store
-                    .release(&deal, &seat.identity, seat.connection(), after == After::Unanswered)
+                    .release(&deal, &seat.identity, seat.connection(), matches!(after, After::Unanswered(_)))
                     .await
             {
                 tracing::error!(job = %deal, index, %error, "cannot give an offer back");
@@ -273,18 +316,21 @@ enum After {
     Recorded,
     /// There was nothing to offer any more.
     Settled,
-    /// The node did not take it: offer it again after a rest.
-    Declined(Duration),
-    /// The connection ended or the time was over before a reply: the node may have it in hand.
-    Unanswered,
+    /// The node has no room for it: offer it again after a rest. With the deal's expiry.
+    Busy(u64),
+    /// The node, or this program, failed at it: as well. With the deal's expiry, or where that is not known, never.
+    Failed(u64),
+    /// The connection ended or the time was over before a reply: the node may have it in hand. With the deal's expiry.
+    Unanswered(u64),
 }
 
 impl After {
-    fn rest(self) -> Option<Duration> {
+    /// How long the offer rests the first time, and when the deal expires; `None` where it is not made again.
+    fn rest(self) -> Option<(Duration, u64)> {
         match self {
             Self::Recorded | Self::Settled => None,
-            Self::Declined(rest) => Some(rest),
-            Self::Unanswered => Some(BUSY),
+            Self::Busy(expiry) | Self::Unanswered(expiry) => Some((BUSY, expiry)),
+            Self::Failed(expiry) => Some((FAILED, expiry)),
         }
     }
 }
@@ -295,7 +341,7 @@ async fn offer(service: &Service, connection: &Connection, deal: Digest32, index
         Ok(after) => after,
         Err(error) => {
             tracing::error!(job = %deal, index, %error, "cannot use the database for an offer");
-            After::Declined(FAILED)
+            After::Failed(u64::MAX)
         }
     }
 }
@@ -306,21 +352,31 @@ async fn try_offer(
     deal: Digest32,
     index: u8,
 ) -> Result<After, StoreError> {
-    let asked = connection.peer_identity();
-    let row = service.store.offer(&deal, index, &asked);
+    let node = connection.peer_identity();
+    let Some((bytes, expiry)) = service.store.offer_bytes(&deal, index, &node).await? else {
+        return Ok(After::Settled);
+    };
+    let time = Duration::from_secs(expiry.saturating_sub(service.clock.now()).saturating_add(1));
+    // Before the envelope is read.
+    let room = tokio::select! {
+        room = service.relay.room(&node, bytes, time) => room,
+        () = unwanted(service, deal, index, node) => return Ok(After::Settled),
+    };
+    let Ok(mut room) = room else { return Ok(After::Busy(expiry)) };
+    let row = service.store.offer(&deal, index, &node);
     let Some(row) = service.metrics.timed("read_offer", row).await? else {
         return Ok(After::Settled);
     };
     let _counted = service.metrics.offer();
     let assignment =
         SignedAssignment::decode(&row.assignment).map_err(|_| StoreError::Damaged("an assignment"))?;
-    let time = Duration::from_secs(row.expiry.saturating_sub(service.clock.now()).saturating_add(1));
     let frame =
         Offer { header: row.header, assignment: assignment.clone(), envelope: row.envelope }.to_frame();
+    room.shrink(frame.len());
     service.metrics.relayed(Relayed::Envelopes, frame.len());
-    let node = connection.peer_identity();
+    let taking = service.relay.time_for(frame.len()).min(time);
     let reply = tokio::select! {
-        reply = ask(connection, frame, time) => reply,
+        reply = ask(connection, frame, room, taking, time) => reply,
         // Dropping the stream tells the node, which need not compute any more.
         () = unwanted(service, deal, index, node) => return Ok(After::Settled),
     };
@@ -335,12 +391,12 @@ async fn try_offer(
         Ok(Message::Refusal(refusal)) => match refusal.code {
             RefusalCode::Busy | RefusalCode::Leaving => {
                 service.metrics.refused("node", &refusal_code(refusal.code));
-                return Ok(After::Declined(BUSY));
+                return Ok(After::Busy(expiry));
             }
             RefusalCode::Internal => {
                 service.metrics.refused("node", &refusal_code(refusal.code));
                 tracing::warn!(job = %deal, index, %refusal, "a node failed, it will be asked again");
-                return Ok(After::Declined(FAILED));
+                return Ok(After::Failed(expiry));
             }
             _ => refusal,
         },
@@ -351,7 +407,7 @@ async fn try_offer(
         }
         Err(error) => {
             tracing::debug!(job = %deal, index, %error, "an offer got no reply");
-            return Ok(After::Unanswered);
+            return Ok(After::Unanswered(expiry));
         }
     };
     record(service, connection, deal, index, &Err(refusal)).await
@@ -378,17 +434,60 @@ async fn unwanted(service: &Service, deal: Digest32, index: u8, node: IdentityKe
     }
 }
 
-async fn ask(connection: &Connection, frame: Vec<u8>, time: Duration) -> Result<Message, NetError> {
-    let mut stream = connection.open(time).await?;
-    stream.send_frame(&frame, time).await?;
-    drop(frame);
-    stream.finish()?;
-    let reply = stream.receive(MessageType::Answer.limit(), time).await?;
+/// Sends an offer, which the node must have taken within `taking`, and waits for its reply.
+async fn ask(
+    connection: &Connection,
+    frame: Vec<u8>,
+    room: Held,
+    taking: Duration,
+    time: Duration,
+) -> Result<Message, NetError> {
+    let mut offer = Offering { stream: connection.open(time).await?, taken: false };
+    let sent = async {
+        offer.stream.send_frame(&frame, taking).await?;
+        drop(frame);
+        offer.stream.finish()?;
+        // What the connection has not delivered is still in memory.
+        offer.stream.delivered(taking).await
+    };
+    let sent = tokio::time::timeout(taking, sent).await.map_err(|_| NetError::Timeout {
+        by: Blame::Node,
+        peer: connection.peer_identity(),
+        waiting_for: "it to take an offer",
+        after: taking,
+    })?;
+    if let Err(error) = sent {
+        // A node that refuses before it has read all says why.
+        if matches!(error, NetError::Abandoned { .. })
+            && let Ok(Some(refusal @ Message::Refusal(_))) =
+                offer.stream.receive(MessageType::Answer.limit(), taking).await
+        {
+            return Ok(refusal);
+        }
+        return Err(error);
+    }
+    offer.taken = true;
+    drop(room);
+    let reply = offer.stream.receive(MessageType::Answer.limit(), time).await?;
     reply.ok_or(NetError::Ended {
         by: Blame::Node,
         peer: connection.peer_identity(),
         expected: "a reply to an offer",
     })
+}
+
+/// An offer's stream. What the node has not taken of it when this is dropped is forgotten, and not sent any more.
+struct Offering {
+    stream: Stream,
+    taken: bool,
+}
+
+impl Drop for Offering {
+    fn drop(&mut self) {
+        if !self.taken {
+            self.stream.reset();
+        }
+    }
 }
 
 async fn record(
@@ -534,5 +633,33 @@ async fn send_circuit(
             return Ok(());
         }
         offset = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_the_rest_of_what_there_was_no_room_for() {
+        let mut rng = StdRng::seed_from_u64(3);
+        let mut resting = Resting::default();
+        let [busy, failed, lost, done] = [1, 2, 3, 4].map(|n| Digest32([n; 32]));
+        resting.note(busy, After::Busy(1000), 0, &mut rng);
+        resting.note(failed, After::Failed(1000), 0, &mut rng);
+        resting.note(lost, After::Unanswered(1000), 0, &mut rng);
+        resting.note(done, After::Settled, 0, &mut rng);
+        assert_eq!(resting.until.len(), 3);
+        resting.note(done, After::Recorded, 0, &mut rng);
+        assert!(!resting.until.contains_key(&busy), "it has room again");
+        assert!(resting.until.contains_key(&failed) && resting.until.contains_key(&lost));
+        // How often it was busy is not forgotten with that.
+        let begin = Instant::now();
+        resting.note(busy, After::Busy(1000), 0, &mut rng);
+        assert!(resting.until[&busy].at - begin >= BUSY.mul_f64(1.5));
+        // Close to the end it is tried once more in any case.
+        resting.note(lost, After::Unanswered(1000), 998, &mut rng);
+        assert!(resting.until[&lost].at - begin <= 2 * BUSY);
     }
 }

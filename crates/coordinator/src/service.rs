@@ -20,8 +20,10 @@ use crate::intake::Intake;
 use crate::limits::Usage;
 use crate::log::Heads;
 use crate::metrics::Metrics;
+use crate::outgo::Outgo;
 use crate::polls::Polls;
 use crate::registry::Registry;
+use crate::relay::Relay;
 use crate::store::{Store, StoreError};
 
 /// State shared by the HTTP API, the nodes' sessions and the background tasks.
@@ -53,6 +55,10 @@ pub struct Service {
     pub access: Access,
     /// Memory for submissions that are being received.
     pub intake: Intake,
+    /// Memory for envelopes on their way to nodes.
+    pub relay: Relay,
+    /// Memory for answers on their way to clients.
+    pub outgo: Outgo,
     /// What clients have used up.
     pub usage: Usage,
     /// What Prometheus is told.
@@ -113,6 +119,20 @@ impl Service {
             info
         };
         Ok(self.registry.identities().iter().map(info).collect())
+    }
+
+    /// Deletes a circuit's files after it was removed here or elsewhere, unless it was registered again.
+    pub fn forget_circuit(self: &Arc<Self>, circuit: Digest32) {
+        let service = Arc::clone(self);
+        tokio::spawn(async move {
+            // Nobody registers it meanwhile.
+            let Ok(_turn) = service.checking.acquire().await else { return };
+            match service.store.circuit(&circuit).await {
+                Ok(None) => service.circuits.forget(&circuit).await,
+                Ok(Some(_)) => {}
+                Err(error) => tracing::error!(%circuit, %error, "cannot tell whether a circuit is gone"),
+            }
+        });
     }
 
     /// Everybody who waits looks again: something may have happened that was not told.

@@ -223,6 +223,12 @@ impl Stream {
         self.send.finish().map_err(|_| NetError::ClosedHere)
     }
 
+    /// Gives up what was sent and not delivered: it is forgotten here, and the peer is told.
+    pub fn reset(&mut self) {
+        // One that is over already has nothing to forget.
+        let _ = self.send.reset(VarInt::from_u32(close::DONE));
+    }
+
     /// Waits until the peer has everything that was sent before [`finish`](Self::finish).
     pub async fn delivered(&mut self, timeout: Duration) -> Result<(), NetError> {
         let peer = self.peer;

@@ -1,4 +1,4 @@
-//! `tacit circuit add|list|info --network NET.toml`
+//! `tacit circuit add|list|info|remove --network NET.toml`
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,14 @@ pub enum Args {
         #[arg(long)]
         network: PathBuf,
     },
+    /// Have a network forget a circuit, or bases, that no open job needs: whoever registered it may, and operators
+    Remove {
+        /// The id
+        circuit: String,
+        /// The network's pins
+        #[arg(long)]
+        network: PathBuf,
+    },
     /// Show one circuit, by its id or by its proving key; or bases, by their id or their file
     Info {
         /// The id, or a file with the proving key or the bases
@@ -55,6 +63,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     match args {
         Args::Add { file, network, r1cs, key } => add(file, network, r1cs.as_deref(), key, ui),
         Args::List { network } => list(network, ui),
+        Args::Remove { circuit, network } => remove(circuit, network, ui),
         Args::Info { circuit, network } => info(circuit, network.as_deref(), ui),
     }
 }
@@ -175,6 +184,17 @@ fn list(network: &Path, ui: &Ui) -> Outcome {
         table.trim_fmt()
     };
     ui.result(&serde_json::to_value(&circuits)?, text);
+    Ok(())
+}
+
+fn remove(circuit: &str, network: &Path, ui: &Ui) -> Outcome {
+    let Some(id) = parse_id(circuit) else {
+        let text = "is no id (64 hexadecimal digits); `tacit circuit list` shows those of a network";
+        return Err(Failure::new(format!("{circuit} {text}")));
+    };
+    let api = Api::new(&crate::api_key::load_network(network)?)?;
+    crate::runtime::new()?.block_on(api.remove_circuit(id))?;
+    ui.result(&json!({ "ok": true, "removed": id.to_string() }), format!("circuit {id} is removed"));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use super::serve::Peer;
 use crate::access::{self, Access, Role};
 use crate::error::ApiError;
 use crate::limits::Client;
+use crate::outgo::Carried;
 use crate::service::Service;
 use crate::store::JobRow;
 
@@ -21,6 +22,8 @@ use crate::store::JobRow;
 pub struct Caller {
     /// For whom its costs are counted.
     pub client: Client,
+    /// Where it is.
+    pub address: Client,
     /// The API key's number in the database.
     pub key: Option<i64>,
     /// Whether it sees everybody's jobs.
@@ -39,6 +42,26 @@ impl Caller {
         (!self.sees_all).then(|| self.key.unwrap_or(-1))
     }
 
+    /// Whom an event stream is counted for: the key, and the address.
+    pub fn both(&self) -> Vec<Client> {
+        let mut both = vec![self.client.clone()];
+        if self.address != self.client {
+            both.push(self.address.clone());
+        }
+        both
+    }
+
+    /// Whether its key is still one.
+    ///
+    /// # Errors
+    /// 401 when it was revoked; when the database fails.
+    pub async fn still_may(&self, service: &Service) -> Result<(), ApiError> {
+        match self.key {
+            Some(id) if !service.store.key_holds(id).await? => Err(unauthorised("bad_key", REVOKED)),
+            _ => Ok(()),
+        }
+    }
+
     /// Lets operators pass.
     ///
     /// # Errors
@@ -52,7 +75,13 @@ impl Caller {
     }
 }
 
-/// Refuses requests of an address that sends too many.
+const REVOKED: &str = "this API key is unknown here, or was revoked: ask the coordinator's operator";
+
+fn unauthorised(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, code, Blame::Client, message)
+}
+
+/// Refuses requests of an address that sends too many, or has too many in progress.
 pub async fn limit(
     State(service): State<Arc<Service>>,
     Extension(Peer(client)): Extension<Peer>,
@@ -60,7 +89,12 @@ pub async fn limit(
     next: Next,
 ) -> Result<Response, ApiError> {
     service.usage.request(&client)?;
-    Ok(next.run(request).await)
+    let place = service.usage.begin(&client)?;
+    let mut response = next.run(request).await;
+    // Until its last byte is written.
+    let carried = response.extensions_mut().remove::<Carried>().unwrap_or_default();
+    response.extensions_mut().insert(carried.with_place(place));
+    Ok(response)
 }
 
 /// Lets in who may come in, and tells the handlers who it is.
@@ -91,30 +125,26 @@ pub async fn authenticate(
 
 async fn caller(service: &Service, client: Client, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let open = service.access == Access::Open;
-    let unauthorised =
-        |code, message| Err(ApiError::new(StatusCode::UNAUTHORIZED, code, Blame::Client, message));
     let Some(sent) = headers.get(header::AUTHORIZATION) else {
         if open {
-            return Ok(Caller { client, key: None, sees_all: true });
+            return Ok(Caller { address: client.clone(), client, key: None, sees_all: true });
         }
-        return unauthorised(
+        return Err(unauthorised(
             "key_required",
             "this coordinator takes requests with an API key only: ask its operator for one, and name its file in \
              network.toml (coordinator.api_key_file), with --api-key-file, or put the key into TACIT_API_KEY",
-        );
+        ));
     };
     let text = sent.to_str().unwrap_or_default();
     let (scheme, key) = text.split_once(' ').unwrap_or_default();
     if !scheme.eq_ignore_ascii_case("bearer") || !key.starts_with(access::PREFIX) {
-        return unauthorised("bad_key", "an API key is sent as `Authorization: Bearer tacit_...`");
+        return Err(unauthorised("bad_key", "an API key is sent as `Authorization: Bearer tacit_...`"));
     }
     let Some(key) = service.store.key(&access::digest(key)).await? else {
-        return unauthorised(
-            "bad_key",
-            "this API key is unknown here, or was revoked: ask the coordinator's operator",
-        );
+        return Err(unauthorised("bad_key", REVOKED));
     };
+    let address = client;
     let client = Client::Key(key.id);
     service.usage.request(&client)?;
-    Ok(Caller { client, key: Some(key.id), sees_all: open || key.role == Role::Operator })
+    Ok(Caller { client, address, key: Some(key.id), sees_all: open || key.role == Role::Operator })
 }

@@ -1,22 +1,24 @@
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use tacit_algebra::CurveId;
-use tacit_wire::Digest32;
 use tacit_wire::status::CircuitInfo;
+use tacit_wire::{Blame, Digest32};
 use tokio_util::io::ReaderStream;
 
+use super::auth::Caller;
 use super::openapi::Refusals;
 use super::parse_id;
 use crate::circuits::Incoming;
 use crate::error::ApiError;
+use crate::limits::{NoPlace, Place, too_many};
 use crate::metrics::Upload;
 use crate::service::Service;
-use crate::store::CircuitRow;
+use crate::store::{CircuitRow, CircuitShares, Registration, Removal};
 
 /// Registered circuits and bases.
 #[utoipa::path(
@@ -56,6 +58,7 @@ pub async fn show(
 )]
 pub async fn put(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -65,12 +68,9 @@ pub async fn put(
         // The name is the content's digest, so there is nothing to compare.
         return Ok((StatusCode::OK, Json(info(&circuit))));
     }
-    if service.store.count_circuits().await? >= service.config.limits.circuits {
-        return Err(ApiError::full(
-            "this coordinator keeps no more circuits; its operator can raise limits.circuits",
-        ));
-    }
-    let _place = upload_place(&service)?;
+    let shares = shares(&service, &caller)?;
+    admitted(service.store.room_for_circuit(caller.key, shares).await?)?;
+    let _place = upload_place(&service, &caller)?;
     let incoming =
         receive(&service, Upload::Circuit, &headers, body, service.config.limits.zkey_bytes).await?;
     let _turn = turn(&service).await?;
@@ -85,13 +85,56 @@ pub async fn put(
     // What is registered is at hand: its bytes before its row.
     let path = service.circuits.path_of(&id, checked.row.kind);
     service.circuits.publish(&service.store, &path, &file, service.clock.now()).await?;
-    let new = service.store.add_circuit(&checked.row, checked.verification_key.as_deref()).await?;
+    let key = checked.verification_key.as_deref();
+    let registered = service.store.register_circuit(&checked.row, key, caller.key, shares).await?;
+    if matches!(registered, Registration::Full | Registration::Share) {
+        service.circuits.forget(&id).await;
+    }
+    let new = admitted(registered)?;
     if !new {
         service.circuits.yield_to(&known(&service, &id.to_string()).await?, &file)?;
     }
     let row = checked.row;
     tracing::info!(circuit = %id, kind = ?row.kind, bytes = row.zkey_bytes, n_wires = row.n_wires, "circuit registered");
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(info(&row))))
+}
+
+/// Forgets a circuit, or bases, that no open job needs: whoever registered it may, and operators. Jobs that have ended keep its
+/// name.
+#[utoipa::path(
+    delete,
+    path = "/v1/circuits/{id}",
+    tag = "circuits",
+    params(("id" = Digest32, Path, description = "The circuit, or the bases")),
+    responses((status = NO_CONTENT), Refusals),
+)]
+pub async fn remove(
+    State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = parse_id("circuit id", &id)?;
+    // A key of the role client without a number there is not: -1 is nobody's.
+    let by = (!caller.sees_all).then(|| caller.key.unwrap_or(-1));
+    match service.store.remove_circuit(&id, by, service.clock.now()).await? {
+        Removal::Done => {
+            tracing::info!(circuit = %id, "circuit removed");
+            service.forget_circuit(id);
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Removal::Needed(jobs) => {
+            let message = format!(
+                "circuit {id} is needed by {jobs} jobs that have not ended; remove it when they have, or cancel them"
+            );
+            Err(ApiError::conflict("circuit_in_use", message))
+        }
+        Removal::NotYours => {
+            let message =
+                format!("circuit {id} was registered by another key, which may remove it, as operators may");
+            Err(ApiError::new(StatusCode::FORBIDDEN, "not_yours", Blame::Client, message))
+        }
+        Removal::Unknown => Err(unknown(&id)),
+    }
 }
 
 /// Registers a circuit's constraint system. The first one stays.
@@ -105,12 +148,14 @@ pub async fn put(
 )]
 pub async fn put_r1cs(
     State(service): State<Arc<Service>>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     let circuit = known(&service, &id).await?;
-    let _place = upload_place(&service)?;
+    shares(&service, &caller)?;
+    let _place = upload_place(&service, &caller)?;
     let incoming = receive(&service, Upload::R1cs, &headers, body, service.config.limits.r1cs_bytes).await?;
     let (digest, bytes) = (incoming.digest, incoming.bytes);
     let _turn = turn(&service).await?;
@@ -172,8 +217,39 @@ pub async fn show_r1cs(
 async fn known(service: &Service, id: &str) -> Result<CircuitRow, ApiError> {
     let id: Digest32 = parse_id("circuit id", id)?;
     let circuit = service.store.circuit(&id).await?;
-    circuit
-        .ok_or_else(|| ApiError::not_found("unknown_circuit", format!("no circuit {id} is registered here")))
+    circuit.ok_or_else(|| unknown(&id))
+}
+
+fn unknown(id: &Digest32) -> ApiError {
+    ApiError::not_found("unknown_circuit", format!("no circuit {id} is registered here"))
+}
+
+/// How many circuits there may be, and of the caller.
+fn shares(service: &Service, caller: &Caller) -> Result<CircuitShares, ApiError> {
+    let limits = &service.config.limits;
+    if caller.sees_all {
+        return Ok(CircuitShares { all: limits.circuits, of_one: None });
+    }
+    if limits.client_circuits == 0 {
+        let message = "circuits are registered by this coordinator's operators alone: ask one of them";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "operators_only", Blame::Client, message));
+    }
+    Ok(CircuitShares { all: limits.circuits, of_one: Some(limits.client_circuits) })
+}
+
+/// Whether it is new.
+fn admitted(registration: Registration) -> Result<bool, ApiError> {
+    match registration {
+        Registration::New => Ok(true),
+        Registration::Known => Ok(false),
+        Registration::Full => Err(ApiError::full(
+            "this coordinator keeps no more circuits; its operator can remove some, or raise limits.circuits",
+        )),
+        Registration::Share => Err(ApiError::share(
+            "this key has registered as many circuits as one key may; remove one, or ask the operator to raise \
+             limits.client_circuits",
+        )),
+    }
 }
 
 async fn turn(service: &Service) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {
@@ -201,12 +277,16 @@ async fn receive(
 }
 
 /// A place among those that upload: what is uploaded is on disk before it is checked.
-fn upload_place(service: &Service) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {
-    service
-        .usage
-        .uploads
-        .try_acquire()
-        .map_err(|_| ApiError::full("too many circuits are being uploaded at the moment; try again later"))
+fn upload_place(service: &Service, caller: &Caller) -> Result<Place, ApiError> {
+    service.usage.uploads.take(std::slice::from_ref(&caller.client)).map_err(|problem| match problem {
+        NoPlace::Full => {
+            ApiError::full("too many circuits are being uploaded at the moment; try again later")
+        }
+        NoPlace::Share => too_many(
+            "too_many_uploads",
+            "this client uploads other circuits at the moment; one after the other",
+        ),
+    })
 }
 
 fn info(row: &CircuitRow) -> CircuitInfo {

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 use tacit_wire::Digest32;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::auth::Caller;
 use super::jobs::{LISTED, Versioned, known, versioned};
@@ -22,13 +22,30 @@ use super::openapi::Refusals;
 use super::parse_id;
 use crate::error::ApiError;
 use crate::jobs;
+use crate::limits::{NoPlace, Place, Places, too_many};
 use crate::service::Service;
 
 /// How often a stream in which nothing happens shows that it lives.
 const ALIVE: Duration = Duration::from_secs(15);
 
+/// How often it is looked whether the key of a stream in which nothing happens is still one.
+const CHECK: Duration = Duration::from_secs(5);
+
 /// How often everything is looked at for those who watch everything.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// One event of a stream, by its fields.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it describes what `Event` writes")]
+pub struct EventView {
+    /// `job` or `nodes`.
+    event: String,
+    /// The job's version, of an event `job`.
+    #[schema(nullable = false)]
+    id: Option<String>,
+    /// JSON: a job, or the list of nodes.
+    data: String,
+}
 
 /// The changes of one job: an event `job` for each, with its version as id; the stream ends with the job. `Last-Event-ID`
 /// goes on after that version.
@@ -37,7 +54,7 @@ const LOOK: Duration = Duration::from_secs(1);
     path = "/v1/jobs/{id}/events",
     tag = "jobs",
     params(("id" = Digest32, Path, description = "The job"), ("Last-Event-ID" = Option<u64>, Header, description = "Go on after this version")),
-    responses((status = OK, content_type = "text/event-stream", body = String), (status = NO_CONTENT, description = "It has ended, and there is nothing more to tell"), Refusals),
+    responses((status = OK, content_type = "text/event-stream", body = EventView), (status = NO_CONTENT, description = "It has ended, and there is nothing more to tell"), Refusals),
 )]
 pub async fn job(
     State(service): State<Arc<Service>>,
@@ -52,18 +69,22 @@ pub async fn job(
         // What tells an EventSource not to come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let place = place(&service.usage.streams)?;
+    let place = place(&service.usage.streams, &caller)?;
     let (send, receive) = mpsc::channel(1);
     tokio::spawn(async move {
         let _place = place;
         let mut changes = service.polls.subscribe(id);
+        let mut ticks = tokio::time::interval(CHECK);
         loop {
+            if caller.still_may(&service).await.is_err() {
+                return;
+            }
             let Ok(row) = known(&service, &caller, &id).await else { return };
             if row.version > seen {
                 let Ok(job) = versioned(&service, &row).await else { return };
                 // It may have changed again meanwhile.
                 seen = job.version();
-                if send.send(event("job", Some(seen), &job)).await.is_err() {
+                if !tell(&service, &caller, &send, event("job", Some(seen), &job)).await {
                     return;
                 }
             }
@@ -72,6 +93,7 @@ pub async fn job(
             }
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
+                _ = ticks.tick() => {}
                 () = send.closed() => return,
                 () = service.shutdown.cancelled() => return,
             }
@@ -86,23 +108,26 @@ pub async fn job(
     get,
     path = "/v1/events",
     tag = "operators",
-    responses((status = OK, content_type = "text/event-stream", body = String), Refusals),
+    responses((status = OK, content_type = "text/event-stream", body = EventView), Refusals),
 )]
 pub async fn all(
     State(service): State<Arc<Service>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ApiError> {
     caller.must_be_operator()?;
-    let place = place(&service.usage.watchers)?;
+    let place = place(&service.usage.watchers, &caller)?;
     let (send, receive) = mpsc::channel(1);
     tokio::spawn(async move {
         let _place = place;
         let mut told = Told::default();
         loop {
+            if caller.still_may(&service).await.is_err() {
+                return;
+            }
             match told.news(&service).await {
                 Ok(news) => {
                     for event in news {
-                        if send.send(event).await.is_err() {
+                        if !tell(&service, &caller, &send, event).await {
                             return;
                         }
                     }
@@ -150,10 +175,31 @@ impl Told {
     }
 }
 
-fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
-    Arc::clone(places)
-        .try_acquire_owned()
-        .map_err(|_| ApiError::full("too many are watching at the moment; poll instead, or try again later"))
+fn place(places: &Places, caller: &Caller) -> Result<Place, ApiError> {
+    places.take(&caller.both()).map_err(|problem| match problem {
+        NoPlace::Full => {
+            ApiError::full("too many are watching at the moment; poll instead, or try again later")
+        }
+        NoPlace::Share => too_many(
+            "too_many_streams",
+            "too many event streams of one key, or from one address, are open; close some, or poll instead",
+        ),
+    })
+}
+
+/// Hands an event over as soon as the client has taken the one before; `false` where the client is gone, or its key.
+async fn tell(service: &Service, caller: &Caller, send: &mpsc::Sender<Event>, event: Event) -> bool {
+    loop {
+        match tokio::time::timeout(CHECK, send.reserve()).await {
+            Ok(Ok(room)) => {
+                room.send(event);
+                return true;
+            }
+            Ok(Err(_)) => return false,
+            Err(_) if caller.still_may(service).await.is_err() => return false,
+            Err(_) => {}
+        }
+    }
 }
 
 fn event(name: &str, id: Option<u64>, body: &impl Serialize) -> Event {

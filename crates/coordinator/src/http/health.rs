@@ -106,7 +106,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, ApiErr
     if let (Ok(Ok(open)), Ok(nodes)) = (open, service.nodes().await) {
         service.metrics.now(&open, nodes.len(), nodes.iter().filter(|n| n.connected).count());
     }
-    service.metrics.submission_memory(service.intake.held());
+    service.metrics.memory(service.intake.held(), service.outgo.held(), service.relay.held());
     let text = service.metrics.text().map_err(|e| ApiError::internal("writing metrics", e))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

@@ -20,11 +20,11 @@ use super::idempotency::IdempotencyKey;
 use super::openapi::Refusals;
 use super::parse_id;
 use crate::error::ApiError;
-use crate::intake::Reservation;
 use crate::jobs;
+use crate::memory::Held;
 use crate::metrics::{Ended, Upload};
 use crate::service::Service;
-use crate::store::{Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, StoreError};
+use crate::store::{Excess, Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, Shares, StoreError};
 
 /// How often a job is read again that changes while it is read: as often as a committee has seats.
 const MOST_REREADS: usize = 64;
@@ -105,10 +105,8 @@ pub async fn submit(
         })
         .await?;
     let deal = header.deal;
-    let circuit = service.store.circuit(&header.circuit).await?.ok_or_else(|| {
-        let message = format!("no circuit {} is registered here; register its zkey first", header.circuit);
-        ApiError::not_found("unknown_circuit", message)
-    })?;
+    let circuit = service.store.circuit(&header.circuit).await?;
+    let circuit = circuit.ok_or_else(|| unknown_circuit(&header.circuit))?;
     let (submission, message) = parts;
     let idempotency = IdempotencyKey::of(&caller, &headers, submission)?;
     if let Some(key) = &idempotency
@@ -140,7 +138,7 @@ pub async fn submit(
         {
             return Ok(first);
         }
-        let insert = service.store.insert_job(&job, service.clock.now(), service.config.limits.open_jobs);
+        let insert = service.store.insert_job(&job, service.clock.now(), shares(&service));
         let inserted = service.metrics.timed("insert_job", insert).await?;
         match inserted {
             Insertion::New => {
@@ -153,7 +151,8 @@ pub async fn submit(
             }
             Insertion::Same => {}
             Insertion::Conflict => return Err(conflict(&deal)),
-            Insertion::Full => return Err(ApiError::full("too many jobs are open here; try again later")),
+            Insertion::Full(excess) => return Err(no_room(excess)),
+            Insertion::NoCircuit => return Err(unknown_circuit(&job.circuit)),
         }
     }
     let Some(row) = service.store.job(&deal).await?.filter(|job| caller.may_see(job)) else {
@@ -174,7 +173,7 @@ async fn reserve(
     body: Body,
     limit: usize,
     what: &'static str,
-) -> Result<(Reservation, Bytes), ApiError> {
+) -> Result<(Held, Bytes), ApiError> {
     let claimed = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok())
@@ -198,7 +197,7 @@ async fn receive<B: tacit_wire::Body>(
     headers: &HeaderMap,
     body: Body,
     what: &'static str,
-) -> Result<(Reservation, B), ApiError> {
+) -> Result<(Held, B), ApiError> {
     let limit = service.config.limits.job_bytes.min(B::TYPE.limit()) + HEADER_BYTES;
     let (reserved, bytes) = reserve(service, caller, headers, body, limit, what).await?;
     Ok((reserved, B::from_frame(&bytes, limit)?))
@@ -231,7 +230,7 @@ pub async fn reassign(
         })
         .await?;
     let (place, node) = (seat.index, seat.node);
-    match service.store.reassign(&id, &seat, service.clock.now()).await? {
+    match service.store.reassign(&id, &seat, service.clock.now(), shares(&service)).await? {
         Reassigned::Done(before) => {
             tracing::info!(job = %id, place, %before, %node, "a node was replaced");
             service.changed(&id);
@@ -250,6 +249,7 @@ pub async fn reassign(
             let message = format!("node {node} has, or had, place {held} of this job; choose another");
             return Err(ApiError::conflict("duplicate_node", message));
         }
+        Reassigned::Full(excess) => return Err(no_room(excess)),
         Reassigned::Unknown => {
             return Err(ApiError::not_found("unknown_place", format!("the job has no place {place}")));
         }
@@ -338,6 +338,8 @@ pub async fn show(
             () = tokio::time::sleep_until(deadline) => true,
             () = service.shutdown.cancelled() => true,
         };
+        // A key may be revoked while its holder waits.
+        caller.still_may(&service).await?;
         if over {
             return Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?));
         }
@@ -445,6 +447,36 @@ pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, Api
         (version, seats) = service.store.versioned_seats(&row.deal).await?;
     }
     Ok(Versioned::of(jobs::status(&row, &seats)?, &row, &seats))
+}
+
+fn shares(service: &Service) -> Shares {
+    let limits = &service.config.limits;
+    Shares {
+        jobs: limits.open_jobs,
+        jobs_of_one: limits.client_open_jobs,
+        bytes: limits.envelope_bytes,
+        bytes_of_one: limits.client_envelope_bytes,
+    }
+}
+
+fn no_room(excess: Excess) -> ApiError {
+    match excess {
+        Excess::Jobs => ApiError::full("too many jobs are open here; try again later"),
+        Excess::Bytes => {
+            ApiError::full("the envelopes of open jobs fill what there is for them; try again later")
+        }
+        Excess::JobsOfOne => {
+            ApiError::share("as many jobs of this key are open as one key may have; wait until some end")
+        }
+        Excess::BytesOfOne => {
+            ApiError::share("the envelopes of this key's open jobs fill its share; wait until some end")
+        }
+    }
+}
+
+fn unknown_circuit(id: &Digest32) -> ApiError {
+    let message = format!("no circuit {id} is registered here; register its zkey first");
+    ApiError::not_found("unknown_circuit", message)
 }
 
 fn conflict(deal: &Digest32) -> ApiError {

@@ -10,6 +10,7 @@
 //! | `POST /v1/line` | drops up to 1 MiB: so that a client can measure its line |
 //! | `GET /v1/circuits`, `GET /v1/circuits/{id}` | registered circuits |
 //! | `PUT /v1/circuits/{id}` | registers a zkey; the id is recomputed from it |
+//! | `DELETE /v1/circuits/{id}` | forgets a circuit that no open job needs |
 //! | `PUT`, `GET /v1/circuits/{id}/r1cs` | its constraint system |
 //! | `POST /v1/jobs` | submits a deal (a `SubmitJob` frame); the same bytes again change nothing |
 //! | `GET /v1/jobs` | the newest jobs |
@@ -37,6 +38,7 @@ mod health;
 mod idempotency;
 mod jobs;
 mod log;
+mod memory;
 mod network;
 mod nodes;
 mod observe;

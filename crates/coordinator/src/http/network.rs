@@ -21,7 +21,7 @@ const LINE_BYTES: usize = 1 << 20;
     post,
     path = "/v1/line",
     tag = "network",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = Option<Vec<u8>>, content_type = "application/octet-stream"),
     responses((status = NO_CONTENT), Refusals),
 )]
 pub async fn line(State(service): State<Arc<Service>>, body: Body) -> Result<StatusCode, ApiError> {

@@ -1,8 +1,13 @@
 //! The API's description (OpenAPI 3.1), made from the handlers that it describes: a route without one cannot be added.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use axum::Json;
+use axum::body::Bytes;
+use axum::http::header;
+use axum::response::IntoResponse;
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr, Response};
 use utoipa::{IntoResponses, Modify, OpenApi};
@@ -63,10 +68,18 @@ impl IntoResponses for Refusals {
 /// own: OpenAPI asks for both.
 pub fn complete(api: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut api.paths.paths {
-        let operations = [("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post)];
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("delete", &mut item.delete),
+        ];
         for (method, operation) in operations.into_iter().filter_map(|(m, o)| Some((m, o.as_mut()?))) {
             let words =
                 path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty() && *w != "v1");
+            for parameter in operation.parameters.iter_mut().flatten() {
+                not_null(parameter);
+            }
             operation.operation_id =
                 Some(words.fold(method.to_owned(), |name, word| format!("{name}_{word}")));
             for (status, response) in &mut operation.responses.responses {
@@ -82,8 +95,22 @@ pub fn complete(api: &mut utoipa::openapi::OpenApi) {
     }
 }
 
+/// A parameter that need not be there has a value of its type where it is there: `null` is none.
+fn not_null(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(parameter) = parameter
+        && let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
+        && let SchemaType::Array(types) = &object.schema_type
+        && let [one] = types.iter().filter(|t| **t != Type::Null).collect::<Vec<_>>()[..]
+    {
+        object.schema_type = SchemaType::Type(one.clone());
+    }
+}
+
 /// This description.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses((status = OK, body = Object)))]
-pub async fn show() -> Json<utoipa::openapi::OpenApi> {
-    Json(description())
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "health", responses((status = OK, body = Object), Refusals))]
+pub async fn show() -> impl IntoResponse {
+    // Made once; what is sent shares its bytes.
+    static TEXT: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(&description()).unwrap_or_default().into());
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }

@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    auth, circuits, dashboard, disclosure, events, health, jobs, log, network, nodes, observe, openapi,
-    unknown_method, unknown_path,
+    auth, circuits, dashboard, disclosure, events, health, jobs, log, memory, network, nodes, observe,
+    openapi, unknown_method, unknown_path,
 };
 use crate::service::Service;
 
@@ -35,7 +35,7 @@ fn guarded() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(network::info))
         .routes(routes!(network::line))
         .routes(routes!(circuits::list))
-        .routes(routes!(circuits::show, circuits::put))
+        .routes(routes!(circuits::show, circuits::put, circuits::remove))
         .routes(routes!(circuits::show_r1cs, circuits::put_r1cs))
         .routes(routes!(jobs::list, jobs::submit))
         .routes(routes!(jobs::show))
@@ -60,11 +60,15 @@ pub fn description() -> OpenApi {
 pub fn router(service: Arc<Service>) -> Router {
     let (public, _) = public().split_for_parts();
     let (guarded, _) = guarded().split_for_parts();
-    let guarded = guarded.layer(middleware::from_fn_with_state(Arc::clone(&service), auth::authenticate));
+    // Inside, so that what a key costs is counted for the key.
+    let guarded = guarded
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), memory::reserve))
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), auth::authenticate));
     // Pages for people are no part of the API.
     public
         .route("/", get(dashboard::page))
         .route("/dashboard/{file}", get(dashboard::asset))
+        .layer(middleware::from_fn_with_state(Arc::clone(&service), memory::reserve))
         .merge(guarded)
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::limits::Client;
+use crate::outgo::{self, Carried, Pace, Parcel};
 use crate::service::Service;
 
 /// How long requests in progress may take to end when the coordinator shuts down.
@@ -33,6 +34,12 @@ const HEAD_BYTES: u32 = 32 << 10;
 
 /// Bytes of a response that wait for a client to read them.
 const SEND_BYTES: usize = 64 << 10;
+
+/// Bytes of a response that are handed to its connection at once: the next ones when those are under way.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Answers of one connection before those that are delivered are forgotten.
+const PARCELS: usize = 2 * STREAMS as usize;
 
 /// Whom a connection comes from.
 #[derive(Debug, Clone)]
@@ -57,7 +64,7 @@ pub async fn serve(service: Arc<Service>, listener: TcpListener, tls: Arc<rustls
         match accepted {
             (Ok(place), Ok((stream, address))) => {
                 let client = Client::address(address.ip());
-                let Some(own) = service.usage.connection(client.clone()) else {
+                let Ok(own) = service.usage.connections.take(std::slice::from_ref(&client)) else {
                     service.metrics.cut("connections_of_one_client");
                     tracing::debug!(%address, "a client has too many connections");
                     continue;
@@ -116,7 +123,7 @@ async fn connection(
         .keep_alive_interval(time)
         .keep_alive_timeout(time);
     let server = if http2 { server.http2_only() } else { server.http1_only() };
-    let activity = Arc::new(Activity::default());
+    let activity = Arc::new(Activity::new(service.outgo.pace()));
     let requests = {
         let (activity, client) = (Arc::clone(&activity), client.clone());
         hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -130,6 +137,10 @@ async fn connection(
         () = activity.ceased(time, idle) => {
             service.metrics.cut("idle");
             return tracing::debug!(%address, "a client's connection did nothing for too long");
+        }
+        () = activity.stuck() => {
+            service.metrics.cut("slow_reader");
+            return tracing::debug!(%address, "a client does not take what it asked for");
         }
         () = service.shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
@@ -148,15 +159,22 @@ struct Activity {
     /// Requests that this program works on: a client that waits for these does not idle.
     working: AtomicUsize,
     any: AtomicBool,
-}
-
-impl Default for Activity {
-    fn default() -> Self {
-        Self { last: Mutex::new(Instant::now()), working: AtomicUsize::new(0), any: AtomicBool::new(false) }
-    }
+    /// Answers that are on their way.
+    parcels: Mutex<Vec<Weak<Parcel>>>,
+    pace: Pace,
 }
 
 impl Activity {
+    fn new(pace: Pace) -> Self {
+        Self {
+            last: Mutex::new(Instant::now()),
+            working: AtomicUsize::new(0),
+            any: AtomicBool::new(false),
+            parcels: Mutex::default(),
+            pace,
+        }
+    }
+
     fn touch(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
@@ -175,12 +193,38 @@ impl Activity {
             request.extensions_mut().insert(Peer(client));
             let response = router.oneshot(request).await;
             drop(working);
-            response.map(|r| r.map(|body| activity.watch(body)))
+            response.map(|r| activity.send(r))
         }
     }
 
     fn watch(self: &Arc<Self>, body: Body) -> Body {
         Body::new(Watched { body, activity: Arc::clone(self) })
+    }
+
+    /// Sends an answer in pieces, whose memory is held until each is written.
+    fn send(self: &Arc<Self>, mut response: Response<Body>) -> Response<Body> {
+        let carried = response.extensions_mut().remove::<Carried>().unwrap_or_default();
+        let parcel = Arc::new(Parcel::new(self.pace, carried, Instant::now()));
+        let mut parcels = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
+        if parcels.len() >= PARCELS {
+            parcels.retain(|p| p.strong_count() > 0);
+        }
+        parcels.push(Arc::downgrade(&parcel));
+        drop(parcels);
+        response
+            .map(|body| Body::new(Pieces { body, activity: Arc::clone(self), parcel, left: Bytes::new() }))
+    }
+
+    /// Returns once an answer is taken too slowly.
+    async fn stuck(&self) {
+        loop {
+            tokio::time::sleep(self.pace.look()).await;
+            let now = Instant::now();
+            let parcels = self.parcels.lock().unwrap_or_else(PoisonError::into_inner);
+            if parcels.iter().filter_map(Weak::upgrade).any(|p| p.is_late(now)) {
+                return;
+            }
+        }
     }
 
     /// Returns once nothing was begun in `first`, or nothing has moved for `idle`.
@@ -245,5 +289,54 @@ impl HttpBody for Watched {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A response's body in pieces. The next one is made when the last is under way.
+struct Pieces {
+    body: Body,
+    activity: Arc<Activity>,
+    parcel: Arc<Parcel>,
+    /// What came of the body and is not handed out yet.
+    left: Bytes,
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        self.parcel.taken(Instant::now());
+        while self.left.is_empty() {
+            match std::task::ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) => self.left = outgo::bytes_of(&self.parcel, bytes),
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        self.activity.touch();
+        let bytes = self.left.len().min(PIECE_BYTES);
+        let piece = self.left.split_to(bytes);
+        self.parcel.offer(bytes, Instant::now());
+        Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        let (left, of_body) = (self.left.len() as u64, self.body.size_hint());
+        let mut hint = http_body::SizeHint::new();
+        hint.set_lower(of_body.lower().saturating_add(left));
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper.saturating_add(left));
+        }
+        hint
     }
 }

@@ -67,6 +67,15 @@ impl Store {
         .transpose()
     }
 
+    /// Whether a key that was one still is.
+    pub async fn key_holds(&self, id: i64) -> Result<bool> {
+        let row = sqlx::query("SELECT 1 FROM api_keys WHERE id = $1 AND revoked_at IS NULL")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Binds an idempotency key of `scope` (a client) to the contents of a request, unless it is bound already.
     pub async fn claim_key(&self, scope: &str, key: &str, contents: &Digest32, now: u64) -> Result<Claim> {
         let done = sqlx::query(

@@ -4,15 +4,47 @@ use sqlx::Row as _;
 use tacit_wire::Digest32;
 use tacit_wire::status::CircuitKind;
 
-use super::rows::{CircuitRow, circuit_row, signed, unsigned};
-use super::{Result, Store};
+use super::rows::{CircuitRow, Registration, Removal, circuit_row, signed, unsigned};
+use super::{CircuitShares, Event, Kind, Result, Store, Write};
 
 impl Store {
-    /// Adds a circuit; `false` where it is known already.
+    /// Adds a circuit of nobody's, without a bound; `false` where it is known already.
     pub async fn add_circuit(&self, c: &CircuitRow, verification_key: Option<&str>) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO circuits (id, curve, n_wires, n_public, log_domain, zkey_bytes, added_at, kind, file_digest, verification_key)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
+        let unbounded = CircuitShares { all: u64::MAX, of_one: None };
+        let done = self.register_circuit(c, verification_key, None, unbounded).await?;
+        Ok(done == Registration::New)
+    }
+
+    /// Registers a circuit for a key, if there is room.
+    pub async fn register_circuit(
+        &self,
+        c: &CircuitRow,
+        verification_key: Option<&str>,
+        owner: Option<i64>,
+        shares: CircuitShares,
+    ) -> Result<Registration> {
+        let mut tx = self.write().await?;
+        self.lock_shares(&mut tx).await?;
+        let known = sqlx::query("SELECT 1 FROM circuits WHERE id = $1 AND removed_at IS NULL")
+            .bind(c.id.0.as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if known.is_some() {
+            return Ok(Registration::Known);
+        }
+        match excess(&mut tx, owner, shares).await? {
+            Registration::New => {}
+            refused => return Ok(refused),
+        }
+        // One that was removed, and that ended jobs still name, begins anew.
+        sqlx::query(
+            "INSERT INTO circuits (id, curve, n_wires, n_public, log_domain, zkey_bytes, added_at, kind, file_digest, verification_key,
+                                   owner)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             ON CONFLICT (id) DO UPDATE SET curve = excluded.curve, n_wires = excluded.n_wires, n_public = excluded.n_public,
+                 log_domain = excluded.log_domain, zkey_bytes = excluded.zkey_bytes, added_at = excluded.added_at,
+                 kind = excluded.kind, file_digest = excluded.file_digest, verification_key = excluded.verification_key,
+                 owner = excluded.owner, removed_at = NULL, r1cs_digest = NULL, r1cs_bytes = NULL",
         )
         .bind(c.id.0.as_slice())
         .bind(i64::from(c.curve))
@@ -24,15 +56,87 @@ impl Store {
         .bind(i64::from(c.kind == CircuitKind::Bases))
         .bind(c.file.as_ref().map(|d| d.0.as_slice()))
         .bind(verification_key)
-        .execute(&self.pool)
+        .bind(owner)
+        .execute(&mut *tx)
         .await?;
-        Ok(done.rows_affected() == 1)
+        tx.commit().await?;
+        Ok(Registration::New)
+    }
+
+    /// Whether there is room for one more circuit of a key: [`Registration::New`] if so. What decides is
+    /// [`Store::register_circuit`]; this spares an upload.
+    pub async fn room_for_circuit(&self, owner: Option<i64>, shares: CircuitShares) -> Result<Registration> {
+        let mut tx = self.write().await?;
+        excess(&mut tx, owner, shares).await
+    }
+
+    /// Removes a circuit that no open job needs. `by` is the key that asks; `None` may remove any.
+    pub async fn remove_circuit(&self, id: &Digest32, by: Option<i64>, now: u64) -> Result<Removal> {
+        let mut tx = self.write().await?;
+        // A job that comes in counts before this looks, or finds the circuit gone.
+        self.lock_shares(&mut tx).await?;
+        let row = sqlx::query(
+            "SELECT owner, file_digest, r1cs_digest FROM circuits WHERE id = $1 AND removed_at IS NULL",
+        )
+        .bind(id.0.as_slice())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(Removal::Unknown) };
+        if by.is_some() && row.try_get::<Option<i64>, _>("owner")? != by {
+            return Ok(Removal::NotYours);
+        }
+        let open = sqlx::query("SELECT COUNT(*) FROM jobs WHERE circuit = $1 AND ended_at IS NULL")
+            .bind(id.0.as_slice())
+            .fetch_one(&mut *tx)
+            .await?;
+        let open = unsigned(open.try_get(0)?)?;
+        if open > 0 {
+            return Ok(Removal::Needed(open));
+        }
+        sqlx::query(
+            "UPDATE circuits SET removed_at = $2, owner = NULL, verification_key = NULL, file_digest = NULL, r1cs_digest = NULL,
+                    r1cs_bytes = NULL WHERE id = $1",
+        )
+        .bind(id.0.as_slice())
+        .bind(signed(now))
+        .execute(&mut *tx)
+        .await?;
+        // A job that is just coming in holds its circuit's row, and waits for this transaction.
+        sqlx::query(match self.kind {
+            Kind::Sqlite => {
+                "DELETE FROM circuits WHERE removed_at IS NOT NULL
+                        AND NOT EXISTS (SELECT 1 FROM jobs WHERE circuit = circuits.id)"
+            }
+            Kind::Postgres => {
+                "DELETE FROM circuits WHERE id IN (SELECT id FROM circuits c WHERE removed_at IS NOT NULL
+                        AND NOT EXISTS (SELECT 1 FROM jobs WHERE circuit = c.id) FOR UPDATE SKIP LOCKED)"
+            }
+        })
+        .execute(&mut *tx)
+        .await?;
+        if self.is_shared() {
+            for column in ["file_digest", "r1cs_digest"] {
+                if let Some(digest) = row.try_get::<Option<Vec<u8>>, _>(column)? {
+                    // Another circuit may have the same constraint system.
+                    sqlx::query(
+                        "DELETE FROM file_pieces WHERE digest = $1
+                                AND NOT EXISTS (SELECT 1 FROM circuits WHERE file_digest = $1 OR r1cs_digest = $1)",
+                    )
+                    .bind(digest)
+                    .execute(&mut *tx)
+                    .await?;
+                }
+            }
+        }
+        tx.tell(Event::Removed(*id));
+        tx.commit().await?;
+        Ok(Removal::Done)
     }
 
     /// Records a circuit's constraint system. Returns the digest that is recorded now: the first one stays.
     pub async fn set_r1cs(&self, id: &Digest32, digest: &Digest32, bytes: u64) -> Result<Option<Digest32>> {
         sqlx::query(
-            "UPDATE circuits SET r1cs_digest = $2, r1cs_bytes = $3 WHERE id = $1 AND r1cs_digest IS NULL",
+            "UPDATE circuits SET r1cs_digest = $2, r1cs_bytes = $3 WHERE id = $1 AND r1cs_digest IS NULL AND removed_at IS NULL",
         )
         .bind(id.0.as_slice())
         .bind(digest.0.as_slice())
@@ -46,7 +150,7 @@ impl Store {
     pub async fn circuit(&self, id: &Digest32) -> Result<Option<CircuitRow>> {
         sqlx::query("SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at,
                     file_digest
-             FROM circuits WHERE id = $1")
+             FROM circuits WHERE id = $1 AND removed_at IS NULL")
             .bind(id.0.as_slice())
             .fetch_optional(&self.pool)
             .await?
@@ -69,16 +173,29 @@ impl Store {
         let rows = sqlx::query(
             "SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at,
                     file_digest
-             FROM circuits ORDER BY added_at, id",
+             FROM circuits WHERE removed_at IS NULL ORDER BY added_at, id",
         )
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(circuit_row).collect()
     }
+}
 
-    /// How many circuits there are.
-    pub async fn count_circuits(&self) -> Result<u64> {
-        let row = sqlx::query("SELECT COUNT(*) FROM circuits").fetch_one(&self.pool).await?;
-        unsigned(row.try_get(0)?)
+/// Whether there is room for one more.
+async fn excess(tx: &mut Write, owner: Option<i64>, shares: CircuitShares) -> Result<Registration> {
+    let all =
+        sqlx::query("SELECT COUNT(*) FROM circuits WHERE removed_at IS NULL").fetch_one(&mut **tx).await?;
+    if unsigned(all.try_get(0)?)? >= shares.all {
+        return Ok(Registration::Full);
     }
+    if let (Some(owner), Some(most)) = (owner, shares.of_one) {
+        let own = sqlx::query("SELECT COUNT(*) FROM circuits WHERE removed_at IS NULL AND owner = $1")
+            .bind(owner)
+            .fetch_one(&mut **tx)
+            .await?;
+        if unsigned(own.try_get(0)?)? >= most {
+            return Ok(Registration::Share);
+        }
+    }
+    Ok(Registration::New)
 }

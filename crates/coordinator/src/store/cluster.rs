@@ -2,6 +2,7 @@
 //!
 //! All of it can be lost: nodes and coordinators say it again. Its commits therefore do not wait for the disk.
 
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
@@ -233,7 +234,8 @@ impl Store {
             if places.len() >= limit || resting(&deal) {
                 continue;
             }
-            // Each place by itself, and only for the node's current connection: between this and the reading above all may change.
+            // Each place by itself, so that nobody waits for locks in a circle, and only for the node's current connection:
+            // between this and the reading above all may change.
             let taken = sqlx::query(
                 "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost)
                  SELECT $1, $2, $3, $4, $5, 0

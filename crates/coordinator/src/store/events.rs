@@ -24,6 +24,8 @@ pub enum Event {
     Assemble,
     /// Assembler keys changed.
     Keys,
+    /// A circuit was removed.
+    Removed(Digest32),
 }
 
 impl Event {
@@ -34,6 +36,7 @@ impl Event {
             Self::Connected(node, connection) => format!("connected {node} {connection}"),
             Self::Assemble => "assemble".to_owned(),
             Self::Keys => "keys".to_owned(),
+            Self::Removed(circuit) => format!("removed {circuit}"),
         }
     }
 
@@ -47,6 +50,7 @@ impl Event {
             }
             "assemble" => Self::Assemble,
             "keys" => Self::Keys,
+            "removed" => Self::Removed(Digest32::from_str(words.next()?).ok()?),
             _ => return None,
         };
         words.next().is_none().then_some(event)
@@ -113,9 +117,14 @@ mod tests {
     #[test]
     fn events_are_read_as_they_were_told() {
         let (deal, node) = (Digest32([7; 32]), IdentityKey([9; 32]));
-        for event in
-            [Event::Job(deal), Event::Work(node), Event::Connected(node, 12), Event::Assemble, Event::Keys]
-        {
+        for event in [
+            Event::Job(deal),
+            Event::Work(node),
+            Event::Connected(node, 12),
+            Event::Assemble,
+            Event::Keys,
+            Event::Removed(deal),
+        ] {
             let message = event.message("abc");
             let (instance, text) = message.split_once(' ').unwrap();
             assert_eq!((instance, Event::parse(text)), ("abc", Some(event)));

@@ -117,6 +117,13 @@ pub(super) async fn set_state(
     .await?;
     tx.tell(Event::Job(*deal));
     if state.has_ended() {
+        if tx.is_shared() {
+            // As whoever takes over from a coordinator, or what a node has in hand, does.
+            sqlx::query("SELECT 1 FROM in_hand WHERE deal = $1 ORDER BY idx FOR UPDATE")
+                .bind(deal.0.as_slice())
+                .fetch_all(&mut **tx)
+                .await?;
+        }
         for query in [
             "UPDATE assignments SET envelope = NULL WHERE deal = $1",
             "DELETE FROM in_hand WHERE deal = $1",

@@ -11,27 +11,28 @@ use super::rows::{
     AnswerRow, Insertion, JobRow, JobState, NewJob, SeatRow, SeatState, digest, job_row, seat_row, signed,
     small, unsigned,
 };
-use super::{Event, Result, Store};
+use super::{Event, Result, Shares, Store, shares};
 
 impl Store {
-    /// Stores a job with its envelopes, unless the deal is known. Coordinators that do so at the same moment may pass `max_open`
-    /// by as many jobs.
-    pub async fn insert_job(&self, job: &NewJob, now: u64, max_open: u64) -> Result<Insertion> {
+    /// Stores a job with its envelopes, unless the deal is known or there is no room.
+    pub async fn insert_job(&self, job: &NewJob, now: u64, shares: impl Into<Shares>) -> Result<Insertion> {
+        let shares = shares.into();
         let mut tx = self.write().await?;
-        let open =
-            sqlx::query("SELECT COUNT(*) FROM jobs WHERE ended_at IS NULL").fetch_one(&mut *tx).await?;
-        if unsigned(open.try_get(0)?)? >= max_open {
+        let bytes = shares::bytes_of(job.seats.iter().map(|s| s.envelope.as_slice()));
+        // Where there is no room in any case, nothing is written. What decides is the look at the end, where others may write meanwhile.
+        if let Some(excess) = self.excess(&mut tx, job.owner, &shares, 1, unsigned(bytes)?).await? {
             drop(tx);
             return Ok(match self.submission(&job.deal).await? {
                 Some(known) => known_already(known == job.submission),
-                None => Insertion::Full,
+                None => Insertion::Full(excess),
             });
         }
         // Of two that submit one deal at two coordinators, the second waits here for the first's commit.
         let inserted = sqlx::query(
             "INSERT INTO jobs
-             (deal, submission, header, circuit, n, t, needed, handover, assembler, state, version, expiry, created_at, owner)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13) ON CONFLICT (deal) DO NOTHING",
+             (deal, submission, header, circuit, n, t, needed, handover, assembler, state, version, expiry, created_at, owner,
+              envelope_bytes)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13, $14) ON CONFLICT (deal) DO NOTHING",
         )
         .bind(job.deal.0.as_slice())
         .bind(job.submission.0.as_slice())
@@ -46,8 +47,14 @@ impl Store {
         .bind(signed(job.expiry))
         .bind(signed(now))
         .bind(job.owner)
+        .bind(bytes)
         .execute(&mut *tx)
-        .await?;
+        .await;
+        let inserted = match inserted {
+            // Removed since it was looked up.
+            Err(sqlx::Error::Database(e)) if e.is_foreign_key_violation() => return Ok(Insertion::NoCircuit),
+            inserted => inserted?,
+        };
         if inserted.rows_affected() == 0 {
             let known = sqlx::query("SELECT submission FROM jobs WHERE deal = $1")
                 .bind(job.deal.0.as_slice())
@@ -74,6 +81,20 @@ impl Store {
             tx.tell(Event::Work(seat.node));
         }
         tx.tell(Event::Job(job.deal));
+        self.lock_shares(&mut tx).await?;
+        // With this job among them.
+        if self.is_shared()
+            && let Some(excess) = self.excess(&mut tx, job.owner, &shares, 0, 0).await?
+        {
+            return Ok(Insertion::Full(excess));
+        }
+        let circuit = sqlx::query("SELECT 1 FROM circuits WHERE id = $1 AND removed_at IS NULL")
+            .bind(job.circuit.0.as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if circuit.is_none() {
+            return Ok(Insertion::NoCircuit);
+        }
         tx.commit().await?;
         Ok(Insertion::New)
     }

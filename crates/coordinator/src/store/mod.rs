@@ -7,6 +7,7 @@
 //! | `circuits` | circuits and bases |
 //! | `files` | circuits' files, where coordinators share them |
 //! | `jobs` | submissions, and how jobs are read |
+//! | `shares` | how much there may be of what, and of it one key's |
 //! | `offers` | what nodes are offered, what they reply, who replaces whom |
 //! | `log` | the log of jobs that ended: entries, tree, heads |
 //! | `housekeeping` | how jobs end, and are forgotten |
@@ -35,6 +36,7 @@ mod keys;
 mod log;
 mod offers;
 pub mod rows;
+mod shares;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub use events::{Event, Heard, Listener};
 pub use files::PIECE_BYTES;
 pub use keys::KeyRow;
 pub use rows::*;
+pub use shares::{CircuitShares, Excess, Shares};
 
 /// Why the database gave no answer.
 #[derive(Debug, Error)]
@@ -137,6 +140,11 @@ impl Write {
         if let Some((_, events)) = &mut self.tells {
             events.push(event);
         }
+    }
+
+    /// Whether other coordinators may use this database.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.tells.is_some()
     }
 
     /// Returns when it is on disk.

@@ -9,7 +9,7 @@ use super::housekeeping::set_state;
 use super::rows::{
     JobState, NewSeat, OfferRow, Reassigned, Recorded, Reply, SeatState, digest, signed, small, unsigned,
 };
-use super::{Event, Result, Store, StoreError, Write};
+use super::{Event, Excess, Result, Shares, Store, StoreError, Write};
 
 /// Places of seats by state.
 struct Tally {
@@ -18,6 +18,27 @@ struct Tally {
 }
 
 impl Store {
+    /// Bytes of the envelope that [`Store::offer`] would read, with its job's expiry in Unix seconds; `None` as there.
+    pub async fn offer_bytes(
+        &self,
+        deal: &Digest32,
+        index: u8,
+        node: &IdentityKey,
+    ) -> Result<Option<(u64, u64)>> {
+        let row = sqlx::query(
+            "SELECT a.envelope_bytes, j.expiry FROM assignments a JOIN jobs j ON j.deal = a.deal
+             WHERE a.deal = $1 AND a.idx = $2 AND a.node = $3 AND a.state = 0 AND a.envelope IS NOT NULL
+                   AND j.ended_at IS NULL",
+        )
+        .bind(deal.0.as_slice())
+        .bind(i64::from(index))
+        .bind(node.0.as_slice())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|r| Ok((unsigned(r.try_get("envelope_bytes")?)?, unsigned(r.try_get("expiry")?)?)))
+            .transpose()
+    }
+
     /// What to offer to a node; `None` once the job has ended, the node has spoken, or the place is another's.
     pub async fn offer(&self, deal: &Digest32, index: u8, node: &IdentityKey) -> Result<Option<OfferRow>> {
         let row = sqlx::query(
@@ -136,12 +157,19 @@ impl Store {
         Ok(Recorded::New { state, answered, waiting, assemble })
     }
 
-    /// Gives a place of an open job to another node, unless its node has answered.
-    pub async fn reassign(&self, deal: &Digest32, new: &NewSeat, now: u64) -> Result<Reassigned> {
+    /// Gives a place of an open job to another node, unless its node has answered or there is no room for an envelope that is larger
+    /// than the one before.
+    pub async fn reassign(
+        &self,
+        deal: &Digest32,
+        new: &NewSeat,
+        now: u64,
+        shares: impl Into<Shares>,
+    ) -> Result<Reassigned> {
         let mut tx = self.write_job(deal).await?;
         let seat = sqlx::query(
-            "SELECT a.node, a.assignment, a.state, j.expiry, j.ended_at FROM assignments a JOIN jobs j ON j.deal = a.deal
-             WHERE a.deal = $1 AND a.idx = $2",
+            "SELECT a.node, a.assignment, a.state, a.envelope_bytes, j.expiry, j.ended_at, j.owner
+             FROM assignments a JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1 AND a.idx = $2",
         )
         .bind(deal.0.as_slice())
         .bind(i64::from(new.index))
@@ -181,12 +209,25 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         hold(&mut tx, deal, new).await?;
-        sqlx::query("UPDATE jobs SET version = version + 1 WHERE deal = $1")
-            .bind(deal.0.as_slice())
-            .execute(&mut *tx)
-            .await?;
+        let more = signed(new.envelope.len() as u64).saturating_sub(seat.try_get("envelope_bytes")?);
+        sqlx::query(
+            "UPDATE jobs SET version = version + 1, envelope_bytes = envelope_bytes + $2 WHERE deal = $1",
+        )
+        .bind(deal.0.as_slice())
+        .bind(more)
+        .execute(&mut *tx)
+        .await?;
         tx.tell(Event::Job(*deal));
         tx.tell(Event::Work(new.node));
+        if more > 0 {
+            self.lock_shares(&mut tx).await?;
+            let (owner, shares) = (seat.try_get("owner")?, shares.into());
+            match self.excess(&mut tx, owner, &shares, 0, 0).await? {
+                // No job came.
+                None | Some(Excess::Jobs | Excess::JobsOfOne) => {}
+                Some(excess) => return Ok(Reassigned::Full(excess)),
+            }
+        }
         tx.commit().await?;
         Ok(Reassigned::Done(IdentityKey(digest(&seat, "node")?.0)))
     }

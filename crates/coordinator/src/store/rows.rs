@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use tacit_wire::status::{CircuitKind, DeliveryState};
 use tacit_wire::{Digest32, IdentityKey};
 
-use super::{Result, StoreError};
+use super::{Excess, Result, StoreError};
 
 /// How far a job is. The codes are the database's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,8 +134,36 @@ pub enum Insertion {
     Same,
     /// Another submission has this deal's name.
     Conflict,
-    /// Too many jobs are open.
+    /// There is no room for it.
+    Full(Excess),
+    /// Its circuit is not, or no longer, registered.
+    NoCircuit,
+}
+
+/// What became of a circuit's registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// It is registered.
+    New,
+    /// It was registered before.
+    Known,
+    /// There are too many circuits.
     Full,
+    /// There are too many of this key.
+    Share,
+}
+
+/// What became of a circuit's removal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// It is removed; whose jobs had ended keep its name.
+    Done,
+    /// So many jobs that have not ended need it.
+    Needed(u64),
+    /// Another key registered it.
+    NotYours,
+    /// There is no such circuit.
+    Unknown,
 }
 
 /// What became of a node's replacement.
@@ -151,6 +179,8 @@ pub enum Reassigned {
     Answered,
     /// The node has, or had, a place of this job.
     HasPlace(u8),
+    /// There is no room for its envelope.
+    Full(Excess),
     /// There is no such job or place.
     Unknown,
 }

@@ -78,7 +78,7 @@ pub async fn a_constraint_system_is_kept_and_served() {
 }
 
 /// The smallest file of iden3's binary format that has these sizes: no constraint in it.
-fn r1cs_file(n_wires: u32, first_label: u64) -> Vec<u8> {
+pub fn r1cs_file(n_wires: u32, first_label: u64) -> Vec<u8> {
     let mut header = 32u32.to_le_bytes().to_vec();
     header.extend(tacit_algebra::CurveId::Bn254.scalar_modulus_le());
     for n in [n_wires, 1, 0, 1] {

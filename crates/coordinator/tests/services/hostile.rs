@@ -13,9 +13,9 @@ use tokio_rustls::client::TlsStream;
 use crate::fixture::{Api, By, FakeKeys, LONG, Network, circuit, deal, now};
 
 /// Where the hostile client is; the honest one is at 127.0.0.1.
-const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
+pub const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 
-async fn network(change: impl FnOnce(&mut tacit_coordinator::Limits)) -> (Network, Vec<FakeKeys>) {
+pub async fn network(change: impl FnOnce(&mut tacit_coordinator::Limits)) -> (Network, Vec<FakeKeys>) {
     let fakes: Vec<_> = (0..4).map(|_| FakeKeys::new()).collect();
     let mut network = Network::new(0, &fakes.iter().map(|f| &f.identity).collect::<Vec<_>>()).await;
     network.api.register(circuit()).await;
@@ -31,7 +31,7 @@ async fn tcp(network: &Network) -> TcpStream {
     socket.connect(network.config.http_listen).await.unwrap()
 }
 
-async fn connect(network: &Network, alpn: &[u8]) -> TlsStream<TcpStream> {
+pub async fn connect(network: &Network, alpn: &[u8]) -> TlsStream<TcpStream> {
     let pin = CertificatePin::Identity(network.coordinator_identity);
     let mut config = tls::client_config(&[pin]).unwrap();
     config.alpn_protocols = vec![alpn.to_vec()];
@@ -52,7 +52,7 @@ async fn until_cut(mut stream: impl AsyncReadExt + Unpin) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn honest(network: &Network, fakes: &[FakeKeys]) {
+pub async fn honest(network: &Network, fakes: &[FakeKeys]) {
     let certificates: Vec<_> = fakes.iter().map(|f| f.certificate.clone()).collect();
     let dealt = deal(&certificates, By::Client, now() + 600, 3);
     assert_eq!(network.api.submit(&dealt.message).await.0, StatusCode::CREATED);

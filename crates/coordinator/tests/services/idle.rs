@@ -11,7 +11,7 @@ const JOBS: u64 = 10_000;
 const MIB: u64 = 1 << 20;
 
 /// Bytes of this process in memory: coordinator, nodes' connections and the test together.
-fn resident() -> u64 {
+pub fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -237,7 +237,7 @@ fn job(dealt: &Dealt) -> NewJob {
     }
 }
 
-async fn add_circuit(store: &Store) {
+pub async fn add_circuit(store: &Store) {
     let row = CircuitRow {
         id: circuit().id,
         kind: CircuitKind::Circuit,

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tacit_coordinator::DatabaseUrl;
 
-use crate::{access, api, events, faults, proofs, replacements, seeing};
+use crate::{access, api, events, faults, proofs, replacements, seeing, shares};
 
 const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1/postgres";
 
@@ -102,5 +102,9 @@ over_postgres! {
     a_coordinator_that_was_killed_goes_on: proofs::a_coordinator_that_was_killed_goes_on_where_it_was,
     another_node_takes_the_place: replacements::another_node_takes_the_place_of_one_that_refused,
     a_replacement_breaks_no_rule: replacements::a_replacement_must_be_the_clients_and_break_no_rule,
+    open_jobs_of_one_key: shares::one_key_cannot_take_every_open_job,
+    envelopes_of_one_key: shares::one_key_cannot_fill_the_room_for_envelopes,
+    circuits_are_shared_out: shares::circuits_are_shared_out_and_can_be_removed,
+    streams_end_with_their_key: shares::streams_end_with_their_key,
     a_job_that_needs_nothing_more_ends: replacements::a_job_that_needs_nothing_more_ends_for_everybody,
 }
