@@ -136,6 +136,7 @@ pub async fn add_key(config: &Config, name: &str, role: Role, now: u64) -> Resul
     }
     let key = ApiKey::generate()?;
     let store = store(config).await?;
+    let now = store.time().await?.unwrap_or(now);
     let added = store.add_key(name, role, &digest(key.reveal()), now).await?;
     store.close().await;
     if !added {
@@ -164,6 +165,7 @@ pub async fn keys(config: &Config) -> Result<Vec<KeyInfo>, CoordinatorError> {
 /// When there is no such key.
 pub async fn revoke_key(config: &Config, name: &str, now: u64) -> Result<(), CoordinatorError> {
     let store = store(config).await?;
+    let now = store.time().await?.unwrap_or(now);
     let revoked = store.revoke_key(name, now).await?;
     store.close().await;
     if !revoked {

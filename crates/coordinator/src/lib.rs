@@ -16,6 +16,7 @@
 //! | `jobs` | what a submission must hold, how a job looks from outside |
 //! | `assembler`, `assembler_keys` | proofs of jobs that were left to the coordinator |
 //! | `cluster` | living among other coordinators of the same database |
+//! | `time` | which time counts: the database's |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
 //! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
@@ -46,6 +47,7 @@ mod polls;
 mod registry;
 mod service;
 pub mod store;
+mod time;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -69,6 +71,7 @@ use circuits::CircuitFiles;
 use registry::Registry;
 use service::Service;
 use store::{Database, Store};
+use time::NetworkTime;
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
@@ -190,10 +193,15 @@ impl Coordinator {
             let (expected, got) = (owner, identity.key());
             return Err(CoordinatorError::OtherIdentity { database: database.to_string(), expected, got });
         }
-        take_place(&store, &dir).await?;
+        let time = Arc::new(NetworkTime::new(clock));
+        take_place(&store, &dir, &time).await?;
         AssemblerKeys::import(&store, &identity, &dir).await?;
         let keys = AssemblerKeys::default();
-        keys.maintain(&store, &identity, clock.now()).await?;
+        if time.is_off() {
+            keys.reload(&store, &identity).await?;
+        } else {
+            keys.maintain(&store, &identity, time.now()).await?;
+        }
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 
@@ -228,7 +236,8 @@ impl Coordinator {
         let usage = limits::Usage::new(&config.limits);
         let service = Arc::new(Service {
             config,
-            clock,
+            clock: time.clock(),
+            time,
             identity,
             assembler_keys: keys,
             store,
@@ -317,7 +326,7 @@ impl Coordinator {
 }
 
 /// Takes what was this process's before it was started again, if nobody else took it: it is in nobody's hand any more.
-async fn take_place(store: &Store, dir: &DataDir) -> Result<(), CoordinatorError> {
+async fn take_place(store: &Store, dir: &DataDir, time: &NetworkTime) -> Result<(), CoordinatorError> {
     let path = dir.path().join("instance");
     if let Some(earlier) = tacit_vault::dir::read_secret(&path)?
         && let Ok(earlier) = std::str::from_utf8(&earlier)
@@ -326,7 +335,10 @@ async fn take_place(store: &Store, dir: &DataDir) -> Result<(), CoordinatorError
     }
     tacit_vault::dir::write_secret(&path, store.instance().as_bytes())?;
     store.bury(cluster::DEAD).await?;
-    store.beat().await?;
+    let (_, now) = store.beat().await?;
+    if store.is_shared() {
+        time.hear(now);
+    }
     Ok(())
 }
 
@@ -367,51 +379,63 @@ fn check(config: &Config) -> Result<(), CoordinatorError> {
     Ok(())
 }
 
-/// Ends expired jobs, signs the log's head, forgets old jobs, rotates the assembler key.
+/// Ends expired jobs, signs the log's head, forgets old jobs, rotates the assembler key; nothing of it while this machine's clock and the database's differ.
 async fn housekeeping(service: Arc<Service>) {
     let mut tick = tokio::time::interval(TICK);
+    let mut slow = false;
     for count in 0u64.. {
         tokio::select! {
             () = service.shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let now = service.clock.now();
-        match service.store.expire(now).await {
-            Ok(ended) => {
-                for deal in ended {
-                    tracing::info!(job = %deal, "job expired");
-                    service.metrics.job_ended(&deal, metrics::Ended::Expired);
-                    service.changed(&deal);
-                }
-            }
-            Err(error) => tracing::error!(%error, "cannot end expired jobs"),
-        }
-        if let Err(error) = log::head(&service).await {
-            tracing::error!(%error, "cannot sign the log's head");
-        }
         if count % TIDY_TICKS == 0 {
             service.usage.tidy();
             service.metrics.tidy(Duration::from_secs(service.config.limits.deal_seconds + 60));
         }
-        if count % SLOW_TICKS != 0 {
+        slow |= count % SLOW_TICKS == 0;
+        if service.time.is_off() {
             continue;
         }
-        match service.store.forget_before(now.saturating_sub(service.config.limits.keep_seconds)).await {
-            Ok(0) => {}
-            Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
-            Err(error) => tracing::error!(%error, "cannot forget old jobs"),
+        end_and_sign(&service).await;
+        if std::mem::take(&mut slow) {
+            forget_and_renew(&service).await;
         }
-        if let Err(error) = service.store.forget_claims(now.saturating_sub(CLAIM_SECONDS)).await {
-            tracing::error!(%error, "cannot forget old idempotency keys");
+    }
+}
+
+async fn end_and_sign(service: &Service) {
+    match service.store.expire(service.clock.now()).await {
+        Ok(ended) => {
+            for deal in ended {
+                tracing::info!(job = %deal, "job expired");
+                service.metrics.job_ended(&deal, metrics::Ended::Expired);
+                service.changed(&deal);
+            }
         }
-        // Pieces of uploads that broke off.
-        if let Err(error) = service.store.sweep_pieces(now.saturating_sub(24 * 3600)).await {
-            tracing::error!(%error, "cannot remove pieces of files");
-        }
-        match service.assembler_keys.maintain(&service.store, &service.identity, now).await {
-            Ok(None) => {}
-            Ok(Some(key)) => tracing::info!(%key, "new assembler key"),
-            Err(error) => tracing::error!(%error, "cannot maintain the assembler keys"),
-        }
+        Err(error) => tracing::error!(%error, "cannot end expired jobs"),
+    }
+    if let Err(error) = log::head(service).await {
+        tracing::error!(error = error.body.message, "cannot sign the log's head");
+    }
+}
+
+async fn forget_and_renew(service: &Service) {
+    let now = service.clock.now();
+    match service.store.forget_before(now.saturating_sub(service.config.limits.keep_seconds)).await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
+        Err(error) => tracing::error!(%error, "cannot forget old jobs"),
+    }
+    if let Err(error) = service.store.forget_claims(now.saturating_sub(CLAIM_SECONDS)).await {
+        tracing::error!(%error, "cannot forget old idempotency keys");
+    }
+    // Pieces of uploads that broke off.
+    if let Err(error) = service.store.sweep_pieces(now.saturating_sub(24 * 3600)).await {
+        tracing::error!(%error, "cannot remove pieces of files");
+    }
+    match service.assembler_keys.maintain(&service.store, &service.identity, now).await {
+        Ok(None) => {}
+        Ok(Some(key)) => tracing::info!(%key, "new assembler key"),
+        Err(error) => tracing::error!(%error, "cannot maintain the assembler keys"),
     }
 }

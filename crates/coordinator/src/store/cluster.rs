@@ -67,6 +67,15 @@ impl Store {
         Ok(row.try_get("now")?)
     }
 
+    /// The database's time in Unix seconds, where several share it; it counts for all of them.
+    pub async fn time(&self) -> Result<Option<u64>> {
+        if self.kind == Kind::Sqlite {
+            return Ok(None);
+        }
+        let mut tx = self.write_lightly().await?;
+        Ok(Some(unsigned(self.now(&mut tx).await? / 1000)?))
+    }
+
     /// Says that this process lives. Returns whether the others thought so too (if not, they have given away what it had), and
     /// the database's time in Unix seconds.
     pub async fn beat(&self) -> Result<(bool, u64)> {

@@ -4,6 +4,7 @@
 mod access;
 mod api;
 mod browser;
+mod clocks;
 mod cluster;
 mod dashboard;
 mod events;
