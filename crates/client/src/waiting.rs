@@ -331,6 +331,7 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
             seats: (self.ticket.seats.iter())
                 .map(|s| (s.member.index, IdentityKey(s.member.identity), s.acknowledgement))
                 .collect(),
+            answered: self.answers.acknowledged_places().collect(),
         }
     }
 
