@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::error::CoordinatorError;
+use crate::served;
 use crate::store::{Database, Store};
 
 /// What every key begins with: for people and for programs that look for leaked secrets.
@@ -115,9 +116,16 @@ pub fn digest(key: &str) -> [u8; 32] {
     blake3::derive_key(CONTEXT, key.as_bytes())
 }
 
-/// The database of a configuration, beside a coordinator that may be running.
+/// The database of a configuration, beside a coordinator that may be running: the one that it serves, as it made it.
 async fn store(config: &Config) -> Result<Store, CoordinatorError> {
-    Ok(Store::open(&Database::of(config)).await?)
+    let database = Database::of(config);
+    served::check(&config.data_dir, &database)?;
+    Ok(Store::open_existing(&database).await?)
+}
+
+/// Which database the functions here act on, without its password.
+pub fn database(config: &Config) -> String {
+    Database::of(config).to_string()
 }
 
 /// Makes a key and returns it: nobody can show it again.

@@ -18,6 +18,7 @@
 //! | `cluster` | living among other coordinators of the same database |
 //! | `time` | which time counts: the database's |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
+//! | `served` | which database this directory's coordinator serves |
 //! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
 //! | `registry`, `polls` | what may be lost: who is connected, who waits |
@@ -45,6 +46,7 @@ mod metrics;
 mod nodes;
 mod polls;
 mod registry;
+mod served;
 mod service;
 pub mod store;
 mod time;
@@ -125,17 +127,18 @@ pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
 /// # Errors
 /// When the file is no identity or readable by others, or the directory has another identity.
 pub fn init_with(data_dir: &Path, identity_file: &Path) -> Result<IdentityKey, CoordinatorError> {
-    init_as(&Config::new(data_dir), Some(identity_file))
+    init_as(&Config::new(data_dir), Some((identity_file, &Unlock::Unencrypted)))
 }
 
-/// [`init`] or [`init_with`] for a configuration, which may say what the keys are encrypted under.
+/// [`init`] or [`init_with`] for a configuration, which may say what the keys are encrypted under. The file of a given identity may be encrypted, too: then
+/// its directory's file `protection` is beside it, and what opens that is given.
 ///
 /// # Errors
 /// As there; when the keys do not open.
-pub fn init_as(config: &Config, identity_file: Option<&Path>) -> Result<IdentityKey, CoordinatorError> {
+pub fn init_as(config: &Config, given: Option<(&Path, &Unlock)>) -> Result<IdentityKey, CoordinatorError> {
     let dir = open_dir(config)?;
-    let Some(file) = identity_file else { return Ok(identity::load_or_create(&dir)?.key()) };
-    let given = identity::import(&dir, file)?.key();
+    let Some((file, unlock)) = given else { return Ok(identity::load_or_create(&dir)?.key()) };
+    let given = identity::import(&dir, file, unlock)?.key();
     let found = identity::load(&dir)?.key();
     if found != given {
         return Err(CoordinatorError::HasIdentity { path: config.data_dir.clone(), found, given });
@@ -187,12 +190,14 @@ impl Coordinator {
         let dir = open_dir(&config)?;
         let identity = identity::load_or_create(&dir)?;
         let database = Database::of(&config);
+        served::check(dir.path(), &database)?;
         let store = Store::open(&database).await?.signing_as(&identity);
         let owner = store.adopt(&identity.key()).await?;
         if owner != identity.key() {
             let (expected, got) = (owner, identity.key());
             return Err(CoordinatorError::OtherIdentity { database: database.to_string(), expected, got });
         }
+        served::remember(dir.path(), &database)?;
         let time = Arc::new(NetworkTime::new(clock));
         take_place(&store, &dir, &time).await?;
         AssemblerKeys::import(&store, &identity, &dir).await?;

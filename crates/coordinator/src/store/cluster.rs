@@ -268,6 +268,12 @@ impl Store {
             .execute(&mut *tx)
             .await?;
             if taken.rows_affected() == 1 {
+                // Before it is sent: whatever becomes of the offer, the node may have seen the package.
+                sqlx::query("UPDATE holders SET offered = 1 WHERE deal = $1 AND node = $2 AND offered = 0")
+                    .bind(deal.0.as_slice())
+                    .bind(node.0.as_slice())
+                    .execute(&mut *tx)
+                    .await?;
                 places.push((deal, index));
             }
         }

@@ -7,6 +7,7 @@ mod browser;
 mod clocks;
 mod cluster;
 mod dashboard;
+mod databases;
 mod events;
 mod faults;
 mod fixture;
