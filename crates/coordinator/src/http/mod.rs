@@ -30,6 +30,7 @@
 
 mod auth;
 mod circuits;
+mod contradictions;
 mod dashboard;
 mod disclosure;
 mod events;

@@ -6,6 +6,7 @@ mod api;
 mod browser;
 mod clocks;
 mod cluster;
+mod contradictions;
 mod dashboard;
 mod databases;
 mod events;

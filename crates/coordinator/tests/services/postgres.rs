@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tacit_coordinator::DatabaseUrl;
 
-use crate::{access, api, events, faults, proofs, replacements, seeing};
+use crate::{access, api, contradictions, events, faults, proofs, replacements, seeing};
 
 const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1/postgres";
 
@@ -96,6 +96,7 @@ over_postgres! {
     a_request_sent_again: access::a_request_sent_again_gives_the_first_response_again,
     a_job_tells_its_changes: events::a_job_tells_its_changes_until_it_ends,
     who_saw_what: events::who_saw_what_follows_the_job,
+    two_answers_of_a_node: contradictions::two_answers_of_a_node_are_shown_with_what_they_prove,
     who_declined_saw: events::a_node_that_declined_counts_as_having_seen_its_package,
     a_job_in_the_metrics: seeing::a_proved_job_shows_in_the_metrics,
     a_deal_is_one_job: api::a_deal_is_one_job,
