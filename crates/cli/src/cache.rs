@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tacit_algebra::Curve;
 use tacit_client::Followed;
+use tacit_client::log::SeenJobs;
 use tacit_groth16::prepared::PreparedError;
 use tacit_groth16::{CircuitId, ProvingKey, prepared};
 use tacit_wire::IdentityKey;
@@ -80,6 +81,24 @@ impl KnownLog {
         Followed::from_json(&files::read(path)?, &self.log).map(Some).in_file(path).map_err(|failure| {
             failure.adding("Without it this program begins afresh and cannot tell what was rewritten before: delete it only if you accept that")
         })
+    }
+
+    /// The jobs whose entries were read; none if that was not kept.
+    pub fn load_jobs(&self) -> SeenJobs {
+        let bytes = self.jobs_path().and_then(|path| fs::read(path).ok());
+        bytes.and_then(|bytes| SeenJobs::from_bytes(&bytes)).unwrap_or_default()
+    }
+
+    /// Keeps what was read. The jobs come first: where only they are newer, those that are too many are left out.
+    pub fn save_read(&self, followed: &Followed, jobs: &SeenJobs) -> Outcome {
+        if let Some(path) = self.jobs_path() {
+            files::write(&path, &jobs.to_bytes(), Access::Private)?;
+        }
+        self.save(followed)
+    }
+
+    fn jobs_path(&self) -> Option<PathBuf> {
+        self.path.as_ref().map(|path| path.with_extension("jobs"))
     }
 
     /// Keeps what was seen, unless another process has kept something newer.

@@ -392,6 +392,21 @@ fn a_plan_for_a_network_and_a_proof_with_the_dials_that_it_recommends() {
         .success()
         .stdout(predicate::str::contains("node-4 ").and(predicate::str::contains("was measured")));
 
+    // Whom the user does not want is not counted on, and the command that is recommended says so.
+    let done = tacit()
+        .args(["plan", "--json", "--avoid", "node-4", "--nodes", "node-1,node-2,node-4"])
+        .arg(&key)
+        .arg("--network")
+        .arg(network.toml())
+        .assert()
+        .success();
+    let narrowed: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    let names: Vec<_> = narrowed["nodes"].as_array().unwrap().iter().map(|n| n["name"].clone()).collect();
+    assert_eq!(names.len(), 2, "{narrowed}");
+    assert!(narrowed["settings"].as_array().unwrap().iter().all(|s| seats(s) <= 2), "{narrowed}");
+    let command = narrowed["recommended"]["command"].as_str().unwrap();
+    assert!(command.contains(" --nodes node-1,node-2,node-4 --avoid node-4 "), "{command}");
+
     let prove = |more: &[&str]| -> Value {
         let out = tempfile::tempdir().unwrap();
         let arguments = [&["--json", "--handover", "auto"], more].concat();
@@ -558,8 +573,9 @@ fn jobs_get_receipts_and_a_coordinator_that_loses_its_log_is_caught() {
     };
     assert_eq!(judge(&key, 0)["charge"], "turned_back");
     judge(&"11".repeat(32), 1);
-    // A proof comes, and is written; that its receipt is refused is said.
+    // A proof comes, and is written; that its receipt is refused is said. Evidence goes where the program runs.
     let mut command = with_cache();
+    command.current_dir(out.path());
     command.args(["groth16", "prove", "--network"]).arg(network.toml());
     command.args([fixture("bn128", "final.zkey"), fixture("bn128", "tiny.wtns")]);
     command.args([

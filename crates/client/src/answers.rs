@@ -220,6 +220,11 @@ impl<A: Reply> Answers<A> {
         self.good.values().map(|g| g.signed.answer.clone()).collect()
     }
 
+    /// Places whose node acknowledged its package, with a response that holds where it could be opened.
+    pub(crate) fn acknowledged_places(&self) -> impl Iterator<Item = u8> {
+        self.good.keys().chain(self.acknowledged.keys()).copied()
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.good.len()
     }

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tacit_groth16::CircuitId;
 use tacit_log::{ConsistencyProof, ProvenReceipt, SignedTreeHead};
 use tacit_wire::messages::{CONTENT_TYPE, Cancel, JobAnswers, Reassign};
-use tacit_wire::status::{CircuitInfo, ErrorBody, JobProof, JobStatus, NetworkInfo};
+use tacit_wire::status::{CircuitInfo, Contradictions, ErrorBody, JobProof, JobStatus, NetworkInfo};
 use tacit_wire::{Blame, Body, Digest32, FrameError, MessageType};
 
 use thiserror::Error;
@@ -379,6 +379,14 @@ impl Api {
         let limit = MessageType::JobAnswers.limit();
         let frame = read(what, response, limit.saturating_add(tacit_wire::frame::HEADER_BYTES)).await?;
         JobAnswers::from_frame(&frame, limit).map_err(|e: FrameError| malformed(what, e))
+    }
+
+    /// Nodes that gave two different answers. **Not verified here.**
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn contradictions(&self, job: Digest32) -> Result<Contradictions> {
+        self.get_json("send the contradictions", &format!("/v1/jobs/{job}/contradictions")).await
     }
 
     /// The proof that the coordinator assembled. **Not verified here.**

@@ -13,8 +13,9 @@
 //! lists them decides nothing. That it lists a node as away, it can do: it is trusted for liveness, and then too few
 //! are left rather than others seated.
 //!
-//! Nodes that have as many offers in hand as they work on at a time, as the coordinator says, are seated only where too few others are left: they would
-//! keep the job waiting. That is a say for the coordinator in who is *not* seated, which it has already by calling a node away.
+//! Load decides nothing. How much a node can work on at a time it says itself, and so whether it is full: one that lies never is, and whoever fills the honest
+//! ones with jobs of their own would draw everybody's committees towards the liars. A node that is busy says so to the offer and is asked again; spare nodes are
+//! the remedy where that takes long.
 //!
 //! What nodes say that they have at hand ([`Work`]) does not decide who is seated, or those that lie would be seated always. It decides, among those that
 //! were drawn, in which of several groups each sits: first those choose that say they have the group's slice of the proving key. So a lie can bring
@@ -262,8 +263,6 @@ impl Committee {
         let group_of = |place| work.and_then(|work| work.dials.seat_at(place)).map_or(0, |(group, _)| group);
         let mut candidates: Vec<&NodeInfo> = info.nodes.iter().collect();
         candidates.shuffle(rng);
-        // Those that would keep it waiting come last, of one operator's nodes too.
-        candidates.sort_by_key(|node| !node.has_room());
         let mut bench = Bench::default();
         let (mut admitted, mut rejected) = (Vec::new(), Vec::new());
         for candidate in candidates {

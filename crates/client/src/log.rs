@@ -9,6 +9,8 @@
 //! That two clients are shown different logs they find out by comparing their heads: two heads that contradict each other are
 //! [evidence](LogEvidence).
 
+mod jobs;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
@@ -24,12 +26,16 @@ use tacit_log::{
 use tacit_wire::codec::DecodeError;
 use tacit_wire::messages::Assembler;
 use tacit_wire::receipt::ReceiptInvalid;
-use tacit_wire::{Blame, Digest32, IdentityKey, JobOutcome, Receipt, SeatOutcome, SignedReceipt};
+use tacit_wire::{
+    Blame, Digest32, IdentityKey, JobOutcome, Receipt, ReceiptSeat, SeatOutcome, SignedReceipt,
+};
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Api, ApiError};
 use crate::client::Client;
+
+pub use jobs::SeenJobs;
 
 /// Entries that are asked for at once.
 const BATCH: u32 = 256;
@@ -89,6 +95,8 @@ pub struct Expectation {
     pub assembler: Assembler,
     /// By place: who has it, and what that node must have acknowledged.
     pub seats: Vec<(u8, IdentityKey, Acknowledgement)>,
+    /// Places whose acknowledgement, and where the client assembles whose response, came and holds.
+    pub answered: Vec<u8>,
 }
 
 /// Why the coordinator's log, or its word about a job, is not to be believed.
@@ -366,6 +374,7 @@ impl Expectation {
             JobOutcome::Proved | JobOutcome::Answered => {}
             other => return not(format!("it says {}, and there is a proof", other.name())),
         }
+        let acknowledged = |seat: &ReceiptSeat| matches!(seat.outcome, SeatOutcome::Acknowledged(_));
         for ((place, node, dealt), seat) in self.seats.iter().zip(receipt.committee()) {
             if seat.place != *place || seat.node != *node {
                 return not(format!(
@@ -380,6 +389,16 @@ impl Expectation {
                     "node {place} ({node}) acknowledged another package than the one dealt to it"
                 ));
             }
+            if self.answered.contains(place) && !acknowledged(seat) {
+                let says = seat.outcome.name();
+                return not(format!("it says {says} of node {place} ({node}), whose answer came"));
+            }
+        }
+        if !receipt
+            .dials
+            .suffice(receipt.committee().filter(|seat| acknowledged(seat)).map(|seat| seat.place))
+        {
+            return not("so few nodes acknowledged, it says, that there could be no proof".to_owned());
         }
         Ok(())
     }
@@ -461,7 +480,8 @@ async fn what_was_rewritten(
 }
 
 /// Follows a log from where it was left: fetches the newest head, has it proved that it continues the last one, reads every entry since and checks that they hash
-/// to what was signed. `seen` gets each new entry.
+/// to what was signed. `seen` gets each new entry. `jobs` are those whose entries were read before; where they are not as many as the entries, everything is
+/// read again.
 ///
 /// # Errors
 /// [`LogError`], which names what is wrong.
@@ -469,16 +489,20 @@ pub async fn follow(
     api: &impl LogSource,
     log: &IdentityKey,
     kept: Option<&Followed>,
+    jobs: &mut SeenJobs,
     mut seen: impl FnMut(u64, &SignedReceipt),
 ) -> Result<Followed, LogError> {
     let head = api.head().await?;
     head.verify(log)?;
     let head = continues(api, kept, head).await?;
-    let (mut tree, mut time) = match kept.and_then(|k| k.read.as_ref()) {
+    let read = kept.and_then(|k| k.read.as_ref()).filter(|(head, _)| jobs.cut_to(head.head.size));
+    let (mut tree, mut time) = match read {
         Some((head, frontier)) => (frontier.clone(), head.head.timestamp),
-        None => (Frontier::new(), 0),
+        None => {
+            jobs.clear();
+            (Frontier::new(), 0)
+        }
     };
-    let mut jobs: HashMap<Digest32, u64> = HashMap::new();
     let before = kept.map(|k| k.seen.head);
     while tree.size() < head.head.size {
         let left = head.head.size - tree.size();
@@ -505,9 +529,12 @@ pub async fn follow(
                 });
             }
             time = ended;
-            if let Some(first) = jobs.insert(job, index) {
+            if jobs.may_have(&job)
+                && let Some(first) = first_entry_of(api, &job, &tree, entry).await?
+            {
                 return Err(LogError::Twice { index, job, first });
             }
+            jobs.push(&job);
             seen(index, &receipt);
         }
     }
@@ -517,6 +544,35 @@ pub async fn follow(
         return Err(LogError::Backdated { index, time: head.head.timestamp, before: time });
     }
     Ok(Followed { seen: head, read: Some((head, tree)) })
+}
+
+/// Reads the log again up to its last entry, which is this one, for an earlier one of its job.
+async fn first_entry_of(
+    api: &impl LogSource,
+    job: &Digest32,
+    tree: &Frontier,
+    last: &[u8],
+) -> Result<Option<u64>, LogError> {
+    let (mut again, mut first) = (Frontier::new(), None);
+    let before = tree.size().saturating_sub(1);
+    while again.size() < before {
+        let left = before - again.size();
+        let entries = api.entries(again.size(), u32::try_from(left).unwrap_or(BATCH).min(BATCH)).await?;
+        if entries.is_empty() {
+            return Err(LogError::Truncated { signed: tree.size(), served: again.size() });
+        }
+        for entry in entries.iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            let index = again.size();
+            again.append(leaf_hash(entry));
+            // What does not decode was no entry when it was read first: the roots will differ.
+            if first.is_none() && SignedReceipt::decode(entry).is_ok_and(|r| r.receipt.job == *job) {
+                first = Some(index);
+            }
+        }
+    }
+    again.append(leaf_hash(last));
+    served(&again, tree.root())?;
+    Ok(first)
 }
 
 fn served(tree: &Frontier, signed: Digest32) -> Result<(), LogError> {

@@ -8,8 +8,9 @@ use tacit_algebra::{Curve, Groups};
 use tacit_circom::{Proof, VerificationKey};
 use tacit_delegate::{Answer, AssembleError, Assembled, DealHeader, Dials, assemble};
 use tacit_groth16::verify;
-use tacit_wire::messages::{Assembler, Reassign};
-use tacit_wire::status::{DeliveryState, ErrorBody, JobProof, JobState, JobStatus};
+use tacit_wire::frame::Body as _;
+use tacit_wire::messages::{self, Assembler, JobAnswers, NodeAnswer, Outcome, Reassign};
+use tacit_wire::status::{Contradiction, DeliveryState, ErrorBody, JobProof, JobState, JobStatus};
 use tacit_wire::{Blame, Digest32, IdentityKey};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -145,6 +146,8 @@ pub struct Waiting<C: Curve, P: Product<Curve = C> = Proving<C>> {
     header: DealHeader<C::Scalar>,
     product: Arc<P>,
     answers: Answers<P::Answer>,
+    /// Whether a node gave two different answers, as the coordinator says.
+    contradicted: bool,
     /// What earlier deals of the same job brought to light.
     known: Vec<Finding>,
     /// In the process that dealt.
@@ -226,6 +229,7 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
             header,
             product: Arc::new(product),
             answers: Answers::new(),
+            contradicted: false,
             known: Vec::new(),
             keeper: None,
         })
@@ -289,6 +293,8 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
                 if self.ticket.is_secret() {
                     self.cancel(api).await;
                 }
+                let dealt = self.expectation();
+                self.hear_contradictions(api, progress).await;
                 let findings = self.findings(suspects.clone(), patience.grace, progress).await;
                 let who = Contributors {
                     job: self.ticket.job,
@@ -296,13 +302,14 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
                     answered: self.members(&answered),
                     suspects: self.members(&suspects),
                     findings,
-                    dealt: self.expectation(),
+                    dealt,
                 };
                 Ok(P::done(made, &self.header, who))
             }
             Err(ClientError::NotAssembled { error, members, .. }) => {
                 let answered = self.answers.good().iter().map(Reply::place).collect();
                 self.cancel(api).await;
+                self.hear_contradictions(api, progress).await;
                 let findings = self.findings(answered, patience.grace, progress).await;
                 Err(ClientError::NotAssembled { error, members, findings })
             }
@@ -331,12 +338,40 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
             seats: (self.ticket.seats.iter())
                 .map(|s| (s.member.index, IdentityKey(s.member.identity), s.acknowledgement))
                 .collect(),
+            answered: self.answers.acknowledged_places().collect(),
         }
     }
 
     /// A node that acknowledged another package than the one dealt to it, where the coordinator assembles: its answer cannot be left out then.
     fn acknowledged_otherwise(&self) -> Option<Member> {
         if self.ticket.is_secret() { None } else { self.answers.acknowledged_otherwise(&self.ticket) }
+    }
+
+    /// Takes the second answers of nodes that gave two. What made the proof, or did not, is at hand by then: an answer that came in time is not lost by it.
+    async fn hear_contradictions(&mut self, api: &Api, progress: &dyn Progress) {
+        if !self.contradicted {
+            return;
+        }
+        let (id, needed) = (self.ticket.job, usize::from(self.header.terms.dials.answers_needed()));
+        let brought = match timeout(FAREWELL, api.contradictions(id)).await {
+            Ok(Ok(brought)) if id == brought.id => brought.contradictions,
+            Ok(Ok(_)) | Err(_) => return,
+            Ok(Err(error)) => {
+                tracing::info!(%error, "a node gave two answers, and the coordinator does not show them");
+                return;
+            }
+        };
+        for Contradiction { index, answers, .. } in brought {
+            for answer in answers {
+                let answer =
+                    hex::decode(answer).ok().and_then(|bytes| messages::Answer::from_body(&bytes).ok());
+                let Some(answer) = answer else { continue };
+                let outcome = Outcome::Answered(answer);
+                let brought = JobAnswers { deal: id, answers: vec![NodeAnswer { index, outcome }] };
+                // It is this deal's by construction.
+                let _ = self.answers.absorb(&self.ticket, needed, brought, progress);
+            }
+        }
     }
 
     /// Judges answers, where that is possible, and adds the contradictions.
@@ -527,6 +562,7 @@ impl<C: Curve, P: Product<Curve = C>> Run<'_, C, P> {
             .map(|n| (n.index, n.state))
             .collect();
         let ended = polled.status.state.is_final();
+        self.job.contradicted |= polled.status.nodes.iter().any(|node| node.contradicted);
         if now != *spoken || ended {
             let brought = api.answers(id).await?;
             let Waiting { answers, ticket, .. } = &mut *self.job;

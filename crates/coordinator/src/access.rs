@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::error::CoordinatorError;
+use crate::served;
 use crate::store::{Database, Store};
 
 /// What every key begins with: for people and for programs that look for leaked secrets.
@@ -115,9 +116,16 @@ pub fn digest(key: &str) -> [u8; 32] {
     blake3::derive_key(CONTEXT, key.as_bytes())
 }
 
-/// The database of a configuration, beside a coordinator that may be running.
+/// The database of a configuration, beside a coordinator that may be running: the one that it serves, as it made it.
 async fn store(config: &Config) -> Result<Store, CoordinatorError> {
-    Ok(Store::open(&Database::of(config)).await?)
+    let database = Database::of(config);
+    served::check(&config.data_dir, &database)?;
+    Ok(Store::open_existing(&database).await?)
+}
+
+/// Which database the functions here act on, without its password.
+pub fn database(config: &Config) -> String {
+    Database::of(config).to_string()
 }
 
 /// Makes a key and returns it: nobody can show it again.
@@ -136,6 +144,7 @@ pub async fn add_key(config: &Config, name: &str, role: Role, now: u64) -> Resul
     }
     let key = ApiKey::generate()?;
     let store = store(config).await?;
+    let now = store.time().await?.unwrap_or(now);
     let added = store.add_key(name, role, &digest(key.reveal()), now).await?;
     store.close().await;
     if !added {
@@ -164,6 +173,7 @@ pub async fn keys(config: &Config) -> Result<Vec<KeyInfo>, CoordinatorError> {
 /// When there is no such key.
 pub async fn revoke_key(config: &Config, name: &str, now: u64) -> Result<(), CoordinatorError> {
     let store = store(config).await?;
+    let now = store.time().await?.unwrap_or(now);
     let revoked = store.revoke_key(name, now).await?;
     store.close().await;
     if !revoked {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::service::Service;
 use crate::store::{Event, Heard, Listener, StoreError};
+use crate::time::Watch;
 
 /// How often a coordinator says that it lives.
 const BEAT: Duration = Duration::from_secs(2);
@@ -17,8 +18,6 @@ const BEAT: Duration = Duration::from_secs(2);
 pub const DEAD: Duration = Duration::from_secs(10);
 /// How often everybody who waits looks again, whatever was heard: messages are lost with the connection that brings them.
 const LOOK: Duration = Duration::from_secs(15);
-/// How far this machine's clock may be off from the database's before the log says so.
-const SKEW: Duration = Duration::from_secs(10);
 /// The pause after the server did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -35,18 +34,13 @@ async fn beat(service: &Service) {
     if !service.store.is_shared() {
         return;
     }
-    let mut last = None;
+    let (mut last, mut watch) = (None, Watch::default());
     loop {
         let begun = Instant::now();
         match service.store.beat().await {
             Ok((known, time)) => {
-                let skew = time.abs_diff(service.clock.now());
-                if skew > SKEW.as_secs() {
-                    tracing::warn!(
-                        skew,
-                        "this machine's clock is off by so many seconds from the database's: deals expire at the wrong time"
-                    );
-                }
+                service.time.hear(time);
+                watch.look(&service.time);
                 if !known && last.is_some() {
                     tracing::warn!("the other coordinators took this one for dead; its nodes connect again");
                     service.registry.end_all();

@@ -244,13 +244,11 @@ impl From<DatabaseUrl> for String {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(options) = PgConnectOptions::from_str(&self.0) else { return f.write_str("postgres://...") };
-        write!(
-            f,
-            "postgres://{}:{}/{}",
-            options.get_host(),
-            options.get_port(),
-            options.get_database().unwrap_or(options.get_username())
-        )
+        let database = options.get_database().unwrap_or(options.get_username());
+        match options.get_socket() {
+            Some(socket) => write!(f, "postgres://{}/{database}", socket.display()),
+            None => write!(f, "postgres://{}:{}/{database}", options.get_host(), options.get_port()),
+        }
     }
 }
 

@@ -132,6 +132,20 @@ pub enum CoordinatorError {
         /// Who this is.
         got: tacit_wire::IdentityKey,
     },
+    /// The directory's coordinator serves another database.
+    #[error(
+        "the coordinator in {} serves the database \"{served}\", and this names \"{given}\": set TACIT_DATABASE, or `database` in its coordinator.toml, as its \
+         service does. Only if the database was moved with everything that it holds, delete {}",
+        path.display(), path.join("database").display()
+    )]
+    OtherDatabase {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What it serves, without a password.
+        served: String,
+        /// What was named, without a password.
+        given: String,
+    },
     /// The data directory has another identity already.
     #[error("{} has the identity {found} already, {given} is given: use another directory", path.display())]
     HasIdentity {

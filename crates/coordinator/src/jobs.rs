@@ -301,6 +301,7 @@ fn delivery(row: &JobRow, seat: &SeatRow) -> Result<DeliveryInfo, ApiError> {
         envelope_bytes: seat.envelope_bytes,
         response_bytes: seat.answer_bytes,
         refusal: seat.refusal.as_deref().map(parse::<RefusalInfo>).transpose()?,
+        contradicted: seat.contradicted,
     })
 }
 

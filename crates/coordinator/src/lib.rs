@@ -16,7 +16,9 @@
 //! | `jobs` | what a submission must hold, how a job looks from outside |
 //! | `assembler`, `assembler_keys` | proofs of jobs that were left to the coordinator |
 //! | `cluster` | living among other coordinators of the same database |
+//! | `time` | which time counts: the database's |
 //! | [`store`] | the database: everything that outlives a connection, and every query |
+//! | `served` | which database this directory's coordinator serves |
 //! | `log` | when the heads of the log are signed, and proofs about it |
 //! | `circuits` | circuits' files, checked when they come in |
 //! | `relay` | memory for envelopes on their way to nodes, and when an offer is made again |
@@ -48,8 +50,10 @@ mod outgo;
 mod polls;
 mod registry;
 mod relay;
+mod served;
 mod service;
 pub mod store;
+mod time;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -74,6 +78,7 @@ use circuits::CircuitFiles;
 use registry::Registry;
 use service::Service;
 use store::{Database, Store};
+use time::NetworkTime;
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
@@ -127,17 +132,18 @@ pub fn init(data_dir: &Path) -> Result<IdentityKey, CoordinatorError> {
 /// # Errors
 /// When the file is no identity or readable by others, or the directory has another identity.
 pub fn init_with(data_dir: &Path, identity_file: &Path) -> Result<IdentityKey, CoordinatorError> {
-    init_as(&Config::new(data_dir), Some(identity_file))
+    init_as(&Config::new(data_dir), Some((identity_file, &Unlock::Unencrypted)))
 }
 
-/// [`init`] or [`init_with`] for a configuration, which may say what the keys are encrypted under.
+/// [`init`] or [`init_with`] for a configuration, which may say what the keys are encrypted under. The file of a given identity may be encrypted, too: then
+/// its directory's file `protection` is beside it, and what opens that is given.
 ///
 /// # Errors
 /// As there; when the keys do not open.
-pub fn init_as(config: &Config, identity_file: Option<&Path>) -> Result<IdentityKey, CoordinatorError> {
+pub fn init_as(config: &Config, given: Option<(&Path, &Unlock)>) -> Result<IdentityKey, CoordinatorError> {
     let dir = open_dir(config)?;
-    let Some(file) = identity_file else { return Ok(identity::load_or_create(&dir)?.key()) };
-    let given = identity::import(&dir, file)?.key();
+    let Some((file, unlock)) = given else { return Ok(identity::load_or_create(&dir)?.key()) };
+    let given = identity::import(&dir, file, unlock)?.key();
     let found = identity::load(&dir)?.key();
     if found != given {
         return Err(CoordinatorError::HasIdentity { path: config.data_dir.clone(), found, given });
@@ -189,16 +195,23 @@ impl Coordinator {
         let dir = open_dir(&config)?;
         let identity = identity::load_or_create(&dir)?;
         let database = Database::of(&config);
+        served::check(dir.path(), &database)?;
         let store = Store::open(&database).await?.signing_as(&identity);
         let owner = store.adopt(&identity.key()).await?;
         if owner != identity.key() {
             let (expected, got) = (owner, identity.key());
             return Err(CoordinatorError::OtherIdentity { database: database.to_string(), expected, got });
         }
-        take_place(&store, &dir).await?;
+        served::remember(dir.path(), &database)?;
+        let time = Arc::new(NetworkTime::new(clock));
+        take_place(&store, &dir, &time).await?;
         AssemblerKeys::import(&store, &identity, &dir).await?;
         let keys = AssemblerKeys::default();
-        keys.maintain(&store, &identity, clock.now()).await?;
+        if time.is_off() {
+            keys.reload(&store, &identity).await?;
+        } else {
+            keys.maintain(&store, &identity, time.now()).await?;
+        }
         let circuits = CircuitFiles::open(dir.path())?;
         let registry = Arc::new(Registry::new(&config.nodes));
 
@@ -235,7 +248,8 @@ impl Coordinator {
         let usage = limits::Usage::new(&config.limits);
         let service = Arc::new(Service {
             config,
-            clock,
+            clock: time.clock(),
+            time,
             identity,
             assembler_keys: keys,
             store,
@@ -328,7 +342,7 @@ impl Coordinator {
 }
 
 /// Takes what was this process's before it was started again, if nobody else took it: it is in nobody's hand any more.
-async fn take_place(store: &Store, dir: &DataDir) -> Result<(), CoordinatorError> {
+async fn take_place(store: &Store, dir: &DataDir, time: &NetworkTime) -> Result<(), CoordinatorError> {
     let path = dir.path().join("instance");
     if let Some(earlier) = tacit_vault::dir::read_secret(&path)?
         && let Ok(earlier) = std::str::from_utf8(&earlier)
@@ -337,7 +351,10 @@ async fn take_place(store: &Store, dir: &DataDir) -> Result<(), CoordinatorError
     }
     tacit_vault::dir::write_secret(&path, store.instance().as_bytes())?;
     store.bury(cluster::DEAD).await?;
-    store.beat().await?;
+    let (_, now) = store.beat().await?;
+    if store.is_shared() {
+        time.hear(now);
+    }
     Ok(())
 }
 
@@ -378,51 +395,63 @@ fn check(config: &Config) -> Result<(), CoordinatorError> {
     Ok(())
 }
 
-/// Ends expired jobs, signs the log's head, forgets old jobs, rotates the assembler key.
+/// Ends expired jobs, signs the log's head, forgets old jobs, rotates the assembler key; nothing of it while this machine's clock and the database's differ.
 async fn housekeeping(service: Arc<Service>) {
     let mut tick = tokio::time::interval(TICK);
+    let mut slow = false;
     for count in 0u64.. {
         tokio::select! {
             () = service.shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let now = service.clock.now();
-        match service.store.expire(now).await {
-            Ok(ended) => {
-                for deal in ended {
-                    tracing::info!(job = %deal, "job expired");
-                    service.metrics.job_ended(&deal, metrics::Ended::Expired);
-                    service.changed(&deal);
-                }
-            }
-            Err(error) => tracing::error!(%error, "cannot end expired jobs"),
-        }
-        if let Err(error) = log::head(&service).await {
-            tracing::error!(%error, "cannot sign the log's head");
-        }
         if count % TIDY_TICKS == 0 {
             service.usage.tidy();
             service.metrics.tidy(Duration::from_secs(service.config.limits.deal_seconds + 60));
         }
-        if count % SLOW_TICKS != 0 {
+        slow |= count % SLOW_TICKS == 0;
+        if service.time.is_off() {
             continue;
         }
-        match service.store.forget_before(now.saturating_sub(service.config.limits.keep_seconds)).await {
-            Ok(0) => {}
-            Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
-            Err(error) => tracing::error!(%error, "cannot forget old jobs"),
+        end_and_sign(&service).await;
+        if std::mem::take(&mut slow) {
+            forget_and_renew(&service).await;
         }
-        if let Err(error) = service.store.forget_claims(now.saturating_sub(CLAIM_SECONDS)).await {
-            tracing::error!(%error, "cannot forget old idempotency keys");
+    }
+}
+
+async fn end_and_sign(service: &Service) {
+    match service.store.expire(service.clock.now()).await {
+        Ok(ended) => {
+            for deal in ended {
+                tracing::info!(job = %deal, "job expired");
+                service.metrics.job_ended(&deal, metrics::Ended::Expired);
+                service.changed(&deal);
+            }
         }
-        // Pieces of uploads that broke off.
-        if let Err(error) = service.store.sweep_pieces(now.saturating_sub(24 * 3600)).await {
-            tracing::error!(%error, "cannot remove pieces of files");
-        }
-        match service.assembler_keys.maintain(&service.store, &service.identity, now).await {
-            Ok(None) => {}
-            Ok(Some(key)) => tracing::info!(%key, "new assembler key"),
-            Err(error) => tracing::error!(%error, "cannot maintain the assembler keys"),
-        }
+        Err(error) => tracing::error!(%error, "cannot end expired jobs"),
+    }
+    if let Err(error) = log::head(service).await {
+        tracing::error!(error = error.body.message, "cannot sign the log's head");
+    }
+}
+
+async fn forget_and_renew(service: &Service) {
+    let now = service.clock.now();
+    match service.store.forget_before(now.saturating_sub(service.config.limits.keep_seconds)).await {
+        Ok(0) => {}
+        Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
+        Err(error) => tracing::error!(%error, "cannot forget old jobs"),
+    }
+    if let Err(error) = service.store.forget_claims(now.saturating_sub(CLAIM_SECONDS)).await {
+        tracing::error!(%error, "cannot forget old idempotency keys");
+    }
+    // Pieces of uploads that broke off.
+    if let Err(error) = service.store.sweep_pieces(now.saturating_sub(24 * 3600)).await {
+        tracing::error!(%error, "cannot remove pieces of files");
+    }
+    match service.assembler_keys.maintain(&service.store, &service.identity, now).await {
+        Ok(None) => {}
+        Ok(Some(key)) => tracing::info!(%key, "new assembler key"),
+        Err(error) => tracing::error!(%error, "cannot maintain the assembler keys"),
     }
 }

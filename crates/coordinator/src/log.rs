@@ -44,14 +44,15 @@ impl Heads {
 /// The newest head; signs one if the log has grown and the last one is old enough.
 ///
 /// # Errors
-/// Those of the database.
-pub async fn head(service: &Service) -> Result<SignedTreeHead, StoreError> {
+/// Those of the database; when there is none, and none can be signed because this machine's clock and the database's differ.
+pub async fn head(service: &Service) -> Result<SignedTreeHead, ApiError> {
     let newest = service.store.log_head(service.identity.key()).await?;
     let now = service.clock.now();
     match newest {
         Some(head) if head.head.size == service.store.log_size().await? => Ok(head),
-        Some(head) if !service.heads.may_sign(newest, now) => Ok(head),
-        _ => service.store.sign_log_head(&service.identity, now).await,
+        Some(head) if service.time.is_off() || !service.heads.may_sign(newest, now) => Ok(head),
+        None if service.time.is_off() => Err(not_signed()),
+        _ => Ok(service.store.sign_log_head(&service.identity, now).await?),
     }
 }
 
@@ -67,13 +68,7 @@ pub async fn head_beyond(service: &Service, index: u64) -> Result<SignedTreeHead
             return Ok(head);
         }
         if Instant::now() >= deadline {
-            let message = "the log's next head is not signed yet; try again";
-            return Err(ApiError::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not_signed",
-                Blame::Coordinator,
-                message,
-            ));
+            return Err(not_signed());
         }
         sleep(LOOK).await;
     }
@@ -105,6 +100,11 @@ pub async fn consistency(service: &Service, from: u64, to: u64) -> Result<Consis
     }
     let subtrees = service.store.log_subtrees(&ConsistencyProof::needs(from, to)).await?;
     Ok(ConsistencyProof::of(from, to, &subtrees).ok_or(StoreError::Damaged("the log's tree"))?)
+}
+
+fn not_signed() -> ApiError {
+    let message = "the log's next head is not signed yet; try again";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_signed", Blame::Coordinator, message)
 }
 
 fn outside(message: String) -> ApiError {

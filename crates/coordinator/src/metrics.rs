@@ -136,6 +136,7 @@ pub struct Metrics {
     relay_memory: Gauge,
     database: Family<Labels<1>, Histogram, Bounds>,
     database_errors: Counter,
+    clock_skew: Gauge,
     begun: Mutex<HashMap<Digest32, Begun>>,
     codes: Mutex<Vec<String>>,
 }
@@ -164,6 +165,7 @@ impl Default for Metrics {
             relay_memory: Gauge::default(),
             database: Family::new_with_constructor(Bounds::Request),
             database_errors: Counter::default(),
+            clock_skew: Gauge::default(),
             begun: Mutex::default(),
             codes: Mutex::default(),
         };
@@ -228,6 +230,12 @@ impl Metrics {
             self.database.clone(),
         );
         r.register("database_errors", "Requests that the database failed", self.database_errors.clone());
+        r.register_with_unit(
+            "clock_skew",
+            "How far this machine's clock is ahead of the database's",
+            Unit::Seconds,
+            self.clock_skew.clone(),
+        );
         // Series that alerts are made of exist from the start, so that their first increase is one.
         for ended in Ended::ALL {
             let _ = self.ended.get_or_create(&[("outcome", ended.name().to_owned())]);
@@ -363,6 +371,11 @@ impl Metrics {
         for (gauge, bytes) in gauges.into_iter().zip([submissions, answers, relayed]) {
             gauge.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
+    }
+
+    /// How far this machine's clock is ahead of the database's, in seconds.
+    pub fn clock_skew(&self, seconds: i64) {
+        self.clock_skew.set(seconds);
     }
 
     /// The database answered, or did not.
@@ -535,6 +548,7 @@ mod tests {
         metrics.relayed(Relayed::Envelopes, 1);
         metrics.upload(Upload::Job, Some(1));
         metrics.memory(1, 1, 1);
+        metrics.clock_skew(1);
         metrics.database("check", Duration::from_millis(1), true);
         let open = OpenJobs {
             state: JobState::Ready,

@@ -25,14 +25,17 @@ use crate::polls::Polls;
 use crate::registry::Registry;
 use crate::relay::Relay;
 use crate::store::{Store, StoreError};
+use crate::time::NetworkTime;
 
 /// State shared by the HTTP API, the nodes' sessions and the background tasks.
 #[derive(Debug)]
 pub struct Service {
     /// What the operator decided.
     pub config: Config,
-    /// The time.
+    /// The time that counts.
     pub clock: Clock,
+    /// How it is known, and how far this machine's clock is off.
+    pub time: Arc<NetworkTime>,
     /// Who this coordinator is.
     pub identity: Identity,
     /// Assembler keys: they open responses of jobs whose client chose so, and no share.

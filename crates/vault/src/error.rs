@@ -55,6 +55,14 @@ pub enum VaultError {
         /// What there was.
         given: &'static str,
     },
+    /// A copy of an encrypted file without what it takes to open it.
+    #[error("{} is encrypted: {missing}", path.display())]
+    EncryptedCopy {
+        /// The copy.
+        path: PathBuf,
+        /// What it takes.
+        missing: &'static str,
+    },
     /// A passphrase that is to be set is too short.
     #[error("a passphrase needs at least {shortest} bytes: six random words are a good one")]
     ShortPassphrase {

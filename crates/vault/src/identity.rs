@@ -7,7 +7,7 @@ use rand::rngs::{StdRng, SysRng};
 use tacit_wire::Identity;
 use zeroize::Zeroizing;
 
-use crate::{DataDir, VaultError};
+use crate::{DataDir, Protection, Unlock, VaultError, protection};
 
 /// PKCS#8 PEM where it is not encrypted, so that other tools can read and make it.
 pub const IDENTITY_FILE: &str = "identity.pem";
@@ -52,18 +52,36 @@ pub fn exists(dir: &DataDir) -> bool {
     dir.path().join(IDENTITY_FILE).exists()
 }
 
-/// Takes another service's identity over from its file, which is not encrypted, unless the directory has one; returns the file's.
+/// Takes another service's identity over from its file, unless the directory has one; returns the file's. One that is encrypted has that directory's file
+/// `protection` beside it, which `unlock` opens.
 ///
 /// # Errors
-/// As [`load`], of either file.
-pub fn import(dir: &DataDir, file: &Path) -> Result<Identity, VaultError> {
-    let given = parse(file, crate::dir::read_secret(file)?)?
+/// As [`load`], of either file; when it is encrypted and does not open.
+pub fn import(dir: &DataDir, file: &Path, unlock: &Unlock) -> Result<Identity, VaultError> {
+    let mut content = crate::dir::read_secret(file)?;
+    if content.as_ref().is_some_and(|content| protection::is_encrypted(content)) {
+        content = decrypt_copy(file, unlock)?;
+    }
+    let given = parse(file, content)?
         .ok_or_else(|| VaultError::Damaged { path: file.to_owned(), what: "there is no such file" })?;
     let path = dir.path().join(IDENTITY_FILE);
     if read(dir, &path)?.is_none() {
         write(dir, &path, &given)?;
     }
     Ok(given)
+}
+
+fn decrypt_copy(file: &Path, unlock: &Unlock) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    let encrypted = |missing| VaultError::EncryptedCopy { path: file.to_owned(), missing };
+    if file.file_name() != Some(IDENTITY_FILE.as_ref()) {
+        return Err(encrypted("it opens under the name `identity.pem` alone: call it that"));
+    }
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let protection = Protection::open(folder, unlock)?;
+    if !protection.is_on() {
+        return Err(encrypted("copy the file `protection` from the same folder and put it beside this one"));
+    }
+    protection.read(file, PURPOSE)
 }
 
 fn write(dir: &DataDir, path: &Path, identity: &Identity) -> Result<(), VaultError> {

@@ -353,6 +353,11 @@ impl Protection {
     }
 }
 
+/// Whether this is the content of a secret file that is encrypted.
+pub(crate) fn is_encrypted(content: &[u8]) -> bool {
+    content.starts_with(SECRET_MAGIC)
+}
+
 /// Whether a directory's secret files are encrypted, and by what they are unlocked.
 ///
 /// # Errors

@@ -85,19 +85,12 @@ pub struct NodeInfo {
     /// claim that nobody has checked, for advice only.
     #[serde(default)]
     pub bases_per_second: u64,
-    /// How many offers it works on at a time, as in its hello; 0 if it has not said.
+    /// How many offers it works on at a time, as in its hello; 0 if it has not said. A claim, for people to look at: who is seated does not depend on it.
     #[serde(default)]
     pub capacity: u16,
     /// How many offers it has in hand now.
     #[serde(default)]
     pub in_hand: u32,
-}
-
-impl NodeInfo {
-    /// Whether it could begin with another offer at once; also where that is not known.
-    pub fn has_room(&self) -> bool {
-        self.capacity == 0 || self.in_hand < u32::from(self.capacity)
-    }
 }
 
 /// What is registered under a circuit id.
@@ -235,6 +228,36 @@ pub struct DeliveryInfo {
     /// The node's refusal, if it refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalInfo>,
+    /// Whether the node gave another, different answer: both are at `/v1/jobs/{id}/contradictions`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contradicted: bool,
+}
+
+/// Nodes that gave two different answers to one assignment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Contradictions {
+    /// The deal id.
+    pub id: Digest32,
+    /// One for each of these nodes, in ascending order of the index.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// A node's two different answers to one assignment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Contradiction {
+    /// The node's place.
+    pub index: u8,
+    /// The node.
+    pub identity: IdentityKey,
+    /// The answers as the node sent them, the one that counts first: bodies of `Answer` in hexadecimal. Where the client assembles, only its key opens the
+    /// responses.
+    pub answers: [String; 2],
+    /// The file that shows it to others (`tacit audit`), where the coordinator can tell: it signed for two packages, or, where the coordinator assembles, two
+    /// responses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<serde_json::Value>,
 }
 
 /// A job.

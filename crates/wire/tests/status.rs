@@ -26,6 +26,7 @@ fn job() -> JobStatus {
         envelope_bytes: 4_200,
         response_bytes: if state == DeliveryState::Answered { 1_600 } else { 0 },
         refusal,
+        contradicted: index == 2,
     };
     let refusal = Refusal::new(RefusalCode::UnknownCircuit, Blame::Nobody, "no such circuit here");
     JobStatus {

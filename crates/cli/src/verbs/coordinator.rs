@@ -12,6 +12,7 @@ use crate::files::{self, Access};
 use crate::local_network::{Ready, make_private};
 use crate::service::{self, ServiceOptions};
 use crate::ui::Ui;
+use crate::unlock::{Configured, UnlockOptions};
 use crate::verbs::node;
 
 /// What to do.
@@ -26,6 +27,12 @@ pub enum Args {
         /// Take this identity (another coordinator's identity.pem): for coordinators that share a database
         #[arg(long, value_name = "FILE")]
         identity: Option<PathBuf>,
+        /// The given identity is encrypted under the passphrase in this file; its folder's file `protection` is beside it
+        #[arg(long, value_name = "FILE", requires = "identity", conflicts_with = "identity_key_file")]
+        identity_passphrase_file: Option<PathBuf>,
+        /// The given identity is encrypted under the key in this file
+        #[arg(long, value_name = "FILE", requires = "identity")]
+        identity_key_file: Option<PathBuf>,
     },
     /// Run the coordinator until stopped. The first run writes DIR/coordinator.toml, where its nodes are listed
     Run {
@@ -136,7 +143,13 @@ const DATABASE_VARIABLE: &str = "TACIT_DATABASE";
 /// Runs it.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
     match args {
-        Args::Init { dir, identity } => init(dir, identity.as_deref(), ui),
+        Args::Init { dir, identity, identity_passphrase_file, identity_key_file } => {
+            let unlock = UnlockOptions {
+                passphrase_file: identity_passphrase_file.clone(),
+                key_file: identity_key_file.clone(),
+            };
+            init(dir, identity.as_deref(), &unlock, ui)
+        }
         Args::Run { dir, http, quic, metrics, service } => serve(dir, *http, *quic, *metrics, service, ui),
         Args::Key(args) => key(args, ui),
         Args::Passphrase { dir, change } => node::passphrase(dir, &dir.join("coordinator.toml"), change, ui),
@@ -154,10 +167,18 @@ fn configure(dir: &Path, ui: &Ui) -> Outcome<PathBuf> {
     Ok(path)
 }
 
-fn init(dir: &Path, identity: Option<&Path>, ui: &Ui) -> Outcome {
+fn init(dir: &Path, identity: Option<&Path>, unlock: &UnlockOptions, ui: &Ui) -> Outcome {
     let path = configure(dir, ui)?;
     let config: Config = service::read_config(&path, dir)?;
-    let identity = tacit_coordinator::init_as(&config, identity)?;
+    let configured = Configured {
+        passphrase_file: config.passphrase_file.as_deref(),
+        key_file: config.key_file.as_deref(),
+    };
+    let folder =
+        identity.map(|file| file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+    // Asks where the file's folder is protected by a passphrase and none is given.
+    let unlock = folder.map(|folder| unlock.open(folder, &configured)).transpose()?.unwrap_or_default();
+    let identity = tacit_coordinator::init_as(&config, identity.map(|file| (file, &unlock)))?;
     ui.result(
         &json!({ "ok": true, "identity": identity.to_string(), "config": path }),
         format!("identity {identity}\nThen: tacit coordinator run --dir {}", dir.display()),
@@ -218,6 +239,8 @@ fn key(args: &KeyArgs, ui: &Ui) -> Outcome {
     name_database(&mut config)?;
     let runtime = crate::runtime::new()?;
     let now = tacit_vault::Clock::system().now();
+    let database = access::database(&config);
+    ui.say(format!("database {database}"));
     match args {
         KeyArgs::Add { name, role, .. } => {
             let role = match role {
@@ -227,7 +250,7 @@ fn key(args: &KeyArgs, ui: &Ui) -> Outcome {
             let key = runtime.block_on(access::add_key(&config, name, role, now))?;
             ui.say(format!("API key {name:?} for a {role}. It is shown this once:"));
             if ui.json() {
-                let line = serde_json::json!({ "name": name, "role": role, "key": key.reveal() });
+                let line = json!({ "name": name, "role": role, "key": key.reveal(), "database": database });
                 println!("{line}");
             } else {
                 println!("{}", key.reveal());

@@ -116,11 +116,12 @@ fn verify(network: &Path, evidence: &Path, ui: &Ui) -> Outcome {
     let log = log_of(&network);
     let known = KnownLog::of(log).map_err(not_checked)?;
     let before = known.load().map_err(not_checked)?;
+    let mut jobs = known.load_jobs();
     let runtime = crate::runtime::new().map_err(not_checked)?;
     let api = Api::new(&network).map_err(|e| not_checked(e.into()))?;
     let phase = ui.phase("following the log");
     let mut counts = [0u64; 4];
-    let followed = runtime.block_on(follow(&api, &log, before.as_ref(), |index, receipt| {
+    let followed = runtime.block_on(follow(&api, &log, before.as_ref(), &mut jobs, |index, receipt| {
         let outcome = match receipt.receipt.outcome {
             JobOutcome::Proved => 0,
             JobOutcome::Answered => 1,
@@ -138,13 +139,16 @@ fn verify(network: &Path, evidence: &Path, ui: &Ui) -> Outcome {
         let failure = Failure::from(error);
         if convicts { failure.blaming(blame.to_string()) } else { not_checked(failure) }
     })?;
-    known.save(&followed).map_err(not_checked)?;
+    known.save_read(&followed, &jobs).map_err(not_checked)?;
     let [proved, answered, expired, failed] = counts;
     let new: u64 = counts.iter().sum();
     let head = followed.seen.head;
     phase.done(format!("{new} new entries"));
     let from = before.as_ref().map(|b| b.seen.head.size);
     let since = match from {
+        Some(_) if new == head.size => {
+            format!("it continues the log that was seen before; all {new} entries were read")
+        }
         Some(from) => {
             format!("it continues the log of {from} entries that was seen before; {new} entries were read")
         }
@@ -153,6 +157,7 @@ fn verify(network: &Path, evidence: &Path, ui: &Ui) -> Outcome {
     ui.result(
         &json!({
             "ok": true, "log": log, "size": head.size, "root": head.root, "timestamp": head.timestamp, "seen_before": from, "read": new,
+            "jobs_compared_from": jobs.first(),
             "outcomes": { "proved": proved, "answered": answered, "expired": expired, "failed": failed },
         }),
         format!(

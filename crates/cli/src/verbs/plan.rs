@@ -28,6 +28,12 @@ pub struct Args {
     /// every node is taken to be as fast as this device
     #[arg(long, value_name = "NET.toml")]
     network: Option<PathBuf>,
+    /// Count on these nodes only: names of nodes, or of operators, in network.toml
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "network")]
+    nodes: Option<Vec<String>>,
+    /// Count without these nodes, or operators
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "network")]
+    avoid: Vec<String>,
     /// The circuit's witness program: with it and inputs, what the witness takes is measured and counted, too
     #[arg(long, requires = "input")]
     wasm: Option<PathBuf>,
@@ -76,7 +82,11 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         privacy: Privacy::from(args.privacy),
     };
     let network = match &args.network {
-        Some(path) => Some((Client::new(crate::api_key::load_network(path)?)?, crate::runtime::new()?)),
+        Some(path) => {
+            let mut network = crate::api_key::load_network(path)?;
+            network.narrow(("--nodes", args.nodes.as_deref()), ("--avoid", &args.avoid))?;
+            Some((Client::new(network)?, crate::runtime::new()?))
+        }
         None => None,
     };
     let zkey = ZkeyFile::read(&args.zkey)?;
@@ -158,13 +168,19 @@ fn command(args: &Args, dials: Dials) -> String {
         (Some(wasm), Some(input)) => format!("fullprove {} {} {zkey}", quoted(input), quoted(wasm)),
         _ => format!("prove {zkey} witness.wtns"),
     };
-    format!("tacit groth16 {files} proof.json public.json --network {network} {}", advice::options(dials))
+    let mut command = format!("tacit groth16 {files} proof.json public.json --network {network}");
+    for (option, names) in [("--nodes", args.nodes.as_deref()), ("--avoid", Some(args.avoid.as_slice()))] {
+        if let Some(names) = names.filter(|names| !names.is_empty()) {
+            command.push_str(&format!(" {option} {}", quoted(Path::new(&names.join(",")))));
+        }
+    }
+    format!("{command} {}", advice::options(dials))
 }
 
 /// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text
     } else {

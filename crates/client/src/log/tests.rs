@@ -29,6 +29,7 @@ fn expected(job: u8) -> Expectation {
         dials: Dials::new(Handover::Quotient, 2, 1).unwrap(),
         assembler: Assembler::Client,
         seats: (1..=2).map(|place| (place, node(place).key(), acknowledgement(job, place))).collect(),
+        answered: vec![1, 2],
     }
 }
 
@@ -115,7 +116,16 @@ impl LogSource for Shown {
 }
 
 async fn followed(shown: &Shown, kept: Option<&Followed>) -> Result<Followed, LogError> {
-    follow(shown, &keeper().key(), kept, |_, _| ()).await
+    let mut jobs =
+        kept.and_then(|k| k.read.as_ref()).map_or_else(SeenJobs::default, |(head, _)| seen(head.head.size));
+    follow(shown, &keeper().key(), kept, &mut jobs, |_, _| ()).await
+}
+
+/// The jobs of so many entries of an honest log.
+fn seen(entries: u64) -> SeenJobs {
+    let mut jobs = SeenJobs::default();
+    (0..entries).for_each(|job| jobs.push(&Digest32([job as u8; 32])));
+    jobs
 }
 
 /// What a client knows that followed an honest log of five entries.
@@ -126,14 +136,17 @@ async fn known() -> Followed {
 #[tokio::test]
 async fn an_honest_log_is_followed_from_nothing_and_from_where_it_was_left() {
     let empty = followed(&Shown::honest(0), None).await.unwrap();
-    let mut kept = empty;
+    let (mut kept, mut jobs) = (empty, SeenJobs::default());
     for n in [0, 1, 1, 2, 5, 8, 9, 16, 40] {
         let shown = Shown::honest(n);
         let mut read = Vec::new();
         let before = kept.seen.head.size;
-        kept = follow(&shown, &keeper().key(), Some(&kept), |index, _| read.push(index)).await.unwrap();
+        kept = follow(&shown, &keeper().key(), Some(&kept), &mut jobs, |index, _| read.push(index))
+            .await
+            .unwrap();
         assert_eq!(read, (before..u64::from(n)).collect::<Vec<_>>(), "each entry is read once");
         assert_eq!(kept.seen, shown.head);
+        jobs = SeenJobs::from_bytes(&jobs.to_bytes()).unwrap();
         // As it is kept between runs.
         assert_eq!(Followed::from_json(kept.to_json().as_bytes(), &keeper().key()).unwrap(), kept);
         assert_eq!(followed(&shown, None).await.unwrap(), kept);
@@ -290,6 +303,89 @@ async fn a_receipt_of_another_job_or_of_another_story_is_refused() {
         assert!(error.to_string().contains(says), "{says:?} is not in {error}");
         assert_eq!(error.blame(), Blame::Coordinator);
     }
+}
+
+/// Two of three nodes are enough: which of them did the work the client knows.
+#[tokio::test]
+async fn a_receipt_must_name_the_nodes_whose_answers_came() {
+    let dials = Dials::new(Handover::Quotient, 3, 1).unwrap();
+    let told = |outcomes: [SeatOutcome; 3]| {
+        let seats = (1..=3).zip(outcomes).map(|(place, outcome)| ReceiptSeat {
+            place,
+            node: node(place).key(),
+            outcome,
+        });
+        Receipt { dials, seats: seats.collect(), ..receipt_of(2, THEN + 2) }
+    };
+    let acknowledged = |place| {
+        SeatOutcome::Acknowledged(SignedAcknowledgement::sign(&node(place), acknowledgement(2, place)))
+    };
+    let expected = Expectation {
+        dials,
+        seats: (1..=3).map(|place| (place, node(place).key(), acknowledgement(2, place))).collect(),
+        answered: vec![1, 3],
+        ..expected(2)
+    };
+    let refused = SeatOutcome::Refused(tacit_wire::messages::RefusalCode::Busy);
+    for silent in [SeatOutcome::Silent, refused.clone()] {
+        expected.check(&told([acknowledged(1), silent, acknowledged(3)])).unwrap();
+    }
+    expected.check(&told([acknowledged(1), acknowledged(2), acknowledged(3)])).unwrap();
+    for (outcomes, says) in [
+        ([acknowledged(1), acknowledged(2), SeatOutcome::Silent], "it says silent of node 3"),
+        ([refused, acknowledged(2), acknowledged(3)], "it says refused of node 1"),
+    ] {
+        let error = expected.check(&told(outcomes)).unwrap_err();
+        assert!(error.to_string().contains(says) && error.convicts(), "{error}");
+    }
+    // Where the coordinator assembled, its client may have seen no answer: some must have come.
+    let expected = Expectation { answered: vec![], ..expected };
+    let few = told([acknowledged(1), SeatOutcome::Silent, SeatOutcome::Silent]);
+    assert!(expected.check(&few).unwrap_err().to_string().contains("so few nodes acknowledged"));
+}
+
+#[tokio::test]
+async fn a_second_receipt_is_noticed_in_a_later_run_and_an_accident_is_none() {
+    let known = known().await;
+    let mut entries: Vec<_> = (0..8).map(entry).collect();
+    entries.push(receipt_of(2, THEN + 90).sign(&keeper()).encode());
+    let shown = Shown::of(entries, THEN + 200);
+    let error = followed(&shown, Some(&known)).await.unwrap_err();
+    assert!(matches!(error, LogError::Twice { index: 8, first: 2, .. }) && error.convicts(), "{error}");
+    // Whoever has lost what it remembered reads everything again.
+    let mut none = SeenJobs::default();
+    let again = follow(&shown, &keeper().key(), Some(&known), &mut none, |_, _| ()).await;
+    assert!(matches!(again.unwrap_err(), LogError::Twice { index: 8, first: 2, .. }));
+    // A later job that only looks like an earlier one.
+    let mut alike = SeenJobs::default();
+    [0u8, 1, 2, 3, 6].iter().for_each(|job| alike.push(&Digest32([*job; 32])));
+    let honest = Shown::honest(8);
+    follow(&honest, &keeper().key(), Some(&known), &mut alike, |_, _| ()).await.unwrap();
+    // One that serves something else when it is asked again is caught at that.
+    struct Wavers(Shown, std::sync::atomic::AtomicBool);
+    impl LogSource for Wavers {
+        async fn head(&self) -> Result<SignedTreeHead, ApiError> {
+            self.0.head().await
+        }
+        async fn consistency(&self, from: u64, to: u64) -> Result<ConsistencyProof, ApiError> {
+            self.0.consistency(from, to).await
+        }
+        async fn entries(&self, start: u64, count: u32) -> Result<Vec<Vec<u8>>, ApiError> {
+            let mut entries = self.0.entries(start, count).await?;
+            if start == 0 {
+                entries[2] = entry(200);
+                self.1.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            Ok(entries)
+        }
+        async fn receipt(&self, job: Digest32) -> Result<ProvenReceipt, ApiError> {
+            self.0.receipt(job).await
+        }
+    }
+    let wavers = Wavers(shown, false.into());
+    let error = follow(&wavers, &keeper().key(), Some(&known), &mut seen(5), |_, _| ()).await.unwrap_err();
+    assert!(matches!(error, LogError::NotServed { size: 9, .. }), "{error}");
+    assert!(wavers.1.into_inner(), "it was asked again");
 }
 
 #[tokio::test]

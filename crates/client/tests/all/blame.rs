@@ -250,3 +250,33 @@ async fn contradictions_are_evidence_without_opening_anything() {
         assert!(matches!(verdict, Verdict::Guilty { .. }), "{verdict:?}");
     }
 }
+
+/// The coordinator has a second answer that no poll shows: it says so, and the client fetches it once it has its proof.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_answer_that_the_coordinator_kept_is_evidence_too() {
+    for signs_two_packages in [false, true] {
+        let second = move |p: &Play| {
+            let node = &p.node(2).identity;
+            let package = if signs_two_packages { b"another package".to_vec() } else { p.package(2) };
+            vec![(2, p.signed(2, node, &package, &shifted(&p.response(2), 5)))]
+        };
+        let circuit = Circuit::tiny();
+        let setting = Setting { seconds: Arc::new(second), ..Setting::new(|p: &Play| vec![p.all_but([])]) };
+        let hostile = Hostile::start(&circuit, setting).await;
+        let prepared = Prepared::new(&circuit.key, &circuit.witness, None, Handover::Witness).unwrap();
+        let options = Options::with_dials(Handover::Witness, 4, 1).unwrap();
+        let proved =
+            hostile.client().prove(prepared, None, &options, Recorder::default().shared()).await.unwrap();
+        verify(&circuit.key.vk, &proved.public, &proved.proof).unwrap();
+        let [finding] = proved.findings.as_slice() else { panic!("{:?}", proved.findings) };
+        assert_eq!(finding.member.index, 2);
+        let evidence = evidence_of(finding);
+        let charge =
+            if signs_two_packages { "contradicting_acknowledgements" } else { "contradicting_responses" };
+        assert_eq!(evidence.charge(), charge);
+        let verdict = evidence.audit::<Bn254, String>(|_| Err("no key".into())).unwrap();
+        assert!(matches!(verdict, Verdict::Guilty { .. }), "{verdict:?}");
+        // The answer that came in time counts, whatever came after it.
+        assert!(proved.dealt.answered.contains(&2));
+    }
+}

@@ -23,8 +23,8 @@ use tacit_wire::messages::{
     Answer, Assembler, Cancel, JobAnswers, NodeAnswer, Outcome, Refusal, RefusalCode, SubmitJob,
 };
 use tacit_wire::status::{
-    CircuitInfo, CircuitKind, DeliveryInfo, DeliveryState, DialsInfo, HexCertificate, JobState, JobStatus,
-    NetworkInfo, NodeInfo,
+    CircuitInfo, CircuitKind, Contradiction, Contradictions, DeliveryInfo, DeliveryState, DialsInfo,
+    HexCertificate, JobState, JobStatus, NetworkInfo, NodeInfo,
 };
 use tacit_wire::{
     Acknowledgement, Assignment, Blame, Body, Digest32, Identity, IdentityKey, MessageType, Purpose,
@@ -169,9 +169,12 @@ pub fn refusal(code: RefusalCode, blame: Blame) -> Outcome {
 
 /// What a job's poller sees, version after version.
 type Script = Arc<dyn Fn(&Play) -> Vec<JobAnswers> + Send + Sync>;
+/// Answers by place.
+type Seconds = Arc<dyn Fn(&Play) -> Vec<(u8, Outcome)> + Send + Sync>;
 
 struct Job {
     stages: Vec<JobAnswers>,
+    seconds: Vec<(u8, Outcome)>,
     at: usize,
     identities: Vec<IdentityKey>,
     circuit: Digest32,
@@ -187,6 +190,7 @@ struct Inner {
     key: Arc<ProvingKey<Bn254>>,
     bases: Option<Arc<Bases<Bn254>>>,
     script: Script,
+    seconds: Seconds,
     jobs: Mutex<HashMap<Digest32, Job>>,
     history: Mutex<Vec<JobAnswers>>,
     headers: Mutex<Vec<DealHeader<Fr>>>,
@@ -212,13 +216,23 @@ pub struct Setting {
     pub proof: Option<serde_json::Value>,
     /// How many nodes there are.
     pub nodes: u8,
+    /// By place, second answers of nodes that gave two: told apart from the first.
+    pub seconds: Seconds,
     /// What the nodes sum over, instead of proving.
     pub bases: Option<Arc<Bases<Bn254>>>,
 }
 
 impl Setting {
     pub fn new(script: impl Fn(&Play) -> Vec<JobAnswers> + Send + Sync + 'static) -> Self {
-        Self { script: Arc::new(script), list: |_| (), unavailable: 0, proof: None, nodes: 4, bases: None }
+        Self {
+            script: Arc::new(script),
+            list: |_| (),
+            unavailable: 0,
+            proof: None,
+            nodes: 4,
+            seconds: Arc::new(|_| Vec::new()),
+            bases: None,
+        }
     }
 
     pub fn with_bases(
@@ -245,6 +259,7 @@ impl Hostile {
             key: Arc::new(circuit.key.clone()),
             bases: setting.bases,
             script: setting.script,
+            seconds: setting.seconds,
             jobs: Mutex::default(),
             history: Mutex::default(),
             headers: Mutex::default(),
@@ -329,6 +344,7 @@ fn router(inner: Arc<Inner>) -> Router {
         .route("/v1/jobs/{id}/cancel", post(cancel))
         .route("/v1/jobs/{id}/answers", get(answers))
         .route("/v1/jobs/{id}/proof", get(proof))
+        .route("/v1/jobs/{id}/contradictions", get(contradictions))
         .layer(axum::extract::DefaultBodyLimit::disable())
         .with_state(inner)
 }
@@ -381,6 +397,7 @@ async fn submit(State(inner): State<Arc<Inner>>, body: Bytes) -> axum::Json<serd
     inner.history.lock().unwrap().extend(stages.last().cloned());
     let job = Job {
         stages,
+        seconds: (inner.seconds)(&play),
         at: 0,
         identities: play.job.deliveries.iter().map(|d| d.assignment.node()).collect(),
         circuit: Digest32(play.header.terms.circuit.0),
@@ -412,6 +429,7 @@ fn status(job: &Job, id: Digest32) -> serde_json::Value {
                 envelope_bytes: 0,
                 response_bytes: 0,
                 refusal: None,
+                contradicted: job.seconds.iter().any(|(place, _)| *place == index),
             }
         })
         .collect();
@@ -467,6 +485,31 @@ async fn answers(State(inner): State<Arc<Inner>>, Path(id): Path<Digest32>) -> V
         Some(stage) => stage.to_frame(),
         None => JobAnswers { deal: id, answers: Vec::new() }.to_frame(),
     }
+}
+
+async fn contradictions(
+    State(inner): State<Arc<Inner>>,
+    Path(id): Path<Digest32>,
+) -> axum::Json<Contradictions> {
+    let jobs = inner.jobs.lock().unwrap();
+    let job = jobs.get(&id).unwrap();
+    let first = |place: u8| {
+        let answers = job.stages.last().unwrap().answers.iter().find(|a| a.index == place);
+        answers.map(|a| a.outcome.clone()).unwrap()
+    };
+    let hex = |outcome: &Outcome| {
+        let Outcome::Answered(answer) = outcome else { panic!("no answer") };
+        let mut body = tacit_wire::codec::Writer::new();
+        tacit_wire::frame::Body::write(answer, &mut body);
+        hex::encode(body.finish())
+    };
+    let contradiction = |(place, second): &(u8, Outcome)| Contradiction {
+        index: *place,
+        identity: job.identities[usize::from(*place) - 1],
+        answers: [hex(&first(*place)), hex(second)],
+        evidence: None,
+    };
+    axum::Json(Contradictions { id, contradictions: job.seconds.iter().map(contradiction).collect() })
 }
 
 async fn cancel(State(inner): State<Arc<Inner>>, body: Bytes) -> axum::Json<serde_json::Value> {

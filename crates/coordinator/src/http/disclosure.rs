@@ -178,14 +178,15 @@ pub async fn show(
         },
     ];
     let held = service.store.holders(&id).await?;
-    let replaced = held.iter().filter(|(node, _)| !seats.iter().any(|s| s.node == *node));
+    let replaced = held.iter().filter(|h| !seats.iter().any(|s| s.node == h.node)).map(|h| (h.node, h.place));
     let current = seats.iter().map(|s| (s.node, s.index));
-    for (node, place) in current.chain(replaced.copied()) {
+    for (node, place) in current.chain(replaced) {
         let seat = seats.iter().find(|s| s.node == node);
         let known = service.config.nodes.iter().find(|n| n.identity == node);
         let delivery = status.nodes.iter().find(|d| d.identity == node).map(|d| d.state);
-        // Whoever was offered a package, or may have been, counts as having seen it.
-        let got = !matches!(delivery, Some(DeliveryState::Waiting));
+        // Whoever was ever offered a package, or may have been, counts as having seen it, whatever became of the offer.
+        let offered = held.iter().any(|h| h.node == node && h.offered);
+        let got = offered || !matches!(delivery, Some(DeliveryState::Waiting));
         let answered = seat.is_some_and(|s| s.state == SeatState::Answered);
         let on_its_way = |is| {
             if is {

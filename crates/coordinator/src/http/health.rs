@@ -34,6 +34,8 @@ pub struct Checks {
     database: Check,
     /// The database has the schema of this program, or a later one.
     migrations: Check,
+    /// This machine's clock and the database's agree.
+    clock: Check,
     /// The coordinator is not shutting down.
     draining: Check,
 }
@@ -87,11 +89,18 @@ pub async fn readyz(State(service): State<Arc<Service>>) -> (StatusCode, Json<Re
             (Some("it does not answer"), Some("unknown"))
         }
     };
+    let clock = service.time.is_off().then(|| {
+        format!(
+            "this machine's clock and the database's differ by {} s: no expired jobs are ended and no heads of the log signed",
+            service.time.skew().unsigned_abs()
+        )
+    });
     let draining = service.shutdown.is_cancelled().then_some("this coordinator is shutting down");
-    let ready = database.is_none() && migrations.is_none() && draining.is_none();
+    let ready = [database, migrations, clock.as_deref(), draining].iter().all(Option::is_none);
     let checks = Checks {
         database: Check::of(database),
         migrations: Check::of(migrations),
+        clock: Check::of(clock.as_deref()),
         draining: Check::of(draining),
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -107,6 +116,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, ApiErr
         service.metrics.now(&open, nodes.len(), nodes.iter().filter(|n| n.connected).count());
     }
     service.metrics.memory(service.intake.held(), service.outgo.held(), service.relay.held());
+    service.metrics.clock_skew(service.time.skew());
     let text = service.metrics.text().map_err(|e| ApiError::internal("writing metrics", e))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

@@ -31,6 +31,7 @@
 
 mod auth;
 mod circuits;
+mod contradictions;
 mod dashboard;
 mod disclosure;
 mod events;

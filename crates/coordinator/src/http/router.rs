@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    auth, circuits, dashboard, disclosure, events, health, jobs, log, memory, network, nodes, observe,
-    openapi, unknown_method, unknown_path,
+    auth, circuits, contradictions, dashboard, disclosure, events, health, jobs, log, memory, network, nodes,
+    observe, openapi, unknown_method, unknown_path,
 };
 use crate::service::Service;
 
@@ -43,6 +43,7 @@ fn guarded() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::answers))
         .routes(routes!(jobs::proof))
+        .routes(routes!(contradictions::show))
         .routes(routes!(events::job))
         .routes(routes!(disclosure::show))
         .routes(routes!(nodes::list))

@@ -2,7 +2,6 @@
 //!
 //! All of it can be lost: nodes and coordinators say it again. Its commits therefore do not wait for the disk.
 
-
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
@@ -66,6 +65,15 @@ impl Store {
         .fetch_one(&mut **tx)
         .await?;
         Ok(row.try_get("now")?)
+    }
+
+    /// The database's time in Unix seconds, where several share it; it counts for all of them.
+    pub async fn time(&self) -> Result<Option<u64>> {
+        if self.kind == Kind::Sqlite {
+            return Ok(None);
+        }
+        let mut tx = self.write_lightly().await?;
+        Ok(Some(unsigned(self.now(&mut tx).await? / 1000)?))
     }
 
     /// Says that this process lives. Returns whether the others thought so too (if not, they have given away what it had), and
@@ -253,6 +261,12 @@ impl Store {
             .execute(&self.light)
             .await?;
             if taken.rows_affected() == 1 {
+                // Before it is sent: whatever becomes of the offer, the node may have seen the package.
+                sqlx::query("UPDATE holders SET offered = 1 WHERE deal = $1 AND node = $2 AND offered = 0")
+                    .bind(deal.0.as_slice())
+                    .bind(node.0.as_slice())
+                    .execute(&mut *tx)
+                    .await?;
                 places.push((deal, index));
             }
         }

@@ -71,15 +71,41 @@ impl Store {
     pub async fn open(database: &Database) -> Result<Self> {
         sqlx::any::install_default_drivers();
         match database {
-            Database::Sqlite(path) => sqlite(path).await,
-            Database::Postgres(url) => postgres(url).await,
+            Database::Sqlite(path) => {
+                // Creates the file for its owner only, turns the write-ahead log on and brings the schema up to date.
+                tacit_vault::sqlite::open(path, &SQLITE).await?.close().await;
+                sqlite(path).await
+            }
+            Database::Postgres(url) => postgres(url, true).await,
+        }
+    }
+
+    /// Opens the database as a coordinator made it: creates and changes nothing.
+    ///
+    /// # Errors
+    /// When there is none, or it has not the schema of this program.
+    pub async fn open_existing(database: &Database) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let store = match database {
+            Database::Sqlite(path) if !path.exists() => {
+                return Err(StoreError::None { database: database.to_string() });
+            }
+            Database::Sqlite(path) => sqlite(path).await?,
+            Database::Postgres(url) => postgres(url, false).await?,
+        };
+        match store.schema_is_current().await {
+            Ok(true) => Ok(store),
+            // Without the table in which migrations are noted.
+            Ok(false) | Err(StoreError::Database(sqlx::Error::Database(_))) => {
+                store.close().await;
+                Err(StoreError::OtherSchema { database: database.to_string() })
+            }
+            Err(error) => Err(error),
         }
     }
 }
 
 async fn sqlite(path: &Path) -> Result<Store> {
-    // Creates the file for its owner only, turns the write-ahead log on and brings the schema up to date.
-    tacit_vault::sqlite::open(path, &SQLITE).await?.close().await;
     let failed = |source| VaultError::Database { path: path.to_owned(), source };
     let path = path.canonicalize().map_err(|source| VaultError::Io { path: path.to_owned(), source })?;
     let options = AnyConnectOptions::from_str(&format!("sqlite://{}", encode(&path))).map_err(failed)?;
@@ -105,7 +131,7 @@ async fn sqlite(path: &Path) -> Result<Store> {
     Ok(Store { pool, light, kind: Kind::Sqlite, postgres: None, instance: instance(), keeper: None })
 }
 
-async fn postgres(url: &DatabaseUrl) -> Result<Store> {
+async fn postgres(url: &DatabaseUrl, migrate: bool) -> Result<Store> {
     let database = url.to_string();
     let failed = |source| StoreError::Connect { database: database.clone(), source };
     let options = AnyConnectOptions::from_str(url.reveal()).map_err(failed)?;
@@ -115,11 +141,13 @@ async fn postgres(url: &DatabaseUrl) -> Result<Store> {
         .await
         .map_err(failed)?;
     refuse_loss(&pool, &database).await?;
-    // Takes a lock on the server: of several coordinators that start at once, one migrates.
-    POSTGRES
-        .run(&pool)
-        .await
-        .map_err(|source| StoreError::Migration { database: database.clone(), source })?;
+    if migrate {
+        // Takes a lock on the server: of several coordinators that start at once, one migrates.
+        POSTGRES
+            .run(&pool)
+            .await
+            .map_err(|source| StoreError::Migration { database: database.clone(), source })?;
+    }
     let light = AnyPoolOptions::new()
         .max_connections(LIGHT_CONNECTIONS)
         .after_connect(|connection, _| {

@@ -10,6 +10,17 @@ use super::rows::{JobState, digest, small, unsigned};
 use super::{Result, Store};
 use crate::metrics::OpenJobs;
 
+/// A node that has, or had, a place of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Which.
+    pub node: IdentityKey,
+    /// Its place in the deal.
+    pub place: u8,
+    /// Whether it was ever sent the package, or may have been.
+    pub offered: bool,
+}
+
 impl Store {
     /// Whether the database answers and has every migration that this program knows.
     pub async fn schema_is_current(&self) -> Result<bool> {
@@ -34,12 +45,19 @@ impl Store {
     }
 
     /// Every node that has, or had, a place of a job.
-    pub async fn holders(&self, deal: &Digest32) -> Result<Vec<(IdentityKey, u8)>> {
-        let rows = sqlx::query("SELECT node, idx FROM holders WHERE deal = $1 ORDER BY idx, node")
+    pub async fn holders(&self, deal: &Digest32) -> Result<Vec<Holder>> {
+        let rows = sqlx::query("SELECT node, idx, offered FROM holders WHERE deal = $1 ORDER BY idx, node")
             .bind(deal.0.as_slice())
             .fetch_all(&self.pool)
             .await?;
-        rows.iter().map(|row| Ok((IdentityKey(digest(row, "node")?.0), small(row, "idx")?))).collect()
+        let holder = |row| {
+            Ok(Holder {
+                node: IdentityKey(digest(row, "node")?.0),
+                place: small(row, "idx")?,
+                offered: small(row, "offered")? != 0,
+            })
+        };
+        rows.iter().map(holder).collect()
     }
 
     /// How many jobs have not ended, by how far they are, handover and assembler.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
-use tacit_wire::Digest32;
+use tacit_wire::{Digest32, IdentityKey};
 
 use super::offers::hold;
 use super::rows::{
@@ -205,6 +205,26 @@ impl Store {
             })
         };
         rows.iter().map(answer).collect()
+    }
+
+    /// The answers of nodes that gave two, by index: the one that counts with the other.
+    pub async fn contradictions(&self, deal: &Digest32) -> Result<Vec<(AnswerRow, IdentityKey, Vec<u8>)>> {
+        let rows = sqlx::query(
+            "SELECT idx, node, assignment, answer, contradiction FROM assignments
+             WHERE deal = $1 AND state = 1 AND answer IS NOT NULL AND contradiction IS NOT NULL ORDER BY idx",
+        )
+        .bind(deal.0.as_slice())
+        .fetch_all(&self.pool)
+        .await?;
+        let contradiction = |row: &AnyRow| {
+            let first = AnswerRow {
+                index: small(row, "idx")?,
+                assignment: row.try_get("assignment")?,
+                answer: row.try_get("answer")?,
+            };
+            Ok((first, IdentityKey(digest(row, "node")?.0), row.try_get("contradiction")?))
+        };
+        rows.iter().map(contradiction).collect()
     }
 
     /// How many jobs have not ended.

@@ -52,6 +52,7 @@ pub use cluster::{Claimed, PresenceRow};
 pub use connect::Database;
 pub use events::{Event, Heard, Listener};
 pub use files::PIECE_BYTES;
+pub use health::Holder;
 pub use keys::KeyRow;
 pub use rows::*;
 pub use shares::{CircuitShares, Excess, Shares};
@@ -84,6 +85,20 @@ pub enum StoreError {
         database: String,
         /// What it said.
         source: sqlx::migrate::MigrateError,
+    },
+    /// There is no database yet.
+    #[error("database {database}: there is none; `tacit coordinator run` makes it")]
+    None {
+        /// Which, without its password.
+        database: String,
+    },
+    /// It was not brought to this program's schema.
+    #[error(
+        "database {database} has no schema of this program, or an older one: `tacit coordinator run` brings it up to date"
+    )]
+    OtherSchema {
+        /// Which, without its password.
+        database: String,
     },
     /// A job ended, and nobody can sign its receipt.
     #[error("database: it was opened without the identity that signs receipts")]

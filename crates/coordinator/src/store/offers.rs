@@ -249,7 +249,7 @@ impl Store {
 
 /// Notes that a node has, or had, a place.
 pub(super) async fn hold(tx: &mut Write, deal: &Digest32, seat: &NewSeat) -> Result<()> {
-    sqlx::query("INSERT INTO holders (deal, node, idx) VALUES ($1, $2, $3)")
+    sqlx::query("INSERT INTO holders (deal, node, idx, offered) VALUES ($1, $2, $3, 0)")
         .bind(deal.0.as_slice())
         .bind(seat.node.0.as_slice())
         .bind(i64::from(seat.index))

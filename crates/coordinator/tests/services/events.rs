@@ -3,9 +3,12 @@
 use futures_util::StreamExt as _;
 use reqwest::StatusCode;
 use serde_json::Value;
-use tacit_wire::status::JobState;
+use tacit_wire::Blame;
+use tacit_wire::frame::Body as _;
+use tacit_wire::messages::{Refusal, RefusalCode};
+use tacit_wire::status::{DeliveryState, JobState, JobStatus};
 
-use crate::fixture::{Api, By, LONG, Network, circuit, deal, now};
+use crate::fixture::{Api, Behaviour, By, FakeKeys, LONG, Network, circuit, deal, now};
 use crate::postgres::with_postgres;
 
 /// An event of a stream.
@@ -114,6 +117,49 @@ pub async fn who_saw_what_follows_the_job() {
         let share = node["sees"].as_array().unwrap().iter().find(|s| s["what"] == "witness_share").unwrap();
         assert_eq!((&share["how"], &share["bytes"]), (&"clear".into(), &delivery.envelope.len().into()));
     }
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+pub async fn a_node_that_declined_counts_as_having_seen_its_package() {
+    let fakes: Vec<_> = (0..3).map(|_| FakeKeys::new()).collect();
+    let network = Network::new(0, &fakes.iter().map(|f| &f.identity).collect::<Vec<_>>()).await;
+    network.api.register(circuit()).await;
+    let certificates: Vec<_> = fakes.iter().map(|f| f.certificate.clone()).collect();
+    let dealt = deal(&certificates, By::Client, now() + 600, 5);
+    network.api.submit(&dealt.message).await;
+    let shares = async || {
+        let (_, body) = network.api.get(&format!("/v1/jobs/{}/disclosure", dealt.id)).await;
+        let shown: Value = serde_json::from_slice(&body).unwrap();
+        let how = |party: &Value| {
+            let share = party["sees"].as_array().unwrap().iter().find(|s| s["what"] == "witness_share");
+            share.unwrap()["how"].as_str().unwrap().to_owned()
+        };
+        shown["parties"].as_array().unwrap()[2..].iter().map(how).collect::<Vec<_>>()
+    };
+    assert_eq!(shares().await, ["pending"; 3]);
+    // One is too busy, one goes away with it and comes back no more, one was never there.
+    let asked = std::sync::Arc::new(tokio::sync::Notify::new());
+    let declined = fakes[0]
+        .connect(&network, {
+            let asked = asked.clone();
+            move |_, _| {
+                asked.notify_one();
+                Behaviour::Frame(Refusal::new(RefusalCode::Busy, Blame::Node, "later").to_frame())
+            }
+        })
+        .await;
+    let lost = fakes[1].connect(&network, |_, _| Behaviour::Die).await;
+    tokio::time::timeout(LONG, asked.notified()).await.unwrap();
+    tokio::time::timeout(LONG, lost).await.unwrap().unwrap();
+    let state = async |place: usize| {
+        let (_, body) = network.api.get(&format!("/v1/jobs/{}", dealt.id)).await;
+        serde_json::from_slice::<JobStatus>(&body).unwrap().nodes[place].state
+    };
+    let waits = async || (state(0).await == DeliveryState::Waiting).then_some(());
+    crate::fixture::eventually(waits).await;
+    assert_eq!(shares().await, ["clear", "clear", "pending"]);
+    declined.abort();
     network.stop().await;
 }
 

@@ -263,7 +263,8 @@ pub struct Network {
     pub api: Api,
     /// A second coordinator of the same database.
     pub other: Option<Other>,
-    clock: Clock,
+    /// Of coordinators that are started from now on.
+    pub clock: Clock,
 }
 
 /// A second coordinator.
@@ -354,6 +355,7 @@ impl Network {
         let coordinator = Coordinator::start_with_clock(config.clone(), self.clock.clone()).await.unwrap();
         config.http_listen = coordinator.http_address();
         config.quic_listen = coordinator.quic_address();
+        config.metrics_listen = coordinator.metrics_address();
         let api = Api::new(self.coordinator_identity, coordinator.http_address());
         let running =
             Running::spawn(|stop| tokio::spawn(async move { coordinator.run(stop).await.unwrap() }));

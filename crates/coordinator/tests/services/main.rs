@@ -4,8 +4,11 @@
 mod access;
 mod api;
 mod browser;
+mod clocks;
 mod cluster;
+mod contradictions;
 mod dashboard;
+mod databases;
 mod events;
 mod faults;
 mod fixture;

@@ -8,19 +8,25 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tacit_coordinator::DatabaseUrl;
 
-use crate::{access, api, events, faults, proofs, replacements, seeing, shares};
+use crate::{access, api, contradictions, events, faults, proofs, replacements, seeing, shares};
 
 const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1/postgres";
 
 thread_local! {
     /// The database of the networks that this thread makes; SQLite where there is none.
     static SERVER: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
+    static TEXT: RefCell<Option<String>> = const { RefCell::new(None) };
     static CURRENT: RefCell<Option<DatabaseUrl>> = const { RefCell::new(None) };
 }
 
 /// The database that a test's coordinators are to use.
 pub fn current() -> Option<DatabaseUrl> {
     CURRENT.with_borrow(Clone::clone)
+}
+
+/// Its URL as text.
+pub fn current_text() -> String {
+    TEXT.with_borrow(Clone::clone).unwrap()
 }
 
 /// Changes a setting of the test's database, for connections to come.
@@ -58,7 +64,9 @@ pub fn with_postgres(test: impl FnOnce()) {
     runtime.block_on(connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))).unwrap();
     let (base, query) = server.split_once('?').map_or((server.as_str(), ""), |(base, query)| (base, query));
     let host = base.rsplit_once('/').map_or(base, |(host, _)| host);
-    CURRENT.set(Some(format!("{host}/{name}?{query}").trim_end_matches('?').parse().unwrap()));
+    let url = format!("{host}/{name}?{query}").trim_end_matches('?').to_owned();
+    CURRENT.set(Some(url.parse().unwrap()));
+    TEXT.set(Some(url));
     SERVER.set(Some((name.clone(), server.clone())));
     let outcome = catch_unwind(AssertUnwindSafe(test));
     CURRENT.set(None);
@@ -88,6 +96,8 @@ over_postgres! {
     a_request_sent_again: access::a_request_sent_again_gives_the_first_response_again,
     a_job_tells_its_changes: events::a_job_tells_its_changes_until_it_ends,
     who_saw_what: events::who_saw_what_follows_the_job,
+    two_answers_of_a_node: contradictions::two_answers_of_a_node_are_shown_with_what_they_prove,
+    who_declined_saw: events::a_node_that_declined_counts_as_having_seen_its_package,
     a_job_in_the_metrics: seeing::a_proved_job_shows_in_the_metrics,
     a_deal_is_one_job: api::a_deal_is_one_job,
     circuits_are_checked_and_named_by_their_content: api::circuits_are_checked_and_named_by_their_content,

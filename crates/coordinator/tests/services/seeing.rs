@@ -73,7 +73,7 @@ pub async fn a_proved_job_shows_in_the_metrics() {
     }] {
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!((status, &body["ready"]), (StatusCode::OK, &Value::Bool(true)));
-        for check in ["database", "migrations", "draining"] {
+        for check in ["database", "migrations", "clock", "draining"] {
             assert_eq!(body["checks"][check]["ok"], true, "{check}");
         }
     }
