@@ -1,25 +1,29 @@
 // Compiles the bundled circuits, or checks that what is committed is what their sources compile to.
 //
-//   circuits/build.sh            rebuild
-//   circuits/build.sh --check    exit 1 and name what is stale
+//   circuits/build.sh                 rebuild
+//   circuits/build.sh --check         exit 1 and name what is stale
+//   circuits/build.sh --strict DIR    compile the pool's circuits in EIP-8182's form, which nobody commits, into DIR
 //
 // circom comes from npm: `npm ci --prefix tests`. Its output depends on nothing but the sources.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { EIP, poolExamples, TACIT } from "./pool/examples.mjs";
 import { exampleSpend } from "./spend/example.mjs";
 
 const circuits = dirname(fileURLToPath(import.meta.url));
 const modules = process.env.TACIT_NODE_MODULES ?? join(circuits, "..", "tests", "node_modules");
 const circom = join(modules, "circom2", "cli.js");
 
-// Each source with the committed files it compiles to.
-const targets = [{ source: "spend/spend.circom", outputs: ["spend.r1cs", "spend.wasm"], into: "spend" }];
+// Circuits whose compiled form is committed beside their source, and those whose is not.
+const committed = ["spend/spend", "pool/pool_transact", "pool/auth_eddsa", "pool/auth_xmss"];
+const strict = ["pool/pool_transact_eip8182", "pool/auth_eddsa_eip8182", "pool/auth_xmss_eip8182"];
 
-const check = process.argv.includes("--check");
+const check = process.argv[2] === "--check";
+const strictInto = process.argv[2] === "--strict" ? process.argv[3] : undefined;
 if (!existsSync(circom)) {
     console.error("circom is not installed; run: npm ci --prefix tests");
     process.exit(1);
@@ -39,22 +43,41 @@ function settle(file, bytes) {
     }
 }
 
+/** Compiles `circuits/NAME.circom`: the constraints and the witness calculator. */
+function compile(name) {
+    // circom in WASI sees only what lies below the directory it runs in, and the way up from there.
+    const args = [circom, `${name}.circom`, "--O1", "--r1cs", "--wasm", "-o", scratch];
+    const run = spawnSync(process.execPath, args, { cwd: circuits, encoding: "utf8" });
+    if (run.status !== 0) {
+        console.error(`circom could not compile circuits/${name}.circom:\n${run.stdout}${run.stderr}`);
+        process.exit(1);
+    }
+    const base = basename(name);
+    return {
+        [`${base}.r1cs`]: readFileSync(join(scratch, `${base}.r1cs`)),
+        [`${base}.wasm`]: readFileSync(join(scratch, `${base}_js`, `${base}.wasm`)),
+    };
+}
+
+const json = (value) => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
+
 try {
-    for (const { source, outputs, into } of targets) {
-        // circom in WASI sees only what lies below the directory it runs in, and the way up from there.
-        const args = [circom, source, "--O1", "--r1cs", "--wasm", "-o", scratch];
-        const run = spawnSync(process.execPath, args, { cwd: circuits, encoding: "utf8" });
-        if (run.status !== 0) {
-            console.error(`circom could not compile circuits/${source}:\n${run.stdout}${run.stderr}`);
-            process.exit(1);
+    if (strictInto) {
+        mkdirSync(strictInto, { recursive: true });
+        for (const name of strict) {
+            for (const [file, bytes] of Object.entries(compile(name))) writeFileSync(join(strictInto, file), bytes);
         }
-        for (const output of outputs) {
-            const name = output.replace(/\.\w+$/, "");
-            const made = output.endsWith(".wasm") ? join(scratch, `${name}_js`, output) : join(scratch, output);
-            settle(join(into, output), readFileSync(made));
+    } else {
+        for (const name of committed) {
+            for (const [file, bytes] of Object.entries(compile(name))) settle(join(dirname(name), file), bytes);
+        }
+        settle("spend/example.json", json(exampleSpend(circuits)));
+        for (const [rules, suffix] of [[TACIT, ""], [EIP, "_eip8182"]]) {
+            for (const [circuit, examples] of Object.entries(poolExamples(circuits, rules))) {
+                settle(`pool/examples/${circuit}${suffix}.json`, json(examples));
+            }
         }
     }
-    settle("spend/example.json", Buffer.from(`${JSON.stringify(exampleSpend(circuits), null, 2)}\n`));
 } finally {
     rmSync(scratch, { recursive: true, force: true });
 }

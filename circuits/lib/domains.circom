@@ -27,3 +27,100 @@ function domain_note_commitment() {
 function domain_nullifier() {
     return 0x23566404e188e5a36547bc3652b69993650f6c907600ee252c4f0de6ad60fa4a;
 }
+
+// "eip-8182.phantom_nullifier"
+function domain_phantom_nullifier() {
+    return 0x029614e4881747a486d62e86a9fa1956dd53a8a0308728efdfd91c9b9889599a;
+}
+
+// "eip-8182.intent_replay_id"
+function domain_intent_replay_id() {
+    return 0x08ec3682f97114eeebf32f0775f12b7042b7af4390eab6752099fcd4ded2ae6d;
+}
+
+// "eip-8182.transact_note_secret"
+function domain_transact_note_secret() {
+    return 0x063ff84fcba496cf94f9d45c165ea8ef1fa79fdfd8d18a2ca74fa70b62040e88;
+}
+
+// "eip-8182.note_secret_seed"
+function domain_note_secret_seed() {
+    return 0x0f644dd604b8ced8e454c8af92f52b29101b6f757ee980525dad9334f5a58fb8;
+}
+
+// "eip-8182.transaction_intent_digest"
+function domain_transaction_intent_digest() {
+    return 0x26ae9e31cbbc0c68507496c8c93a03278bdbd72a7571070804966ac13cbc9229;
+}
+
+// "eip-8182.output_binding"
+function domain_output_binding() {
+    return 0x2c145082ef101358acfc64add10187fde6e6bfe6ca3d2dbc5b71a33a66a38035;
+}
+
+// "eip-8182.auth_policy"
+function domain_auth_policy() {
+    return 0x10889234306ea7fe15a4c741a161607dc68946d1bcdaeff145a702b7ccc324f0;
+}
+
+// "eip-8182.policy_commitment"
+function domain_policy_commitment() {
+    return 0x0e037d98c9a33f16458945fb3286a4f57c6dd5a0de43c67260328167ce6d47ef;
+}
+
+// "eip-8182.blinded_auth_commitment"
+function domain_blinded_auth_commitment() {
+    return 0x01ac1b6e68a2cf201a1b3f42b84534157b3f9478f09da56544edf188313af7ea;
+}
+
+// Tacit's own (docs/src/pool.md): keccak256("tacit.<context>") mod p.
+
+// "tacit.auth_message"
+function domain_tacit_auth_message() {
+    return 0x2f68866b717dea098168a07ac1f115c76a6695a7536ff38c0804127da35df9b8;
+}
+
+// "tacit.auth_data_eddsa"
+function domain_tacit_auth_data_eddsa() {
+    return 0x082d5fc7c5764f30b335ffaa6d25995f12e114c991641d32dc580cdff11e2a36;
+}
+
+// "tacit.auth_data_xmss"
+function domain_tacit_auth_data_xmss() {
+    return 0x07ee3422150ad8ad96ca287dfb127f68867d2ef06f8a80fb8b640a75d8be0717;
+}
+
+// "tacit.auth_data_ecdsa"
+function domain_tacit_auth_data_ecdsa() {
+    return 0x3053d8576218358f2f4e5b375e824062781102ca96b190a595b83ec1814922e3;
+}
+
+// "tacit.eddsa_challenge"
+function domain_tacit_eddsa_challenge() {
+    return 0x08f5925ebbebf0f692ade5f0bec453b76e92a4f8cda58b5766c36eb8598dc566;
+}
+
+// "tacit.xmss_chain"
+function domain_tacit_xmss_chain() {
+    return 0x06caba030116401d43c835bdf9ff3295e58b7fd5a5e3a60633cd826b95ec3594;
+}
+
+// "tacit.xmss_leaf"
+function domain_tacit_xmss_leaf() {
+    return 0x153328433fec6d5541a99635caf86637289cf6c35dc4bec4924619aa7c329730;
+}
+
+// "tacit.xmss_node"
+function domain_tacit_xmss_node() {
+    return 0x0db8c175133c498d260ec939b307b4c060ebf56445cdc84ac85fe5f180e96417;
+}
+
+// "tacit.xmss_message"
+function domain_tacit_xmss_message() {
+    return 0x111811d2f2f67c870f6a9e3b628e012b173351bab6b33a331377e75525450cb6;
+}
+
+// DUMMY_OWNER_NULLIFIER_KEY_HASH, section 3.2: poseidon(OWNER_NULLIFIER_KEY_HASH_DOMAIN, 0xdead)
+function dummy_owner_nullifier_key_hash() {
+    return 0x1acae1a924566aa6d5a4654ee23aa55eb48390b2b67e763466f7baba92ce3b98;
+}

@@ -8,6 +8,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { eip8182 } from "./poseidon2.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -112,19 +113,55 @@ ${p.externalMatrix.map((row) => `        [${row.map((v) => BigInt(v)).join(", ")
 `,
 );
 
-const contexts = ["owner_nullifier_key_hash", "owner_commitment", "note_body_commitment", "note_commitment", "nullifier"];
+// Section 3.1's contexts, and those that Tacit adds (docs/src/pool.md).
+const eip = [
+    "owner_nullifier_key_hash",
+    "owner_commitment",
+    "note_body_commitment",
+    "note_commitment",
+    "nullifier",
+    "phantom_nullifier",
+    "intent_replay_id",
+    "transact_note_secret",
+    "note_secret_seed",
+    "transaction_intent_digest",
+    "output_binding",
+    "auth_policy",
+    "policy_commitment",
+    "blinded_auth_commitment",
+];
+const tacit = [
+    "auth_message",
+    "auth_data_eddsa",
+    "auth_data_xmss",
+    "auth_data_ecdsa",
+    "eddsa_challenge",
+    "xmss_chain",
+    "xmss_leaf",
+    "xmss_node",
+    "xmss_message",
+];
+const tag = (text) => keccak256(text) % prime;
+const functionFor = (text, name) => `
+// "${text}"
+function domain_${name}() {
+    return ${hex(tag(text))};
+}
+`;
+
+const { poseidon } = eip8182(dirname(here));
 writeFileSync(
     join(here, "domains.circom"),
     `pragma circom 2.2.0;
 
 ${notice}
 // EIP-8182 section 3.1: keccak256("eip-8182.<context>") mod p, p being the order of BN254's scalar field.
-${contexts
-    .map((c) => `
-// "eip-8182.${c}"
-function domain_${c}() {
-    return ${hex(keccak256(`eip-8182.${c}`) % prime)};
+${eip.map((c) => functionFor(`eip-8182.${c}`, c)).join("")}
+// Tacit's own (docs/src/pool.md): keccak256("tacit.<context>") mod p.
+${tacit.map((c) => functionFor(`tacit.${c}`, `tacit_${c}`)).join("")}
+// DUMMY_OWNER_NULLIFIER_KEY_HASH, section 3.2: poseidon(OWNER_NULLIFIER_KEY_HASH_DOMAIN, 0xdead)
+function dummy_owner_nullifier_key_hash() {
+    return ${hex(poseidon(tag("eip-8182.owner_nullifier_key_hash"), 0xdead))};
 }
-`)
-    .join("")}`,
+`,
 );

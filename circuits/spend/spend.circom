@@ -34,7 +34,7 @@ template Spend(DEPTH) {
     // Sections 7.2 to 7.5: the commitment of the note that is spent.
     signal keyHash <== OwnerNullifierKeyHash()(ownerNullifierKey);
     signal owner <== OwnerCommitment()(keyHash, noteSecret);
-    signal body <== NoteBodyCommitment()(owner, amount);
+    signal body <== NativeNoteBodyCommitment()(owner, amount);
     signal commitment <== NoteCommitment()(body, leafIndex);
 
     // Section 3.4: it is leaf number `leafIndex` of the tree.
@@ -54,7 +54,7 @@ template Spend(DEPTH) {
     amount === outputAmount + publicAmount;
 
     // Section 7.4: the body of the note that is made. Whoever inserts it adds its leaf index (section 7.5).
-    outputNoteBodyCommitment <== NoteBodyCommitment()(outputOwnerCommitment, outputAmount);
+    outputNoteBodyCommitment <== NativeNoteBodyCommitment()(outputOwnerCommitment, outputAmount);
 
     // The context is public and nothing else reads it. The square puts it into a constraint, so that no proof can be
     // altered to carry another.

@@ -11,10 +11,13 @@
 //! | [`proof`], [`public`], [`vkey`] | snarkjs's JSON files |
 #![cfg_attr(feature = "witness", doc = "| [`witness`] | `.wasm`, circom's witness calculators |")]
 //!
+//! [`determined`] says which wires of a circuit its inputs determine.
+//!
 //! Everything that parses takes bytes that nobody vouches for: it never panics, never allocates by a size that the
 //! file merely claims, and its errors name the kind of file and the place ([`FormatError`], [`JsonError`]).
 
 mod binfile;
+pub mod determined;
 mod error;
 pub mod input;
 pub mod json;
@@ -29,6 +32,7 @@ pub mod witness;
 pub mod wtns;
 pub mod zkey;
 
+pub use determined::Determination;
 pub use error::{FileKind, FormatError, Protocol, Reason, Section};
 pub use input::Inputs;
 pub use json::{JsonError, JsonReason};

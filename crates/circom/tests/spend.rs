@@ -327,79 +327,13 @@ fn a_change_to_any_wire_breaks_a_constraint() {
     }
 }
 
-/// Stronger than trying changes: the inputs determine every other wire, by rules that hold for every witness.
-///
-/// 1. A constraint `A * B = C` with one undetermined wire, which is in `C` alone, determines it.
-/// 2. In a linear constraint whose undetermined wires are bits (`b * (b - 1) = 0`) with coefficients that are
-///    different powers of two below the field's order, up to one sign for all, there is one solution at most.
+/// Stronger than trying changes: by rules that hold for every witness.
 #[test]
 fn the_inputs_determine_every_wire() {
     let r1cs = constraints();
-    let mut determined = vec![false; r1cs.n_wires as usize];
-    let outputs = 1..=r1cs.n_public_outputs as usize;
-    let inputs = r1cs.n_public_outputs + 1..=r1cs.n_public() + r1cs.n_private_inputs;
-    determined[0] = true;
-    for wire in inputs {
-        determined[wire as usize] = true;
-    }
-    let bits = bits(&r1cs);
-    let mut open: Vec<usize> = (0..r1cs.constraints.len()).collect();
-    loop {
-        let before = open.len();
-        open.retain(|i| {
-            let c = &r1cs.constraints[*i];
-            let unknown = |lc: &LinearCombination<Fr>| -> Vec<(u32, Fr)> {
-                lc.iter().filter(|(wire, _)| !determined[*wire as usize]).copied().collect()
-            };
-            let (a, b, rest) = (unknown(&c.a), unknown(&c.b), unknown(&c.c));
-            if !a.is_empty() || !b.is_empty() {
-                return true;
-            }
-            let solved = match &rest[..] {
-                [] => true,
-                [(_, k)] => !k.is_zero(),
-                many => many.iter().all(|(wire, _)| bits[*wire as usize]) && different_powers(many),
-            };
-            if solved {
-                for (wire, _) in rest {
-                    determined[wire as usize] = true;
-                }
-            }
-            !solved
-        });
-        if open.len() == before {
-            break;
-        }
-    }
-    let free: Vec<usize> = (0..determined.len()).filter(|wire| !determined[*wire]).collect();
-    assert!(free.is_empty(), "{} wires are not determined: {:?}", free.len(), &free[..free.len().min(10)]);
-    assert!(outputs.clone().all(|wire| determined[wire]));
-}
-
-/// The wires with a constraint `b * (b - 1) = 0`.
-fn bits(r1cs: &R1cs<Fr>) -> Vec<bool> {
-    let mut bits = vec![false; r1cs.n_wires as usize];
-    for c in r1cs.constraints.iter().filter(|c| c.c.is_empty()) {
-        // `k * b` and `k' * (b - 1)`, in either order.
-        let is = |lc: &LinearCombination<Fr>, wire: u32, root: Fr| {
-            let at = |x: Fr| -> Fr { lc.iter().map(|(w, k)| if *w == 0 { *k } else { *k * x }).sum() };
-            lc.iter().all(|(w, _)| *w == 0 || *w == wire)
-                && at(root).is_zero()
-                && !at(root + Fr::ONE).is_zero()
-        };
-        for (wire, _) in c.a.iter().filter(|(wire, _)| *wire != 0) {
-            bits[*wire as usize] |= (is(&c.a, *wire, Fr::ZERO) && is(&c.b, *wire, Fr::ONE))
-                || (is(&c.a, *wire, Fr::ONE) && is(&c.b, *wire, Fr::ZERO));
-        }
-    }
-    bits
-}
-
-fn different_powers(terms: &[(u32, Fr)]) -> bool {
-    [Fr::ONE, -Fr::ONE].into_iter().any(|sign| {
-        let mut seen = std::collections::HashSet::new();
-        terms.iter().all(|(_, k)| {
-            (0..252u64).find(|i| Fr::from(2u64).pow([*i]) == sign * k).is_some_and(|i| seen.insert(i))
-        })
-    })
+    let determination = r1cs.determination();
+    assert_eq!(
+        (determination.free, determination.unused, determination.conditions),
+        (vec![], vec![], vec![])
+    );
 }

@@ -18,6 +18,7 @@ mod node_doctor;
 mod node_status;
 mod plan;
 mod powersoftau;
+mod r1cs_check;
 mod r1cs_info;
 mod wtns_calculate;
 mod wtns_check;
@@ -126,6 +127,8 @@ enum Wtns {
 enum R1cs {
     /// Print the sizes of a constraint system
     Info(r1cs_info::Args),
+    /// Look for under-constrained signals: whether the inputs determine every wire; exit code 1 if they may not
+    Check(r1cs_check::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,6 +165,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Outcome {
         Verb::Groth16(Groth16::Verify(args)) => groth16_verify::run(&args, ui),
         Verb::Wtns(Wtns::Calculate(args)) => wtns_calculate::run(&args, ui),
         Verb::Wtns(Wtns::Check(args)) => wtns_check::run(&args, ui),
+        Verb::R1cs(R1cs::Check(args)) => r1cs_check::run(&args, ui),
         Verb::R1cs(R1cs::Info(args)) => r1cs_info::run(&args, ui),
         Verb::Zkey(Zkey::Contribute(args)) => zkey_contribute::run(&args, ui),
         Verb::Zkey(Zkey::Beacon(args)) => zkey_beacon::run(&args, ui),
