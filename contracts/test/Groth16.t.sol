@@ -181,12 +181,23 @@ contract Groth16Test is Test {
         return poseidon([BLINDED_AUTH_COMMITMENT_DOMAIN, data, blindingFactor], 3);
     }
 
-    function testFuzz_ecdsa_auth(uint256 secret, uint256 digest, uint256 blinding) public {
-        secret = bound(secret, 1, 1 << 250);
-        (digest, blinding) = (digest % P, blinding % P);
-        EcdsaAuthVerifier verifier = new EcdsaAuthVerifier();
-        uint256 commitment = blinded(vm.addr(secret), blinding);
+    struct Signed {
+        uint256 commitment;
+        uint256 digest;
+        uint256 blinding;
+        bytes32 hash;
+        bytes32 r;
+        bytes32 s;
+        uint256 v;
+    }
 
+    function sign(EcdsaAuthVerifier verifier, uint256 secret, uint256 digest, uint256 blinding)
+        private
+        view
+        returns (Signed memory x)
+    {
+        (x.digest, x.blinding) = (digest, blinding);
+        x.commitment = blinded(vm.addr(secret), blinding);
         // EIP-712, spelled out.
         bytes32 domain = keccak256(
             abi.encode(
@@ -202,30 +213,45 @@ contract Groth16Test is Test {
                 keccak256("Authorization(uint256 transactionIntentDigest,uint256 blindingFactor)"), digest, blinding
             )
         );
-        bytes32 hash = keccak256(abi.encodePacked("\x19\x01", domain, message));
-        vm.assertEq(hash, verifier.authorizationHash(digest, blinding));
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(secret, hash);
+        x.hash = keccak256(abi.encodePacked("\x19\x01", domain, message));
+        (x.v, x.r, x.s) = vm.sign(secret, x.hash);
+    }
 
-        bytes memory inputs = abi.encode(commitment, digest);
-        vm.assertTrue(verifier.verifyAuth(inputs, abi.encode(blinding, r, s, v)));
-        // Another digest, commitment, blinding factor.
-        vm.assertFalse(verifier.verifyAuth(abi.encode(commitment, digest ^ 1), abi.encode(blinding, r, s, v)));
-        vm.assertFalse(verifier.verifyAuth(abi.encode(commitment ^ 1, digest), abi.encode(blinding, r, s, v)));
-        vm.assertFalse(verifier.verifyAuth(inputs, abi.encode(blinding ^ 1, r, s, v)));
-        // Aliases of field elements.
-        vm.assertFalse(verifier.verifyAuth(abi.encode(commitment, digest + P), abi.encode(blinding, r, s, v)));
-        vm.assertFalse(verifier.verifyAuth(inputs, abi.encode(blinding + P, r, s, v)));
-        // The other signature that ecrecover takes.
-        uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
-        vm.assertEq(ecrecover(hash, v ^ 7, r, bytes32(order - uint256(s))), vm.addr(secret));
-        vm.assertFalse(verifier.verifyAuth(inputs, abi.encode(blinding, r, order - uint256(s), v ^ 7)));
+    function proofOf(Signed memory x) private pure returns (bytes memory) {
+        return abi.encode(x.blinding, x.r, x.s, x.v);
+    }
+
+    function testFuzz_ecdsa_auth(uint256 secret, uint256 digest, uint256 blinding) public {
+        secret = bound(secret, 1, 1 << 250);
+        EcdsaAuthVerifier verifier = new EcdsaAuthVerifier();
+        Signed memory x = sign(verifier, secret, digest % P, blinding % P);
+        vm.assertEq(x.hash, verifier.authorizationHash(x.digest, x.blinding));
+
+        bytes memory inputs = abi.encode(x.commitment, x.digest);
+        bytes memory proof = proofOf(x);
+        vm.assertTrue(verifier.verifyAuth(inputs, proof));
+        // Another digest, commitment, blinding factor; aliases of field elements; other lengths.
+        vm.assertFalse(verifier.verifyAuth(abi.encode(x.commitment, x.digest ^ 1), proof));
+        vm.assertFalse(verifier.verifyAuth(abi.encode(x.commitment ^ 1, x.digest), proof));
+        vm.assertFalse(verifier.verifyAuth(abi.encode(x.commitment, x.digest + P), proof));
+        vm.assertFalse(verifier.verifyAuth(abi.encode(x.commitment + P, x.digest), proof));
+        vm.assertFalse(verifier.verifyAuth(abi.encode(x.commitment, x.digest, 0), proof));
+        vm.assertFalse(verifier.verifyAuth(inputs, bytes.concat(proof, hex"00")));
+        x.blinding ^= 1;
+        vm.assertFalse(verifier.verifyAuth(inputs, proofOf(x)));
+        x.blinding = (x.blinding ^ 1) + P;
+        vm.assertFalse(verifier.verifyAuth(inputs, proofOf(x)));
+        x.blinding -= P;
         // Other values of v.
-        vm.assertFalse(verifier.verifyAuth(inputs, abi.encode(blinding, r, s, uint256(v) + 256)));
-        vm.assertFalse(verifier.verifyAuth(inputs, abi.encode(blinding, r, s, v - 27)));
-        // Lengths.
-        vm.assertFalse(verifier.verifyAuth(inputs, abi.encodePacked(blinding, r, s, v)));
-        vm.assertFalse(verifier.verifyAuth(inputs, abi.encode(blinding, r, s, v, 0)));
-        vm.assertFalse(verifier.verifyAuth(abi.encode(commitment, digest, 0), abi.encode(blinding, r, s, v)));
+        x.v += 256;
+        vm.assertFalse(verifier.verifyAuth(inputs, proofOf(x)));
+        x.v -= 256 + 27;
+        vm.assertFalse(verifier.verifyAuth(inputs, proofOf(x)));
+        // The other signature that ecrecover takes.
+        x.v = 28 - x.v;
+        x.s = bytes32(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141 - uint256(x.s));
+        vm.assertEq(ecrecover(x.hash, uint8(x.v), x.r, x.s), vm.addr(secret));
+        vm.assertFalse(verifier.verifyAuth(inputs, proofOf(x)));
     }
 
     /// ecrecover gives 0 for a signature that is none: address 0 must not be a signer.
