@@ -115,6 +115,9 @@ pub enum CoordinatorError {
         /// What is wrong.
         problem: String,
     },
+    /// A part of the coordinator ended that should have gone on; the others were stopped.
+    #[error("{0}; the coordinator has stopped, start it again and report this with its log")]
+    Part(String),
     /// An API key cannot be made or revoked.
     #[error("{0}")]
     Key(String),

@@ -310,7 +310,7 @@ impl Coordinator {
     /// Serves until `shutdown` is cancelled. Dropping the future stops everything at once, as a crash would.
     ///
     /// # Errors
-    /// None at present.
+    /// When a part of it failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
         let Self { service, listener, metrics, tls, server, _dir, .. } = self;
         let drained = CancellationToken::new();
@@ -321,11 +321,15 @@ impl Coordinator {
         tasks.spawn(assembler::run(Arc::clone(&service)));
         tasks.spawn(cluster::run(Arc::clone(&service)));
         tasks.spawn(housekeeping(Arc::clone(&service)));
+        let mut failed = None;
         let work = async {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 // None ends before; one that panicked takes the others along, for a supervisor to start all anew.
-                Some(ended) = tasks.join_next() => tracing::error!(?ended, "a part of the coordinator ended"),
+                Some(ended) = tasks.join_next() => failed = Some(match ended {
+                    Ok(()) => "a part of the coordinator ended".to_owned(),
+                    Err(error) => format!("a part of the coordinator failed: {error}"),
+                }),
             }
             service.shutdown.cancel();
             while tasks.join_next().await.is_some() {}
@@ -337,7 +341,7 @@ impl Coordinator {
         }
         service.store.close().await;
         tracing::info!("coordinator stopped");
-        Ok(())
+        failed.map_or(Ok(()), |problem| Err(CoordinatorError::Part(problem)))
     }
 }
 

@@ -19,6 +19,7 @@ use tacit_wire::messages::{
 };
 use tacit_wire::status::RefusalInfo;
 use tacit_wire::{Blame, Digest32, IdentityKey, Message, PROTOCOL_VERSION, Purpose, SignedAssignment};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -29,7 +30,7 @@ use crate::metrics::Relayed;
 use crate::registry::Seat;
 use crate::relay;
 use crate::service::Service;
-use crate::store::{Claimed, Recorded, Reply, StoreError};
+use crate::store::{Claimed, Place, Recorded, Reply, StoreError};
 
 /// How long an offer rests that its node had no room for, the first time.
 const BUSY: Duration = Duration::from_secs(1);
@@ -290,11 +291,12 @@ async fn fill(
         .claim(&seat.identity, seat.connection(), service.clock.now(), limit, rests, n_resting)
         .await?;
     let Claimed::Places(places) = claimed else { return Ok(false) };
-    for (deal, index) in places {
+    for place in places {
+        let Place { deal, index, .. } = place;
         in_flight.insert(deal);
         let (service, connection, seat) = (Arc::clone(service), connection.clone(), Arc::clone(seat));
         offers.spawn(async move {
-            let after = offer(&service, &connection, deal, index).await;
+            let after = offer(&service, &connection, place).await;
             if after != After::Recorded
                 && let Err(error) = service
                     .store
@@ -318,7 +320,7 @@ enum After {
     Settled,
     /// The node has no room for it: offer it again after a rest. With the deal's expiry.
     Busy(u64),
-    /// The node, or this program, failed at it: as well. With the deal's expiry, or where that is not known, never.
+    /// The node, or this program, failed at it: as well. With the deal's expiry.
     Failed(u64),
     /// The connection ended or the time was over before a reply: the node may have it in hand. With the deal's expiry.
     Unanswered(u64),
@@ -336,12 +338,13 @@ impl After {
 }
 
 /// Offers one envelope and records the reply.
-async fn offer(service: &Service, connection: &Connection, deal: Digest32, index: u8) -> After {
-    match try_offer(service, connection, deal, index).await {
+async fn offer(service: &Service, connection: &Connection, place: Place) -> After {
+    match try_offer(service, connection, place).await {
         Ok(after) => after,
         Err(error) => {
+            let Place { deal, index, .. } = place;
             tracing::error!(job = %deal, index, %error, "cannot use the database for an offer");
-            After::Failed(u64::MAX)
+            After::Failed(place.expiry)
         }
     }
 }
@@ -349,18 +352,16 @@ async fn offer(service: &Service, connection: &Connection, deal: Digest32, index
 async fn try_offer(
     service: &Service,
     connection: &Connection,
-    deal: Digest32,
-    index: u8,
+    Place { deal, index, envelope_bytes, expiry }: Place,
 ) -> Result<After, StoreError> {
     let node = connection.peer_identity();
-    let Some((bytes, expiry)) = service.store.offer_bytes(&deal, index, &node).await? else {
-        return Ok(After::Settled);
-    };
+    // Before the offer is read, which says whether it is wanted: nothing that comes after is missed.
+    let mut changes = service.polls.subscribe(deal);
     let time = Duration::from_secs(expiry.saturating_sub(service.clock.now()).saturating_add(1));
     // Before the envelope is read.
     let room = tokio::select! {
-        room = service.relay.room(&node, bytes, time) => room,
-        () = unwanted(service, deal, index, node) => return Ok(After::Settled),
+        room = service.relay.room(&node, envelope_bytes, time) => room,
+        () = unwanted(service, &mut changes, deal, index, node) => return Ok(After::Settled),
     };
     let Ok(mut room) = room else { return Ok(After::Busy(expiry)) };
     let row = service.store.offer(&deal, index, &node);
@@ -378,7 +379,7 @@ async fn try_offer(
     let reply = tokio::select! {
         reply = ask(connection, frame, room, taking, time) => reply,
         // Dropping the stream tells the node, which need not compute any more.
-        () = unwanted(service, deal, index, node) => return Ok(After::Settled),
+        () = unwanted(service, &mut changes, deal, index, node) => return Ok(After::Settled),
     };
     let misbehaved = |text: String| Refusal::new(RefusalCode::Malformed, Blame::Node, text);
     let refusal = match reply {
@@ -419,17 +420,22 @@ fn refusal_code(code: RefusalCode) -> String {
 }
 
 /// Returns when a node's answer is no longer wanted: the job has ended, or the place is another node's.
-async fn unwanted(service: &Service, deal: Digest32, index: u8, node: IdentityKey) {
-    let mut changes = service.polls.subscribe(deal);
+async fn unwanted(
+    service: &Service,
+    changes: &mut watch::Receiver<()>,
+    deal: Digest32,
+    index: u8,
+    node: IdentityKey,
+) {
     loop {
+        if changes.changed().await.is_err() {
+            // Nobody will say: the reply's own deadline ends the wait.
+            return std::future::pending().await;
+        }
         match service.store.is_wanted(&deal, index, &node).await {
             Ok(false) => return,
             Ok(true) => {}
             Err(error) => tracing::error!(%error, "cannot tell whether an offer is still wanted"),
-        }
-        if changes.changed().await.is_err() {
-            // Nobody will say: the reply's own deadline ends the wait.
-            return std::future::pending().await;
         }
     }
 }

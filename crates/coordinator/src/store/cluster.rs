@@ -26,9 +26,22 @@ pub struct PresenceRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
     /// These places are the session's to offer, until it gives them back.
-    Places(Vec<(Digest32, u8)>),
+    Places(Vec<Place>),
     /// A newer connection of the node counts.
     Superseded,
+}
+
+/// A place that a session has in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The job.
+    pub deal: Digest32,
+    /// The place in its deal.
+    pub index: u8,
+    /// Bytes of its envelope.
+    pub envelope_bytes: u64,
+    /// When the deal expires, in Unix seconds.
+    pub expiry: u64,
 }
 
 impl Store {
@@ -223,7 +236,7 @@ impl Store {
         n_resting: usize,
     ) -> Result<Claimed> {
         let rows = sqlx::query(
-            "SELECT a.deal, a.idx FROM assignments a JOIN jobs j ON j.deal = a.deal
+            "SELECT a.deal, a.idx, a.envelope_bytes, j.expiry FROM assignments a JOIN jobs j ON j.deal = a.deal
                     LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
              WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
                    AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node OR (h.coordinator = $4 AND h.connection = $5))
@@ -265,9 +278,10 @@ impl Store {
                 sqlx::query("UPDATE holders SET offered = 1 WHERE deal = $1 AND node = $2 AND offered = 0")
                     .bind(deal.0.as_slice())
                     .bind(node.0.as_slice())
-                    .execute(&mut *tx)
+                    .execute(&self.light)
                     .await?;
-                places.push((deal, index));
+                let envelope_bytes = unsigned(row.try_get("envelope_bytes")?)?;
+                places.push(Place { deal, index, envelope_bytes, expiry: unsigned(row.try_get("expiry")?)? });
             }
         }
         if places.is_empty() && !self.is_current(node, connection).await? {

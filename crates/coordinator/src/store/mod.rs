@@ -48,7 +48,7 @@ use tacit_wire::{Digest32, Identity};
 use thiserror::Error;
 
 pub use api_keys::Claim;
-pub use cluster::{Claimed, PresenceRow};
+pub use cluster::{Claimed, Place, PresenceRow};
 pub use connect::Database;
 pub use events::{Event, Heard, Listener};
 pub use files::PIECE_BYTES;

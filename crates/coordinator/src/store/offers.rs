@@ -18,27 +18,6 @@ struct Tally {
 }
 
 impl Store {
-    /// Bytes of the envelope that [`Store::offer`] would read, with its job's expiry in Unix seconds; `None` as there.
-    pub async fn offer_bytes(
-        &self,
-        deal: &Digest32,
-        index: u8,
-        node: &IdentityKey,
-    ) -> Result<Option<(u64, u64)>> {
-        let row = sqlx::query(
-            "SELECT a.envelope_bytes, j.expiry FROM assignments a JOIN jobs j ON j.deal = a.deal
-             WHERE a.deal = $1 AND a.idx = $2 AND a.node = $3 AND a.state = 0 AND a.envelope IS NOT NULL
-                   AND j.ended_at IS NULL",
-        )
-        .bind(deal.0.as_slice())
-        .bind(i64::from(index))
-        .bind(node.0.as_slice())
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(|r| Ok((unsigned(r.try_get("envelope_bytes")?)?, unsigned(r.try_get("expiry")?)?)))
-            .transpose()
-    }
-
     /// What to offer to a node; `None` once the job has ended, the node has spoken, or the place is another's.
     pub async fn offer(&self, deal: &Digest32, index: u8, node: &IdentityKey) -> Result<Option<OfferRow>> {
         let row = sqlx::query(
