@@ -5,9 +5,8 @@ use std::path::Path;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use tacit_wire::Identity;
-use zeroize::Zeroizing;
 
-use crate::{DataDir, VaultError};
+use crate::{DataDir, Protection, VaultError};
 
 /// PKCS#8 PEM where it is not encrypted, so that other tools can read and make it.
 pub const IDENTITY_FILE: &str = "identity.pem";
@@ -31,6 +30,17 @@ pub fn system_rng() -> Result<StdRng, VaultError> {
 pub fn load(dir: &DataDir) -> Result<Identity, VaultError> {
     let path = dir.path().join(IDENTITY_FILE);
     read(dir, &path)?.ok_or_else(|| VaultError::NotInitialised { path: dir.path().to_owned() })
+}
+
+/// Reads the identity of a directory that is not opened. Nothing is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn look(dir: &Path, protection: &Protection) -> Result<Identity, VaultError> {
+    let path = dir.join(IDENTITY_FILE);
+    let secret = protection.read(&path, PURPOSE)?;
+    let identity = secret.map(|secret| parse(&path, &secret)).transpose()?;
+    identity.ok_or_else(|| VaultError::NotInitialised { path: dir.to_owned() })
 }
 
 /// Loads the identity, making one where there is none.
@@ -57,8 +67,9 @@ pub fn exists(dir: &DataDir) -> bool {
 /// # Errors
 /// As [`load`], of either file.
 pub fn import(dir: &DataDir, file: &Path) -> Result<Identity, VaultError> {
-    let given = parse(file, crate::dir::read_secret(file)?)?
+    let content = crate::dir::read_secret(file)?
         .ok_or_else(|| VaultError::Damaged { path: file.to_owned(), what: "there is no such file" })?;
+    let given = parse(file, &content)?;
     let path = dir.path().join(IDENTITY_FILE);
     if read(dir, &path)?.is_none() {
         write(dir, &path, &given)?;
@@ -73,12 +84,14 @@ fn write(dir: &DataDir, path: &Path, identity: &Identity) -> Result<(), VaultErr
 }
 
 fn read(dir: &DataDir, path: &Path) -> Result<Option<Identity>, VaultError> {
-    parse(path, dir.protection().read(path, PURPOSE)?)
+    let Some(secret) = dir.protection().read(path, PURPOSE)? else { return Ok(None) };
+    let identity = parse(path, &secret)?;
+    dir.protection().keep(path, PURPOSE, &secret)?;
+    Ok(Some(identity))
 }
 
-fn parse(path: &Path, content: Option<Zeroizing<Vec<u8>>>) -> Result<Option<Identity>, VaultError> {
+fn parse(path: &Path, content: &[u8]) -> Result<Identity, VaultError> {
     let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
-    let Some(content) = content else { return Ok(None) };
-    let pem = std::str::from_utf8(&content).map_err(|_| damaged("it is not a PEM file"))?;
-    Identity::from_pkcs8_pem(pem).map(Some).map_err(|_| damaged("it is not an Ed25519 key in PKCS#8 PEM"))
+    let pem = std::str::from_utf8(content).map_err(|_| damaged("it is not a PEM file"))?;
+    Identity::from_pkcs8_pem(pem).map_err(|_| damaged("it is not an Ed25519 key in PKCS#8 PEM"))
 }
