@@ -12,7 +12,8 @@ pub fn new() -> Outcome<tokio::runtime::Runtime> {
 
 /// Resolves when the process is asked to stop (SIGINT or SIGTERM).
 pub fn stop_signal(runtime: &tokio::runtime::Runtime) -> Outcome<impl Future<Output = ()> + Send + use<>> {
-    let mut signals = StopSignals::new(runtime)?;
+    let _inside = runtime.enter();
+    let mut signals = StopSignals::new()?;
     Ok(async move { signals.next().await })
 }
 
@@ -23,10 +24,9 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    /// Listens from now on.
-    pub fn new(runtime: &tokio::runtime::Runtime) -> Outcome<Self> {
+    /// Listens from now on, inside of a runtime.
+    pub fn new() -> Outcome<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let _inside = runtime.enter();
         let listen = |kind| signal(kind).map_err(|e| Failure::new(format!("signals cannot be awaited: {e}")));
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
@@ -39,6 +39,7 @@ impl StopSignals {
         }
     }
 }
+
 /// Resolves when standard input closes: for a service bound to the process that started it.
 pub fn stdin_closed() -> impl Future<Output = ()> {
     let (closed, wait) = tokio::sync::oneshot::channel();

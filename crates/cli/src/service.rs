@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::de::DeserializeOwned;
@@ -60,26 +61,47 @@ pub fn start_logging(options: &ServiceOptions) {
 /// The exit code of a service that was asked to end twice and did not wait for what was in hand.
 const CUT_OFF: i32 = 130;
 
-/// A token that is cancelled when the service is asked to end. Asked a second time by a signal, the process ends at once.
-pub fn stop(runtime: &tokio::runtime::Runtime, options: &ServiceOptions) -> Outcome<CancellationToken> {
+/// How long computations that were cut off may hold up the end of the process.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// A token that is cancelled when the service is asked to end. Asked a second time by a signal, the process ends at once: that is seen to by a thread of its own, which
+/// hears it when the service's runtime is busy, or is ending and waits for a computation.
+pub fn stop(options: &ServiceOptions) -> Outcome<CancellationToken> {
     let token = CancellationToken::new();
-    let mut signals = crate::runtime::StopSignals::new(runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(format!("the runtime cannot start: {e}")))?;
+    // Here and not in the thread: what comes from now on is heard.
+    let mut signals = {
+        let _inside = runtime.enter();
+        crate::runtime::StopSignals::new()?
+    };
     let (stop, with_stdin) = (token.clone(), options.stop_with_stdin);
-    runtime.spawn(async move {
-        if with_stdin {
-            tokio::select! {
-                () = signals.next() => (),
-                () = crate::runtime::stdin_closed() => (),
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            if with_stdin {
+                tokio::select! {
+                    () = signals.next() => (),
+                    () = crate::runtime::stdin_closed() => (),
+                }
+            } else {
+                signals.next().await;
             }
-        } else {
+            stop.cancel();
             signals.next().await;
-        }
-        stop.cancel();
-        signals.next().await;
-        tracing::warn!("asked to end a second time: what is in hand is cut off");
-        std::process::exit(CUT_OFF);
+            tracing::warn!("asked to end a second time: what is in hand is cut off");
+            std::process::exit(CUT_OFF);
+        });
     });
     Ok(token)
+}
+
+/// Runs a service to its end. A computation that goes on after it does not keep the process.
+pub fn run<T>(runtime: tokio::runtime::Runtime, service: impl Future<Output = T>) -> T {
+    let ended = runtime.block_on(service);
+    runtime.shutdown_timeout(ENDING);
+    ended
 }
 
 /// Says that the service can be reached: one line of JSON for a program, else for a person.

@@ -40,16 +40,16 @@ impl UnlockOptions {
             return Ok(Unlock::from_files(self.passphrase_file.as_deref(), self.key_file.as_deref(), dir)?);
         }
         if let Some(path) = std::env::var_os(PASSPHRASE_FILE) {
-            return Ok(Unlock::from_passphrase_file(Path::new(&path))?);
+            return Ok(Unlock::from_files(Some(Path::new(&path)), None, dir)?);
         }
         if let Some(credentials) = std::env::var_os(CREDENTIALS).map(PathBuf::from) {
             let (passphrase, key) =
                 (credentials.join(PASSPHRASE_CREDENTIAL), credentials.join(KEY_CREDENTIAL));
             if passphrase.exists() {
-                return Ok(Unlock::from_passphrase_file(&passphrase)?);
+                return Ok(Unlock::from_files(Some(&passphrase), None, dir)?);
             }
             if key.exists() {
-                return Ok(Unlock::from_key_file(&key)?);
+                return Ok(Unlock::from_files(None, Some(&key), dir)?);
             }
         }
         Ok(Unlock::from_files(configured.passphrase_file, configured.key_file, dir)?)

@@ -103,6 +103,45 @@ fn keys_are_encrypted_and_open_with_their_passphrase_only() {
 }
 
 #[test]
+fn keys_in_the_clear_are_refused_where_a_passphrase_is_given_and_a_passphrase_beside_them() {
+    let place = Place::new();
+    let passphrase = place.file("passphrase", "six words that nobody would guess\n");
+    place.node("init").arg("--passphrase-file").arg(&passphrase).assert().success();
+    let config = place.dir().join("node.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace(&"0".repeat(64), &"7".repeat(64))).unwrap();
+    // The keys in the clear, and the protection gone, as if somebody had put other keys there.
+    place.node("passphrase").args(["--unencrypted", "--quiet"]).assert().success();
+    assert!(place.shows_keys() && !place.dir().join("protection").exists());
+    for verb in ["run", "init"] {
+        let failed = place.node(verb).assert().code(1);
+        assert!(one_paragraph(&failed.get_output().stderr), "{failed}");
+        failed.stderr(
+            predicate::str::contains("are not encrypted")
+                .and(predicate::str::contains("tacit node passphrase")),
+        );
+    }
+    let doctor = place.node("doctor").assert().code(1);
+    doctor.stdout(predicate::str::contains("the node cannot start: a passphrase is given"));
+    // The way out.
+    let mut command = place.node("passphrase");
+    command.arg("--new-passphrase-file").arg(&passphrase).assert().success();
+    assert!(!place.shows_keys());
+    place.node("init").assert().success();
+    // A passphrase that lies where the keys lie, however it is named.
+    let inside = place.dir().join("passphrase");
+    std::fs::copy(&passphrase, &inside).unwrap();
+    let refused = |command: &mut assert_cmd::Command| {
+        command.assert().code(1).stderr(predicate::str::contains("would lie in the directory"));
+    };
+    refused(place.node("init").arg("--passphrase-file").arg(&inside));
+    refused(place.node("init").env("TACIT_PASSPHRASE_FILE", &inside));
+    let credential = place.dir().join("tacit-passphrase");
+    std::fs::copy(&passphrase, &credential).unwrap();
+    refused(place.node("init").env("CREDENTIALS_DIRECTORY", place.dir()));
+}
+
+#[test]
 fn errors_of_an_operator_are_one_paragraph_with_the_way_out() {
     let place = Place::new();
     let fails = |command: &mut assert_cmd::Command, says: &str| {

@@ -173,6 +173,23 @@ fn level<'a>(doctor: &'a Value, name: &str) -> Vec<&'a str> {
     checks.iter().filter(|c| c["name"] == name).map(|c| c["level"].as_str().unwrap()).collect()
 }
 
+/// Every file below a folder: whose it is, when it was changed and what it holds.
+fn everything(dir: &Path) -> Vec<(PathBuf, u32, std::time::SystemTime, Vec<u8>)> {
+    use std::os::unix::fs::MetadataExt;
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        if metadata.is_dir() {
+            found.extend(everything(&path));
+        }
+        let content = if metadata.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+        found.push((path, metadata.uid(), metadata.modified().unwrap(), content));
+    }
+    found.sort();
+    found
+}
+
 #[test]
 fn status_and_doctor_say_how_a_node_is() {
     let mut network = Network::new(2);
@@ -186,6 +203,7 @@ fn status_and_doctor_say_how_a_node_is() {
         status["circuits"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
     assert!(kinds.contains(&"slice") && kinds.contains(&"key"), "{kinds:?}");
     assert!(status["memory"]["used"].as_u64().unwrap() > 0);
+    assert!(status["memory_source"].as_str().unwrap().contains("half of"), "{status}");
     tacit()
         .args(["node", "status", "--dir"])
         .arg(network.dir(1))
@@ -222,15 +240,42 @@ fn status_and_doctor_say_how_a_node_is() {
 
     let (doctor, code) = network.doctor(1);
     assert_eq!(code, Some(0), "{doctor:#}");
-    for name in ["coordinator", "key exchange", "clock", "records", "circuits", "permissions", "core dumps"] {
+    for name in
+        ["coordinator", "key exchange", "clock", "records", "circuits", "permissions", "owner", "core dumps"]
+    {
         assert_eq!(level(&doctor, name), ["ok"], "{name}: {doctor:#}");
     }
+    let memory = doctor["checks"].as_array().unwrap().iter().find(|c| c["name"] == "memory").unwrap();
+    assert!(memory["text"].as_str().unwrap().contains("half of"), "{memory}");
     assert_eq!(level(&doctor, "keys"), ["warn"]);
-    // Not running: it dials by itself.
+    // Not running: it dials by itself, and leaves everything as it is, after a crash and after an orderly end.
     network.node(1).kill();
-    let (doctor, code) = network.doctor(1);
-    assert_eq!(code, Some(0), "{doctor:#}");
-    assert_eq!(level(&doctor, "key exchange"), ["ok"]);
+    assert!(network.dir(1).join("node.sqlite-wal").exists());
+    let unchanged = |network: &Network| {
+        let before = everything(&network.dir(1));
+        let (doctor, code) = network.doctor(1);
+        assert_eq!(code, Some(0), "{doctor:#}");
+        for name in ["key exchange", "coordinator", "records"] {
+            assert_eq!(level(&doctor, name), ["ok"], "{name}: {doctor:#}");
+        }
+        assert_eq!(everything(&network.dir(1)), before);
+        doctor
+    };
+    unchanged(&network);
+    network.start_node(1);
+    let mut node = network.node(1);
+    node.signal("-TERM");
+    node.ended();
+    assert!(!network.dir(1).join("node.sqlite-wal").exists());
+    unchanged(&network);
+    // What another user left there would keep the node from starting.
+    let database = network.dir(1).join("node.sqlite");
+    if std::os::unix::fs::chown(&database, Some(12345), None).is_ok() {
+        let (doctor, code) = network.doctor(1);
+        assert_eq!((level(&doctor, "owner"), code), (vec!["fail"], Some(1)), "{doctor:#}");
+        let me = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(network.dir(1)).unwrap());
+        std::os::unix::fs::chown(&database, Some(me), None).unwrap();
+    }
     tacit()
         .args(["node", "status", "--dir"])
         .arg(network.dir(1))
@@ -319,6 +364,35 @@ fn sigterm_ends_a_node_in_order_and_a_second_one_at_once() {
     node.signal("-TERM");
     assert_eq!(node.ended().code(), Some(130));
     network.coordinator.signal("-CONT");
+}
+
+#[test]
+fn a_computation_that_does_not_end_does_not_keep_the_process() {
+    let mut network = Network::new(2);
+    let out = tempfile::tempdir().unwrap();
+    assert!(network.prove(out.path()).wait().unwrap().success());
+    network.node(1).kill();
+    // A key that is never read to its end, by a thread that nobody can stop.
+    let files = std::fs::read_dir(network.dir(1).join("circuits")).unwrap().map(|e| e.unwrap().path());
+    let kept: Vec<PathBuf> = files.filter(|p| p.is_file()).collect();
+    assert!(!kept.is_empty());
+    for path in &kept {
+        std::fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").args(["-m", "600"]).arg(path).status().unwrap().success());
+    }
+    let config = network.dir(1).join("node.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("# drain_seconds = 60", "drain_seconds = 1")).unwrap();
+    network.start_node(1);
+    let mut proving = network.prove(out.path());
+    eventually(|| (network.status(1)["offers_in_hand"] == 1).then_some(()));
+    let mut node = network.node(1);
+    node.signal("-TERM");
+    assert_eq!(node.ended().code(), Some(0));
+    let log = std::fs::read_to_string(network.dir(1).join("log")).unwrap();
+    assert!(log.contains("offers in hand were cut off") && log.contains("node stopped"), "{log}");
+    let _ = proving.kill();
+    let _ = proving.wait();
 }
 
 #[test]

@@ -7,43 +7,47 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tacit_delegate::{Bases, BasesId, KeyPart};
-use tacit_net::Connection;
 use tacit_vault::dir::sync_parent;
 use tacit_wire::messages::{Refusal, RefusalCode};
 use tacit_wire::{Blame, Digest32};
 
-use crate::circuits::{Circuits, Incoming, Kept, run, size_of_file};
+use crate::circuits::{Circuits, Kept, Resident, Source, run, size_of_file};
 use crate::disk::touch;
+use crate::fetch::Incoming;
 use crate::memory::Reserved;
 
 /// What the files are called behind the id.
 pub const EXTENSION: &str = "bases";
 
+/// Memory for checking a file of bases of so many bytes: the bytes, and the points, which take a little more in memory than in the file.
+pub(crate) fn to_check(file: u64) -> u64 {
+    file.saturating_mul(9) / 4 + (1 << 20)
+}
+
 impl Circuits {
-    /// Bases by their id: from disk, or fetched over `connection` and checked in full.
+    /// Bases by their id: from disk, or from what was fetched, checked in full; nothing if they have to be fetched first.
     ///
     /// # Errors
     /// What to tell who offered.
     pub(crate) async fn bases<C: Kept>(
         self: &Arc<Self>,
         id: Digest32,
-        connection: &Connection,
-    ) -> Result<(Bases<C>, Reserved), Refusal> {
-        // The bytes, and the points, which take a little more in memory than in the file.
-        let needed = |file: u64| file.saturating_mul(9) / 4 + (1 << 20);
+        source: &Source<'_>,
+    ) -> Result<Option<(Resident<C>, Reserved)>, Refusal> {
+        let holding = source.asker.holding;
+        let resident = |bases| Resident::Bases(Arc::new(bases));
         if let Some(bytes) = size_of_file(&self.path_of(&id, KeyPart::Bases)) {
-            let memory = self.room(needed(bytes), "the bases").await?;
+            let memory = self.room(to_check(bytes), holding, "the bases").await?;
             let circuits = Arc::clone(self);
             if let Some(bases) = run(move || circuits.bases_on_disk::<C>(&id)).await? {
-                return Ok((bases, memory));
+                return Ok(Some((resident(bases), memory)));
             }
         }
-        let incoming = self.fetch(id, connection).await?;
-        let bytes = size_of_file(&incoming.0).unwrap_or(0);
-        let memory = self.room(needed(bytes), "checking the bases").await?;
-        let circuits = Arc::clone(self);
-        let bases = run(move || circuits.import_bases::<C>(&incoming, &id)).await??;
-        Ok((bases, memory))
+        let Some(fetched) = &source.fetched else { return Ok(None) };
+        let memory = self.room(to_check(fetched.bytes), holding, "checking the bases").await?;
+        let (circuits, fetched) = (Arc::clone(self), Arc::clone(fetched));
+        let bases = run(move || circuits.import_bases::<C>(&fetched, &id)).await??;
+        Ok(Some((resident(bases), memory)))
     }
 
     /// Blocks.
@@ -67,12 +71,12 @@ impl Circuits {
             let text = format!("its file of bases is not acceptable: {e}");
             Refusal::new(RefusalCode::UnknownCircuit, Blame::Coordinator, text)
         };
-        let bytes = std::fs::read(&fetched.0).map_err(|e| bad(&e))?;
+        let bytes = std::fs::read(&fetched.path).map_err(|e| bad(&e))?;
         let bases = Bases::<C>::read(&bytes).map_err(|e| bad(&e))?;
         if bases.id().0 != id.0 {
             return Err(bad(&format!("it is bases {}, asked for were {id}", bases.id())));
         }
-        match move_to(&fetched.0, &self.path_of(id, KeyPart::Bases)) {
+        match move_to(&fetched.path, &self.path_of(id, KeyPart::Bases)) {
             Ok(()) => tracing::info!(bases = %id, points = bases.points().len(), "bases checked and kept"),
             // They serve from memory; the next start fetches them again.
             Err(error) => tracing::error!(bases = %id, %error, "a file of bases cannot be kept"),

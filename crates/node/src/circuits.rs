@@ -3,6 +3,8 @@
 //! An offer needs the whole key or one slice of it, which follows from its header and assignment. A slice comes from memory,
 //! else from its own file, else it is cut from the whole key, which is then let go. So a node that answers for slices holds the
 //! whole key in memory only while it cuts.
+//!
+//! Loading, checking and cutting happen one at a time, fetching (in `fetch`) beside them.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,23 +17,22 @@ use tacit_delegate::{
     respond, respond_msm,
 };
 use tacit_groth16::{KeySlice, ProvingKey, prepared};
-use tacit_net::{Connection, NetError};
+use tacit_net::Connection;
 use tacit_vault::VaultError;
 use tacit_vault::dir::create_private;
 use tacit_wire::messages::node::{HeldSlice, MAX_CIRCUITS, MAX_SLICES};
-use tacit_wire::messages::{CircuitRequest, Refusal, RefusalCode};
-use tacit_wire::{Blame, Digest32, IdentityKey, Message};
-use tokio::io::AsyncWriteExt;
+use tacit_wire::messages::{Refusal, RefusalCode};
+use tacit_wire::{Blame, Digest32, IdentityKey};
 
 use crate::clients::Clients;
 use crate::disk::touch;
+use crate::fetch::{Fetches, Incoming};
 use crate::memory::{InUse, Memory, Reserved};
 use crate::work;
 
 pub(crate) const WHOLE: &str = "key";
 pub(crate) const SLICE: &str = "slice";
 pub(crate) const INCOMING: &str = "incoming";
-const CHUNK_BYTES: usize = tacit_wire::frame::MessageType::CircuitChunk.limit();
 
 /// A proving key, a slice of one, or bases, in memory.
 #[derive(Debug)]
@@ -139,7 +140,14 @@ impl Kept for Bls12_381 {
 pub struct Loaded<C: Curve> {
     /// The key, or a part of it.
     pub key: Resident<C>,
-    _memory: InUse,
+    memory: InUse,
+}
+
+impl<C: Curve> Loaded<C> {
+    /// Bytes of memory that it was given.
+    pub fn bytes(&self) -> u64 {
+        self.memory.bytes()
+    }
 }
 
 /// What is kept in memory.
@@ -159,7 +167,18 @@ pub struct Asker<'a> {
     pub now: u64,
     /// Where what is missing is fetched.
     pub connection: &'a Connection,
+    /// Bytes of memory that it has taken already: what it needs more can never come with less.
+    pub holding: u64,
 }
+
+/// What a key is loaded from, if it is not on disk, and for whom.
+pub(crate) struct Source<'a> {
+    pub(crate) asker: Asker<'a>,
+    pub(crate) fetched: Option<Arc<Incoming>>,
+}
+
+/// Memory that cutting takes beside the key and its slice.
+const CUTTING: u64 = 1 << 20;
 
 /// The node's proving keys, slices and bases.
 #[derive(Debug)]
@@ -169,13 +188,16 @@ pub struct Circuits {
     resident: Mutex<Vec<Entry>>,
     /// For everything that grows with what is asked for.
     pub(crate) memory: Memory,
-    clients: Arc<Clients>,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) disk_bytes: u64,
+    /// Disk that is promised to files that are being written.
+    pub(crate) promised: Arc<Mutex<u64>>,
     pub(crate) kept_slices: usize,
-    zkey_bytes: u64,
-    patience: Duration,
+    pub(crate) zkey_bytes: u64,
+    pub(crate) patience: Duration,
     /// One key is loaded at a time: it takes all cores and much memory.
-    pub(crate) loading: tokio::sync::Mutex<()>,
+    loading: tokio::sync::Mutex<()>,
+    pub(crate) fetches: Fetches,
 }
 
 /// Memory for opening a prepared file of so many bytes: the bytes, and the key with what its points take more than in the file.
@@ -227,21 +249,29 @@ impl Circuits {
             memory: Memory::new(limits.memory_bytes),
             clients,
             disk_bytes: limits.disk_bytes,
+            promised: Arc::default(),
             kept_slices: limits.kept_slices.max(1),
             zkey_bytes: limits.zkey_bytes,
             patience: Duration::from_secs(limits.peer_seconds),
             loading: tokio::sync::Mutex::default(),
+            fetches: Fetches::default(),
         })
     }
 
-    /// Takes a share of the memory for `what`: lets go of keys that nobody uses, the least recently used first, and waits a while for others to end.
+    /// Takes a share of the memory for `what`, beside what whoever needs it holds: lets go of keys that nobody uses, the least recently used first, and waits a
+    /// while for others to end.
     ///
     /// # Errors
     /// What to tell who offered: that it is more than there can be, or that there is no room now.
-    pub(crate) async fn room(&self, bytes: u64, what: &str) -> Result<Reserved, Refusal> {
-        if bytes > self.memory.limit() {
+    pub(crate) async fn room(&self, bytes: u64, holding: u64, what: &str) -> Result<Reserved, Refusal> {
+        if bytes.saturating_add(holding) > self.memory.limit() {
+            let beside = if holding > 0 {
+                format!(" beside {holding} that are held meanwhile")
+            } else {
+                String::new()
+            };
             let text = format!(
-                "{what} takes {bytes} bytes of memory, this node allows itself {} (limits.memory_bytes)",
+                "{what} takes {bytes} bytes of memory{beside}, this node allows itself {} (limits.memory_bytes)",
                 self.memory.limit()
             );
             return Err(Refusal::new(RefusalCode::BeyondLimits, Blame::Nobody, text));
@@ -320,28 +350,39 @@ impl Circuits {
         part: KeyPart,
         asker: Asker<'_>,
     ) -> Result<Loaded<C>, Refusal> {
-        if let Some(key) = self.in_memory(&id, part)? {
-            return Ok(key);
-        }
-        let _turn = self.loading.lock().await;
-        // Somebody else may have loaded it while this waited.
-        if let Some(key) = self.in_memory(&id, part)? {
-            return Ok(key);
-        }
-        let (key, mut memory) = match part {
-            KeyPart::Whole => self.whole(id, asker.connection).await?,
-            KeyPart::Slice { group, groups } => self.slice(id, (group, groups), asker).await?,
-            KeyPart::Bases => {
-                let (bases, memory) = self.bases(id, asker.connection).await?;
-                (Resident::Bases(Arc::new(bases)), memory)
+        let mut fetched: Option<Arc<Incoming>> = None;
+        loop {
+            if let Some(key) = self.in_memory(&id, part)? {
+                return Ok(key);
             }
-        };
+            let turn = self.loading.lock().await;
+            // Somebody else may have loaded it while this waited.
+            if let Some(key) = self.in_memory(&id, part)? {
+                return Ok(key);
+            }
+            let source = Source { asker, fetched: fetched.take() };
+            let loaded = match part {
+                KeyPart::Whole => self.whole(id, &source).await?,
+                KeyPart::Slice { group, groups } => self.slice(id, (group, groups), &source).await?,
+                KeyPart::Bases => self.bases(id, &source).await?,
+            };
+            if let Some((key, memory)) = loaded {
+                return Ok(self.keep((id, part), key, memory));
+            }
+            // The line may be slow: others load meanwhile.
+            drop(turn);
+            let needs = if part == KeyPart::Bases { crate::bases::to_check } else { to_import };
+            fetched = Some(self.fetched(id, asker, needs).await?);
+        }
+    }
+
+    fn keep<C: Kept>(&self, name: (Digest32, KeyPart), key: Resident<C>, mut memory: Reserved) -> Loaded<C> {
         memory.shrink(work::bytes_of(&key));
         let memory = Arc::new(memory);
         let used = InUse::of(&memory);
-        let entry = Entry { name: (id, part), key: C::wrap(key.clone()), memory };
+        let entry = Entry { name, key: C::wrap(key.clone()), memory };
         self.resident.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
-        Ok(Loaded { key, _memory: used })
+        Loaded { key, memory: used }
     }
 
     fn in_memory<C: Kept>(&self, id: &Digest32, part: KeyPart) -> Result<Option<Loaded<C>>, Refusal> {
@@ -352,63 +393,71 @@ impl Circuits {
         let (key, used) = (C::unwrap(&entry.key), InUse::of(&entry.memory));
         resident.push(entry);
         let key = key.ok_or_else(|| wrong_curve(id))?;
-        Ok(Some(Loaded { key, _memory: used }))
+        Ok(Some(Loaded { key, memory: used }))
     }
 
-    /// A circuit's whole key, not from memory.
+    /// A circuit's whole key, not from memory; nothing if it has to be fetched first.
     async fn whole<C: Kept>(
         self: &Arc<Self>,
         id: Digest32,
-        connection: &Connection,
-    ) -> Result<(Resident<C>, Reserved), Refusal> {
+        source: &Source<'_>,
+    ) -> Result<Option<(Resident<C>, Reserved)>, Refusal> {
         let path = self.path_of(&id, KeyPart::Whole);
+        let holding = source.asker.holding;
         let is_right = move |key: &ProvingKey<C>| key.circuit_id.0 == id.0;
+        let mut found = None;
         if let Some(bytes) = size_of_file(&path) {
-            let memory = self.room(to_open(bytes), "the proving key").await?;
-            if let Some(key) = on_disk(id, path, prepared::open::<C>, is_right).await {
-                return Ok((Resident::Whole(Arc::new(key)), memory));
-            }
+            let memory = self.room(to_open(bytes), holding, "the proving key").await?;
+            found = on_disk(id, path, prepared::open::<C>, is_right).await.map(|key| (key, memory));
         }
-        let incoming = self.fetch(id, connection).await?;
-        let bytes = size_of_file(&incoming.0).unwrap_or(0);
-        let memory = self.room(to_import(bytes), "checking the proving key").await?;
-        let circuits = Arc::clone(self);
-        let key = run(move || circuits.import::<C>(&incoming.0, &id)).await??;
-        Ok((Resident::Whole(Arc::new(key)), memory))
+        if let (None, Some(fetched)) = (&found, &source.fetched) {
+            let memory = self.room(to_import(fetched.bytes), holding, "checking the proving key").await?;
+            let (circuits, fetched) = (Arc::clone(self), Arc::clone(fetched));
+            let key = run(move || circuits.import::<C>(&fetched.path, &id)).await??;
+            found = Some((key, memory));
+        }
+        let Some((key, mut memory)) = found else { return Ok(None) };
+        let key = Resident::Whole(Arc::new(key));
+        // The file's bytes are no longer there.
+        memory.shrink(work::bytes_of(&key));
+        Ok(Some((key, memory)))
     }
 
-    /// A slice, from its file, or cut from the whole key, which is let go unless it is in memory anyway.
+    /// A slice, from its file, or cut from the whole key, which is let go unless it is in memory anyway; nothing if that has to be fetched first.
     async fn slice<C: Kept>(
         self: &Arc<Self>,
         id: Digest32,
         (group, groups): (u8, u8),
-        asker: Asker<'_>,
-    ) -> Result<(Resident<C>, Reserved), Refusal> {
+        source: &Source<'_>,
+    ) -> Result<Option<(Resident<C>, Reserved)>, Refusal> {
+        let asker = &source.asker;
         let part = KeyPart::Slice { group, groups };
         let path = self.path_of(&id, part);
         let is_right = move |slice: &KeySlice<C>| {
             (slice.circuit_id.0, slice.group, slice.groups) == (id.0, group, groups)
         };
         if let Some(bytes) = size_of_file(&path) {
-            let memory = self.room(to_open(bytes), "the slice of the proving key").await?;
+            let memory = self.room(to_open(bytes), asker.holding, "the slice of the proving key").await?;
             if let Some(slice) = on_disk(id, path.clone(), prepared::open_slice::<C>, is_right).await {
-                return Ok((Resident::Slice(Arc::new(slice)), memory));
+                return Ok(Some((Resident::Slice(Arc::new(slice)), memory)));
             }
         }
         // A client decides how keys are cut, and each new way costs reading all of the key.
-        self.clients.cut(&asker.client, asker.now)?;
+        self.clients.may_cut(&asker.client, asker.now)?;
         let (whole, held) = match self.in_memory::<C>(&id, KeyPart::Whole)? {
-            Some(Loaded { key, _memory }) => (key, Err(_memory)),
-            None => {
-                let (key, memory) = self.whole(id, asker.connection).await?;
-                (key, Ok(memory))
-            }
+            Some(Loaded { key, memory }) => (key, Err(memory)),
+            None => match self.whole(id, source).await? {
+                Some((key, memory)) => (key, Ok(memory)),
+                None => return Ok(None),
+            },
         };
         let Resident::Whole(whole) = whole else { return Err(wrong_curve(&id)) };
-        // At most the whole key in memory once more, and its file's bytes.
-        let bytes = size_of_file(&self.path_of(&id, KeyPart::Whole)).unwrap_or(0);
-        let memory = self.room(to_open(bytes), "a slice of the proving key").await?;
-        let circuits = Arc::clone(self);
+        // Both at once, for a moment.
+        let whole_bytes = work::whole_bytes(&whole);
+        let needed = work::slice_bytes(&whole, group, groups).saturating_add(CUTTING);
+        let holding = asker.holding.saturating_add(whole_bytes);
+        let memory = self.room(needed, holding, "a slice of the proving key").await?;
+        let (circuits, client, now) = (Arc::clone(self), asker.client, asker.now);
         let cut = run(move || {
             let slice = key_slice(&whole, group, groups).map_err(|error| {
                 tracing::error!(circuit = %id, %error, "a proving key cannot be cut");
@@ -417,10 +466,12 @@ impl Circuits {
             drop(whole);
             drop(held);
             let slice = Resident::Slice(Arc::new(slice));
-            if circuits.make_room(work::bytes_of(&slice), Some(&path)).is_err() {
+            let bytes = work::bytes_of(&slice);
+            circuits.clients.has_cut(&client, now, whole_bytes.saturating_add(bytes));
+            let Ok(_room) = circuits.make_room(bytes, Some(&path)) else {
                 // It serves from memory; the next start cuts it again.
                 return Ok(slice);
-            }
+            };
             if let Resident::Slice(slice) = &slice {
                 match prepared::write_slice(&path, slice) {
                     Ok(_) => tracing::info!(circuit = %id, group, groups, "slice of a proving key cut"),
@@ -430,92 +481,7 @@ impl Circuits {
             Ok(slice)
         })
         .await??;
-        Ok((cut, memory))
-    }
-
-    pub(crate) async fn fetch(&self, id: Digest32, connection: &Connection) -> Result<Incoming, Refusal> {
-        let incoming = Incoming(self.dir.join(INCOMING).join(format!("{id}.zkey")));
-        let fetched = self.receive(id, connection, &incoming.0).await;
-        match fetched {
-            Ok(Ok(bytes)) => {
-                tracing::info!(circuit = %id, bytes, "circuit fetched");
-                Ok(incoming)
-            }
-            Ok(Err(refusal)) => Err(refusal),
-            Err(error) => {
-                tracing::warn!(circuit = %id, %error, "a circuit could not be fetched");
-                Err(Refusal::new(RefusalCode::Internal, Blame::Nobody, "the circuit could not be fetched"))
-            }
-        }
-    }
-
-    async fn receive(
-        &self,
-        id: Digest32,
-        connection: &Connection,
-        path: &Path,
-    ) -> Result<Result<u64, Refusal>, NetError> {
-        let unwritable = |error: std::io::Error| {
-            tracing::error!(circuit = %id, %error, "a fetched circuit cannot be written");
-            Refusal::new(RefusalCode::Internal, Blame::Node, "the circuit cannot be stored")
-        };
-        let mut stream = connection.open(self.patience).await?;
-        stream.send(&CircuitRequest { circuit: id, offset: 0 }, self.patience).await?;
-        stream.finish()?;
-        let created = tokio::fs::OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(path)
-            .await;
-        let mut file = match created {
-            Ok(file) => file,
-            Err(error) => return Ok(Err(unwritable(error))),
-        };
-        let mut received = 0u64;
-        let mut announced = None;
-        loop {
-            let chunk = match stream.receive(CHUNK_BYTES, self.patience).await? {
-                Some(Message::CircuitChunk(chunk)) => chunk,
-                Some(Message::Refusal(refusal)) => return Ok(Err(refusal)),
-                Some(other) => return Err(stream.unexpected(&other, "a piece of a circuit")),
-                None => {
-                    let text = format!("the circuit ended after {received} bytes");
-                    return Ok(Err(Refusal::new(RefusalCode::Internal, Blame::Coordinator, text)));
-                }
-            };
-            // Room is made for what the first piece announces.
-            let total = *announced.get_or_insert(chunk.total);
-            if chunk.offset != received
-                || chunk.total != total
-                || chunk.total > self.zkey_bytes
-                || chunk.bytes.is_empty()
-            {
-                let text = format!(
-                    "a piece at {} of {} came where {received} was due (at most {} bytes are accepted)",
-                    chunk.offset, chunk.total, self.zkey_bytes
-                );
-                return Ok(Err(Refusal::new(RefusalCode::UnknownCircuit, Blame::Coordinator, text)));
-            }
-            if received == 0 {
-                // The file, and its prepared form, which is about as large.
-                if let Err(refusal) = self.make_room(chunk.total.saturating_mul(2), None) {
-                    return Ok(Err(refusal));
-                }
-            }
-            if let Err(error) = file.write_all(&chunk.bytes).await {
-                return Ok(Err(unwritable(error)));
-            }
-            received = received.saturating_add(chunk.bytes.len() as u64);
-            if received == chunk.total {
-                break;
-            }
-        }
-        match file.flush().await {
-            Ok(()) => Ok(Ok(received)),
-            Err(error) => Ok(Err(unwritable(error))),
-        }
+        Ok(Some((cut, memory)))
     }
 
     /// Checks a fetched key in full and writes its prepared form. Blocks.
@@ -585,16 +551,6 @@ async fn on_disk<T: Send + 'static>(
 /// The size of a file that is there.
 pub(crate) fn size_of_file(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.len())
-}
-
-/// A fetched file; removed when dropped.
-#[derive(Debug)]
-pub(crate) struct Incoming(pub(crate) PathBuf);
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 pub(crate) fn wrong_curve(id: &Digest32) -> Refusal {

@@ -1,7 +1,7 @@
 //! What each client has in hand here and what it took in the last hour, by the key that signs its deals.
 //!
 //! Keys are free, so that a quota for each is no defence against somebody who takes many; it keeps clients that go by one key from crowding out others. What
-//! must hold whoever asks, is bounded for all together: offers in hand, memory, disk, cuts.
+//! must hold whoever asks, is bounded for all together: offers in hand, memory, disk, and the bytes that fetching and cutting keys takes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,14 +21,23 @@ struct Usage {
     in_hand: u16,
     since: u64,
     seconds: f64,
-    cuts: u32,
+    cut: u64,
+    fetched: u64,
+}
+
+impl Usage {
+    /// Who has nothing and took nothing need not be remembered.
+    fn is_nothing(&self) -> bool {
+        self.in_hand == 0 && self.seconds == 0.0 && self.cut == 0 && self.fetched == 0
+    }
 }
 
 #[derive(Debug, Default)]
 struct All {
     of: HashMap<IdentityKey, Usage>,
     since: u64,
-    cuts: u32,
+    cut: u64,
+    fetched: u64,
 }
 
 /// Everybody's account.
@@ -36,9 +45,30 @@ struct All {
 pub struct Clients {
     in_hand: u16,
     seconds: u64,
-    cuts_of_one: u32,
-    cuts: u32,
+    cut: Quota,
+    fetched: Quota,
     all: Mutex<All>,
+}
+
+/// Bytes in an hour; 0: any number.
+#[derive(Debug, Clone, Copy)]
+struct Quota {
+    of_one: u64,
+    of_all: u64,
+}
+
+impl Quota {
+    /// Whether so many bytes more are too many for one client, or for all together.
+    fn exceeded(self, of_one: u64, of_all: u64, more: u64) -> Option<&'static str> {
+        let over = |taken: u64, limit: u64| limit > 0 && taken.saturating_add(more) > limit;
+        if over(of_one, self.of_one) {
+            Some("this client's")
+        } else if over(of_all, self.of_all) {
+            Some("all clients'")
+        } else {
+            None
+        }
+    }
 }
 
 /// An offer in hand; dropped when it is no more.
@@ -46,6 +76,16 @@ pub struct Clients {
 pub struct InHand {
     clients: Arc<Clients>,
     client: IdentityKey,
+}
+
+/// A file that is being fetched for a client. What is not received by the time that this is dropped is given back.
+#[derive(Debug)]
+pub struct Fetching {
+    clients: Arc<Clients>,
+    client: IdentityKey,
+    /// When the hours began that it counts in: the client's and everybody's.
+    since: [u64; 2],
+    missing: u64,
 }
 
 fn busy(text: String) -> Refusal {
@@ -59,23 +99,23 @@ impl Clients {
             0 => limits.offers.saturating_sub(1).max(1),
             some => some,
         };
-        let (seconds, cuts_of_one, cuts) = (limits.client_seconds, limits.client_cuts, limits.cuts);
-        Self { in_hand, seconds, cuts_of_one, cuts, all: Mutex::default() }
+        let cut = Quota { of_one: limits.client_cut_bytes, of_all: limits.cut_bytes };
+        let fetched = Quota { of_one: limits.client_fetch_bytes, of_all: limits.fetch_bytes };
+        Self { in_hand, seconds: limits.client_seconds, cut, fetched, all: Mutex::default() }
     }
 
     fn with<T>(&self, client: &IdentityKey, now: u64, f: impl FnOnce(&mut Usage, &mut All) -> T) -> T {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let over = |since: u64| now.abs_diff(since) >= WINDOW;
         if over(all.since) {
-            (all.since, all.cuts) = (now, 0);
+            (all.since, all.cut, all.fetched) = (now, 0, 0);
         }
         let mut usage = all.of.get(client).copied().unwrap_or(Usage { since: now, ..Usage::default() });
         if over(usage.since) {
             usage = Usage { in_hand: usage.in_hand, since: now, ..Usage::default() };
         }
         let result = f(&mut usage, &mut all);
-        // Who has nothing and took nothing need not be remembered.
-        if usage.in_hand == 0 && usage.seconds == 0.0 && usage.cuts == 0 {
+        if usage.is_nothing() {
             all.of.remove(client);
         } else {
             all.of.insert(*client, usage);
@@ -121,29 +161,79 @@ impl Clients {
         all.of.get(client).map_or(0.0, |usage| usage.seconds)
     }
 
-    /// Lets a client have a key cut in a new way, if its quota and that of all allow it.
-    pub fn cut(&self, client: &IdentityKey, now: u64) -> Result<(), Refusal> {
-        self.with(client, now, |usage, all| {
-            if usage.cuts >= self.cuts_of_one {
-                return Err(busy(format!("this client had {} new slices cut in the last hour", usage.cuts)));
-            }
-            if all.cuts >= self.cuts {
-                return Err(busy(format!("{} new slices were cut in the last hour", all.cuts)));
-            }
-            usage.cuts += 1;
-            all.cuts += 1;
-            Ok(())
+    /// Whether a key may be cut in a new way for a client. Only what was cut counts, and by its bytes: see [`Clients::has_cut`].
+    pub fn may_cut(&self, client: &IdentityKey, now: u64) -> Result<(), Refusal> {
+        self.with(client, now, |usage, all| match self.cut.exceeded(usage.cut, all.cut, 1) {
+            Some(whose) => Err(busy(format!("{whose} bytes of keys to cut in an hour are used up"))),
+            None => Ok(()),
         })
+    }
+
+    /// Notes that a key of so many bytes was cut in a new way for a client.
+    pub fn has_cut(&self, client: &IdentityKey, now: u64, bytes: u64) {
+        self.with(client, now, |usage, all| {
+            usage.cut = usage.cut.saturating_add(bytes);
+            all.cut = all.cut.saturating_add(bytes);
+        });
+    }
+
+    /// Lets a file of so many bytes be fetched for a client, or of a size that is not known yet (0).
+    pub fn fetch(self: &Arc<Self>, client: IdentityKey, now: u64, bytes: u64) -> Result<Fetching, Refusal> {
+        let since = self.with(&client, now, |usage, all| {
+            if self.fetched.of_one > 0 && bytes > self.fetched.of_one {
+                let text = format!(
+                    "fetching this takes {bytes} bytes, a client gets {} in an hour (limits.client_fetch_bytes)",
+                    self.fetched.of_one
+                );
+                return Err(Refusal::new(RefusalCode::BeyondLimits, Blame::Nobody, text));
+            }
+            if let Some(whose) = self.fetched.exceeded(usage.fetched, all.fetched, bytes.max(1)) {
+                return Err(busy(format!("{whose} bytes to fetch in an hour are used up")));
+            }
+            usage.fetched = usage.fetched.saturating_add(bytes);
+            all.fetched = all.fetched.saturating_add(bytes);
+            Ok([usage.since, all.since])
+        })?;
+        Ok(Fetching { clients: Arc::clone(self), client, since, missing: bytes })
+    }
+}
+
+impl Fetching {
+    /// So many bytes are here.
+    pub fn received(&mut self, bytes: u64) {
+        self.missing = self.missing.saturating_sub(bytes);
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        if self.missing == 0 {
+            return;
+        }
+        let mut all = self.clients.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let [of_one, of_all] = self.since;
+        if all.since == of_all {
+            all.fetched = all.fetched.saturating_sub(self.missing);
+        }
+        if let Some(usage) = all.of.get_mut(&self.client).filter(|usage| usage.since == of_one) {
+            usage.fetched = usage.fetched.saturating_sub(self.missing);
+            if usage.is_nothing() {
+                all.of.remove(&self.client);
+            }
+        }
     }
 }
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        let now = {
-            let all = self.clients.all.lock().unwrap_or_else(PoisonError::into_inner);
-            all.of.get(&self.client).map_or(0, |usage| usage.since)
-        };
-        self.clients.with(&self.client, now, |usage, _| usage.in_hand = usage.in_hand.saturating_sub(1));
+        // Without the time: nobody's hour ends with an offer.
+        let mut all = self.clients.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(usage) = all.of.get_mut(&self.client) {
+            usage.in_hand = usage.in_hand.saturating_sub(1);
+            if usage.is_nothing() {
+                all.of.remove(&self.client);
+            }
+        }
     }
 }
 
@@ -175,18 +265,58 @@ mod tests {
 
     #[test]
     fn quotas_are_those_of_an_hour() {
-        let limits = Limits { client_seconds: 10, client_cuts: 2, cuts: 3, ..Limits::default() };
+        let limits = Limits { client_seconds: 10, ..Limits::default() };
         let clients = clients(limits);
         clients.computed(&key(1), 1000, 10.5);
         assert_eq!(clients.take(key(1), 1000).unwrap_err().code, RefusalCode::Busy);
         clients.take(key(2), 1000).unwrap();
         clients.take(key(1), 1000 + WINDOW).unwrap();
-        for who in [1, 1, 2] {
-            clients.cut(&key(who), 5000).unwrap();
+    }
+
+    #[test]
+    fn cuts_count_by_their_bytes_once_they_are_made() {
+        let limits = Limits { client_cut_bytes: 100, cut_bytes: 150, ..Limits::default() };
+        let clients = clients(limits);
+        // Any number of small ones, and of those that failed.
+        for _ in 0..50 {
+            clients.may_cut(&key(1), 5000).unwrap();
+            clients.has_cut(&key(1), 5000, 1);
+            clients.may_cut(&key(3), 5000).unwrap();
         }
-        assert!(clients.cut(&key(1), 5000).unwrap_err().text.contains("this client"));
-        assert!(clients.cut(&key(2), 5000).unwrap_err().text.contains("3 new slices"));
-        clients.cut(&key(1), 5000 + WINDOW).unwrap();
+        clients.has_cut(&key(1), 5000, 50);
+        assert!(clients.may_cut(&key(1), 5000).unwrap_err().text.contains("this client's"));
+        clients.may_cut(&key(2), 5000).unwrap();
+        clients.has_cut(&key(2), 5000, 50);
+        assert!(clients.may_cut(&key(3), 5000).unwrap_err().text.contains("all clients'"));
+        clients.may_cut(&key(1), 5000 + WINDOW).unwrap();
+    }
+
+    #[test]
+    fn what_is_fetched_counts_and_what_did_not_come_does_not() {
+        let limits = Limits { client_fetch_bytes: 100, fetch_bytes: 150, ..Limits::default() };
+        let clients = clients(limits);
+        assert_eq!(clients.fetch(key(1), 10, 101).unwrap_err().code, RefusalCode::BeyondLimits);
+        let mut first = clients.fetch(key(1), 10, 80).unwrap();
+        assert_eq!(clients.fetch(key(1), 10, 30).unwrap_err().code, RefusalCode::Busy);
+        assert!(clients.fetch(key(2), 10, 80).unwrap_err().text.contains("all clients'"));
+        first.received(20);
+        drop(first);
+        let mut second = clients.fetch(key(1), 10, 80).unwrap();
+        second.received(80);
+        drop(second);
+        assert!(clients.fetch(key(1), 10, 0).unwrap_err().text.contains("this client's"));
+        drop(clients.fetch(key(1), 10 + WINDOW, 100).unwrap());
+    }
+
+    #[test]
+    fn an_offer_that_ends_ends_nobodys_hour() {
+        let limits = Limits { cut_bytes: 10, ..Limits::default() };
+        let clients = clients(limits);
+        let old = clients.take(key(1), 1000).unwrap();
+        clients.has_cut(&key(2), 1000 + WINDOW, 10);
+        drop(old);
+        assert!(clients.may_cut(&key(3), 1000 + WINDOW).is_err());
+        assert!(!clients.all.lock().unwrap().of.contains_key(&key(1)));
     }
 
     #[test]

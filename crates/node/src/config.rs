@@ -145,16 +145,22 @@ settings! {
         pub client_offers: u16 = 0,
         /// Seconds of computing that one client gets in an hour; more is refused as busy. 0: no limit.
         pub client_seconds: u64 = 0,
-        /// New ways of cutting a proving key that one client may have this node make in an hour: each costs reading the whole key and writing a slice.
-        pub client_cuts: u32 = 8,
+        /// Bytes of proving keys that are read and written in an hour because one client has them cut in ways that are new here (with `--groups`); more is refused as busy. 0: no limit.
+        pub client_cut_bytes: u64 = 32 << 30,
         /// The same for all clients together, because a client can take new keys.
-        pub cuts: u32 = 64,
+        pub cut_bytes: u64 = 256 << 30,
+        /// Bytes of circuits that are fetched from the coordinator in an hour for one client; more is refused as busy. 0: no limit.
+        pub client_fetch_bytes: u64 = 8 << 30,
+        /// The same for all clients together.
+        pub fetch_bytes: u64 = 64 << 30,
         /// Bytes of memory for envelopes, opened packages, proving keys and what computing needs beside them; 0: half of this machine's (or container's) memory.
         pub memory_bytes: u64 = 0,
-        /// Bytes of disk for prepared proving keys, slices, bases and what is being fetched; the least recently used make room for new ones.
+        /// Bytes of disk for prepared proving keys, slices, bases, what is being fetched, and records; of the first three, the least recently used make room for new ones.
         pub disk_bytes: u64 = 64 << 30,
         /// Slices of proving keys kept on disk; the least recently used make room for new ones.
         pub kept_slices: usize = 64,
+        /// Bytes of records of what was answered, which stay until the sealing keys of their envelopes are destroyed. When they are used up, new deals are refused as busy.
+        pub records_bytes: u64 = 4 << 30,
         /// Bytes of a proving key that is fetched from the coordinator.
         pub zkey_bytes: u64 = 4 << 30,
         /// Bytes of an offer, its envelope included.

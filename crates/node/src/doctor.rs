@@ -1,4 +1,4 @@
-//! What `tacit node doctor` looks at in a data directory: files that should be private, prepared keys, records.
+//! What `tacit node doctor` looks at in a data directory: files that should be private, whose they are, prepared keys, records.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,32 @@ pub fn exposed(data_dir: &Path) -> Vec<(PathBuf, u32)> {
     }
     found
 }
+
+/// The user whose data directory it is, and everything in it that is another user's. Blocks.
+///
+/// # Errors
+/// When the directory cannot be looked at.
+pub fn foreign(data_dir: &Path) -> std::io::Result<(u32, Vec<(PathBuf, u32)>)> {
+    let owner = std::fs::metadata(data_dir)?.uid();
+    let mut found = Vec::new();
+    let mut folders = vec![data_dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)?.flatten() {
+            // What vanishes meanwhile is nobody's.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.uid() != owner {
+                found.push((entry.path(), metadata.uid()));
+            }
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok((owner, found))
+}
+
+pub use crate::disk::records;
 
 /// Reads every prepared key, slice and file of bases, and compares its digest and what it says with its name. Takes as long as loading them all. Blocks.
 pub fn circuits(data_dir: &Path) -> Vec<Checked> {
@@ -111,4 +137,25 @@ fn bases_file(path: &Path, stem: &str) -> Result<(), String> {
         CurveId::Bls12_381 => Bases::<Bls12_381>::read_checked(&bytes, BasesId(id.0)).map(drop),
     }
     .map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_another_user_left_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("circuits")).unwrap();
+        let file = root.path().join("circuits/x.key");
+        std::fs::write(&file, b"x").unwrap();
+        let me = std::fs::metadata(root.path()).unwrap().uid();
+        assert_eq!(foreign(root.path()).unwrap(), (me, Vec::new()));
+        assert!(foreign(&root.path().join("none")).is_err());
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&file, Some(me + 1), None).is_ok() {
+            assert_eq!(foreign(root.path()).unwrap(), (me, vec![(file, me + 1)]));
+        }
+    }
 }

@@ -117,9 +117,11 @@ fn place(
     let to = circuits.path_of(&id, part);
     let no_room = |problem: String| ImportError::NoRoom { path: path.to_owned(), problem };
     let new = !to.exists();
-    if new {
-        circuits.make_room(size, None).map_err(|refusal| no_room(refusal.text))?;
-    }
+    let _room = if new {
+        Some(circuits.make_room(size, None).map_err(|refusal| no_room(refusal.text))?)
+    } else {
+        None
+    };
     // Written again even if it is there: it might be damaged.
     write(&to).map_err(no_room)?;
     let bytes = std::fs::metadata(&to).map_or(0, |metadata| metadata.len());

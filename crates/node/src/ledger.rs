@@ -16,6 +16,9 @@ use thiserror::Error;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
+/// In the column `answered`: neither answered nor owed.
+const GIVEN_UP: i64 = 2;
+
 /// Why the ledger gave no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -158,6 +161,60 @@ impl Ledger {
                 records += 1;
             }
         }
+    }
+
+    /// Opens the database file to look at it: nothing is created, nothing changed. What a crash left beside the file is read in a copy, in a folder of its own
+    /// below `scratch`, because SQLite would have to write to read it.
+    ///
+    /// # Errors
+    /// See [`VaultError`].
+    pub async fn open_to_look(path: &Path, scratch: &Path, running: bool) -> Result<Self, VaultError> {
+        let beside = |end: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let wal = beside("-wal");
+        if running || !wal.exists() {
+            // What nobody writes may be read without the files that readers and writers share.
+            let pool = tacit_vault::sqlite::open_to_look(path, !running).await?;
+            return Ok(Self { pool, path: path.to_owned() });
+        }
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| VaultError::Io { path, source }
+        };
+        let copy = scratch.join("records.sqlite");
+        std::fs::copy(path, &copy).map_err(failed(path))?;
+        std::fs::copy(&wal, scratch.join("records.sqlite-wal")).map_err(failed(&wal))?;
+        Ok(Self { pool: tacit_vault::sqlite::open_to_look(&copy, false).await?, path: copy })
+    }
+
+    /// Bytes that records take; what they took before and left free is not counted.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn bytes(&self) -> Result<u64, LedgerError> {
+        let row = sqlx::query(
+            "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+        );
+        let row = row.fetch_one(&self.pool).await?;
+        u64::try_from(row.try_get::<i64, _>(0)?).map_err(|_| LedgerError::Damaged("its size"))
+    }
+
+    /// Notes that what was begun can never be answered, because its package cannot: it is no longer owed. The same envelope may still come again, and is looked at again.
+    ///
+    /// # Errors
+    /// See [`LedgerError`].
+    pub async fn give_up(&self, request: &Request) -> Result<(), LedgerError> {
+        let seat = request.seat();
+        sqlx::query("UPDATE records SET answered = $3 WHERE deal = $1 AND grp = $2 AND answered = 0")
+            .bind(seat.deal.0.as_slice())
+            .bind(i64::from(seat.group))
+            .bind(GIVEN_UP)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
     /// Waits until every connection is closed.

@@ -7,7 +7,7 @@
 //! | `offer` | one offer, from its bytes to an answer or a refusal |
 //! | [`ledger`] | what was promised, durably: one envelope and one answer for each deal |
 //! | `clients`, `turns`, `memory`, `work` | what is taken in hand: quotas, whose turn it is, budgets, what a response takes |
-//! | `circuits`, `bases`, `disk` | proving keys, slices of them, and bases: fetched, checked, prepared and cut once; room for them |
+//! | `circuits`, `bases`, `fetch`, `disk` | proving keys, slices of them, and bases: fetched, checked, prepared and cut once; room for them |
 //! | [`import()`] | circuits and bases from files of the operator's |
 //! | [`status`], `stats`, [`doctor`] | how the node is, for its operator |
 //!
@@ -22,6 +22,7 @@ pub mod config;
 mod disk;
 pub mod doctor;
 mod error;
+mod fetch;
 mod import;
 pub mod ledger;
 mod memory;
@@ -35,8 +36,9 @@ mod work;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use tacit_vault::{Clock, DataDir, KeyRing, Unlock, identity, keyring};
+use tacit_vault::{Clock, DataDir, KeyRing, Protection, Unlock, VaultError, identity, keyring};
 use tacit_wire::{IdentityKey, Purpose, SealingKeyCertificate};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -45,18 +47,22 @@ use tokio_util::sync::CancellationToken;
 pub use config::{Addresses, Config, Limits};
 pub use error::NodeError;
 pub use import::{ImportError, Imported, import};
+pub use memory::{Allowance, swap};
 
 use circuits::Circuits;
 use clients::Clients;
 use ledger::Ledger;
 use offer::Desk;
 use session::Sessions;
-pub use session::{CLOCK_TOLERANCE, Probe};
+pub use session::{CLOCK_TOLERANCE, Greeted, Probe};
 use turns::Turns;
 use work::Pace;
 
 /// What this program calls itself to peers.
 pub const SOFTWARE: &str = concat!("tacit/", env!("CARGO_PKG_VERSION"));
+
+/// The database of records in the data directory.
+pub const DATABASE: &str = "node.sqlite";
 
 /// A node that is ready to connect.
 #[derive(Debug)]
@@ -97,17 +103,23 @@ pub fn init_with(
     Ok(identity.key())
 }
 
-/// Opens a data directory, and says so where its keys lie in the clear.
+/// Opens a data directory, and says so where its keys lie in the clear. Where they should not, it is refused: somebody may have put them there.
 fn open_dir(data_dir: &Path, unlock: &Unlock) -> Result<DataDir, NodeError> {
     let dir = DataDir::open_with(data_dir, unlock)?;
     if !dir.protection().is_on() && identity::exists(&dir) {
+        if unlock.is_some() {
+            return Err(not_protected(data_dir, unlock).into());
+        }
         tracing::warn!(
             directory = %data_dir.display(),
-            configured = unlock.method(),
             "this node's keys are not encrypted on disk: `tacit node passphrase` encrypts them"
         );
     }
     Ok(dir)
+}
+
+fn not_protected(data_dir: &Path, unlock: &Unlock) -> VaultError {
+    VaultError::NotProtected { path: data_dir.to_owned(), given: unlock.method() }
 }
 
 /// Runs a node until `shutdown` is cancelled; then it finishes what it has begun and says goodbye.
@@ -116,6 +128,29 @@ fn open_dir(data_dir: &Path, unlock: &Unlock) -> Result<DataDir, NodeError> {
 /// When it cannot start. A coordinator that cannot be reached is no error: it is dialled again.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), NodeError> {
     Node::open(config).await?.run(shutdown).await
+}
+
+/// Dials the coordinator once with the keys of a node that does not run, greets it if a sealing key is valid, and leaves. Nothing in the data directory is
+/// created or changed.
+///
+/// # Errors
+/// Why the keys cannot be read or the coordinator cannot be reached, is another, or refuses this node.
+pub async fn probe(config: &Config, unlock: &Unlock) -> Result<Probe, NodeError> {
+    let dir = &config.data_dir;
+    if tacit_vault::dir::is_in_use(dir)? {
+        return Err(VaultError::InUse { path: dir.clone() }.into());
+    }
+    let protection = Protection::open(dir, unlock)?;
+    let identity = identity::look(dir, &protection)?;
+    if unlock.is_some() && !protection.is_on() {
+        return Err(not_protected(dir, unlock).into());
+    }
+    let keys = keyring::look(&dir.join(keyring::NODE), &protection, Purpose::NodeEnvelope, &identity)?;
+    let now = Clock::system().now();
+    let valid =
+        |key: &tacit_vault::HeldKey| (key.certificate.not_before..=key.certificate.expiry).contains(&now);
+    let certificate = keys.into_iter().rfind(valid).map(|key| key.certificate);
+    session::probe(config, identity, certificate).await
 }
 
 impl Node {
@@ -149,7 +184,7 @@ impl Node {
         let dir = open_dir(&config.data_dir, unlock)?;
         let identity = identity::load(&dir)?;
         let mut keys = KeyRing::open_in(&dir, keyring::NODE, Purpose::NodeEnvelope, &identity)?;
-        let ledger = Ledger::open(&dir.path().join("node.sqlite")).await?;
+        let ledger = Ledger::open(&dir.path().join(DATABASE)).await?;
         // Keys and records that are not of one time must not go on together: the records might lack answers that were given.
         let run = keys.begin_run(ledger.run().await?, ledger.inode()?, &mut identity::system_rng()?)?;
         ledger.begin_run(run).await?;
@@ -163,6 +198,7 @@ impl Node {
         }
         let clients = Arc::new(Clients::new(&config.limits));
         let circuits = Circuits::open(dir.path().join("circuits"), &config.limits, Arc::clone(&clients))?;
+        tracing::info!(bytes = circuits.memory.limit(), source = circuits.memory.source(), "memory budget");
         let desk = Arc::new(Desk {
             clock,
             identity,
@@ -173,7 +209,8 @@ impl Node {
             turns: Arc::new(Turns::new(Arc::clone(&clients))),
             clients,
             bases_per_second: AtomicU64::new(0),
-            pace: Pace::default(),
+            pace: Pace::new(Instant::now()),
+            records_bytes: config.limits.records_bytes,
             stats: Arc::default(),
             at_work: Mutex::default(),
         });
@@ -207,18 +244,6 @@ impl Node {
     pub fn certificate(&self) -> Option<SealingKeyCertificate> {
         let keys = self.desk.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.current().map(|k| k.certificate.clone())
-    }
-
-    /// Dials and greets the coordinator once, and leaves: for `tacit node doctor`.
-    ///
-    /// # Errors
-    /// Why the coordinator cannot be reached, is another, or refuses this node.
-    pub async fn probe(self) -> Result<Probe, NodeError> {
-        let started = self.desk.clock.now();
-        let sessions = Sessions::new(self.config, self.desk, CancellationToken::new(), started);
-        let probed = sessions.probe().await;
-        sessions.desk.ledger.close().await;
-        probed
     }
 
     /// Serves until `shutdown` is cancelled. Dropping the future stops everything at once, as a crash would.

@@ -1,13 +1,36 @@
 //! A budget of memory: whatever grows with what a client sends or asks for takes its share before it is allocated.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
 /// Of the machine's memory, unless the operator says otherwise: half. The rest is for other processes, the allocator and what is not counted.
 const SHARE: u64 = 2;
-/// Where the machine does not say how much it has.
-const UNKNOWN: u64 = 4 << 30;
+/// Where control groups are mounted.
+const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
+/// How much memory a node allows itself, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// Bytes.
+    pub bytes: u64,
+    /// What there is for it in all: the machine's memory, or less where its control group may have no more.
+    pub available: u64,
+    /// Where both come from, in words.
+    pub source: String,
+}
+
+impl Allowance {
+    /// Of `limits.memory_bytes`; 0: a share of what there is.
+    pub fn new(limit: u64) -> Self {
+        let (available, what) = available();
+        match limit {
+            0 => Self { bytes: available / SHARE, available, source: format!("half of {what}") },
+            bytes => Self { bytes, available, source: format!("limits.memory_bytes, of {what}") },
+        }
+    }
+}
 
 /// The budget. Clones share it.
 #[derive(Debug, Clone)]
@@ -16,6 +39,7 @@ pub struct Memory(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     limit: u64,
+    source: String,
     used: Mutex<u64>,
     freed: Notify,
 }
@@ -30,8 +54,13 @@ pub struct Reserved {
 impl Memory {
     /// So many bytes; 0: a share of the machine's memory.
     pub fn new(limit: u64) -> Self {
-        let limit = if limit == 0 { machine().unwrap_or(UNKNOWN) / SHARE } else { limit };
-        Self(Arc::new(Inner { limit, used: Mutex::default(), freed: Notify::new() }))
+        let Allowance { bytes: limit, source, .. } = Allowance::new(limit);
+        Self(Arc::new(Inner { limit, source, used: Mutex::default(), freed: Notify::new() }))
+    }
+
+    /// Where the budget's size comes from.
+    pub fn source(&self) -> &str {
+        &self.0.source
     }
 
     /// The whole budget.
@@ -67,6 +96,11 @@ impl InUse {
     pub fn of(share: &Arc<Reserved>) -> Self {
         Self(Some(Arc::clone(share)))
     }
+
+    /// The share's size.
+    pub fn bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |share| share.bytes)
+    }
 }
 
 impl Drop for InUse {
@@ -80,6 +114,11 @@ impl Drop for InUse {
 }
 
 impl Reserved {
+    /// How many bytes it is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Gives back all but so many bytes.
     pub fn shrink(&mut self, bytes: u64) {
         if bytes < self.bytes {
@@ -104,14 +143,60 @@ impl Drop for Reserved {
     }
 }
 
-/// The memory of this machine, or of the container that this process is in, if that has less.
-pub fn machine() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    let container = container.and_then(|text| text.trim().parse().ok()).unwrap_or(u64::MAX);
-    Some((kib * 1024).min(container))
+/// The memory of this machine, or of this process's control group if that may have less; and which it is.
+///
+/// By a system call: a service manager may hide `/proc/meminfo`.
+fn available() -> (u64, String) {
+    let [machine, _] = machine();
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    match group_limit(Path::new(CONTROL_GROUPS), &groups) {
+        Some((bytes, file)) if bytes < machine => (bytes, format!("what {} says", file.display())),
+        _ => (machine, "the machine's memory".to_owned()),
+    }
+}
+
+/// Bytes of swap that this machine has.
+pub fn swap() -> u64 {
+    let [_, swap] = machine();
+    swap
+}
+
+/// Bytes of memory and of swap.
+#[allow(clippy::unnecessary_cast, reason = "these are words of the machine, of 32 bits on some")]
+fn machine() -> [u64; 2] {
+    let found = rustix::system::sysinfo();
+    let unit = u64::from(found.mem_unit.max(1));
+    [found.totalram as u64, found.totalswap as u64].map(|units| units.saturating_mul(unit))
+}
+
+/// The smallest limit of the control groups that a process is in, and the file that says so: `groups` is its `/proc/self/cgroup`. In a container the path may be
+/// that of the machine outside; what is mounted is looked at as far as it is there.
+fn group_limit(mounted: &Path, groups: &str) -> Option<(u64, PathBuf)> {
+    let mut files = Vec::new();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':');
+        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
+            continue;
+        };
+        let (root, name) = if controllers.is_empty() {
+            (mounted.to_owned(), "memory.max")
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            (mounted.join("memory"), "memory.limit_in_bytes")
+        } else {
+            continue;
+        };
+        // A group has no more than those that it is in.
+        let own = Path::new(path.trim_start_matches('/'));
+        let is_inside = own.components().all(|part| part != std::path::Component::ParentDir);
+        let own = if is_inside { own } else { Path::new("") };
+        files.extend(own.ancestors().map(|group| root.join(group).join(name)));
+    }
+    let limit = |file: PathBuf| {
+        let text = std::fs::read_to_string(&file).ok()?;
+        // "max" is no number, and no limit.
+        Some((text.trim().parse::<u64>().ok()?, file))
+    };
+    files.into_iter().filter_map(limit).min()
 }
 
 #[cfg(test)]
@@ -134,6 +219,45 @@ mod tests {
         drop(first);
         assert_eq!(memory.used(), 0);
         assert!(Memory::new(0).limit() > 0);
+    }
+
+    #[test]
+    fn the_smallest_limit_of_all_groups_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let path = root.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let limit = |groups: &str| group_limit(root.path(), groups);
+        assert_eq!(limit("0::/system.slice/tacit-node.service\n"), None);
+        let unit = write("system.slice/tacit-node.service/memory.max", "max\n");
+        assert_eq!(limit("0::/system.slice/tacit-node.service\n"), None);
+        let slice = write("system.slice/memory.max", "5000\n");
+        assert_eq!(limit("0::/system.slice/tacit-node.service\n"), Some((5000, slice)));
+        std::fs::write(&unit, "4000\n").unwrap();
+        assert_eq!(limit("0::/system.slice/tacit-node.service\n"), Some((4000, unit)));
+        // In a container, whose own group is the root of what it sees.
+        let own = write("memory.max", "3000\n");
+        assert_eq!(limit("0::/\n"), Some((3000, own.clone())));
+        assert_eq!(limit("0::/../../outside\n"), Some((3000, own)));
+        // The older form.
+        let old = write("memory/docker/x/memory.limit_in_bytes", "2000\n");
+        assert_eq!(limit("5:cpu,memory:/docker/x\n4:pids:/y\n"), Some((2000, old)));
+        assert_eq!(limit("noise"), None);
+    }
+
+    #[test]
+    fn the_machine_says_what_it_has_and_the_choice_says_why() {
+        let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+        let total = kib.trim().strip_suffix("kB").unwrap().trim().parse::<u64>().unwrap() * 1024;
+        let chosen = Allowance::new(0);
+        assert!(chosen.available <= total && chosen.available > 0, "{chosen:?}");
+        assert!(chosen.source.contains("half of") && chosen.bytes == chosen.available / 2, "{chosen:?}");
+        let given = Allowance::new(7);
+        assert!(given.bytes == 7 && given.source.contains("limits.memory_bytes"), "{given:?}");
     }
 
     #[tokio::test]

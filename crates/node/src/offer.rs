@@ -5,13 +5,14 @@
 //!   -> proving key, slice or bases -> accept -> time left, memory -> RECORD -> open, decode, acknowledge, respond, seal -> RECORD -> answer
 //! ```
 //!
-//! Nothing is opened before the first record is on disk, nothing is sent before the second is. What cannot be finished before the deal expires, or does not fit
-//! into memory, is refused before the first.
+//! Nothing is opened before the first record is on disk, nothing is sent before the second is. What would hardly be finished before the deal expires, or does not
+//! fit into memory, is refused before the first. What was accepted and is late all the same is refused as soon as that is certain.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tacit_algebra::calibration::Calibration;
 use tacit_algebra::{Bls12_381, Bn254, CurveId};
@@ -37,7 +38,7 @@ use crate::clients::Clients;
 use crate::ledger::{Ledger, LedgerError, Standing};
 use crate::memory::Reserved;
 use crate::stats::{Phase, Stats};
-use crate::turns::{Promise, Turns};
+use crate::turns::{Crowded, Promise, Turns};
 use crate::work::{Pace, Work};
 
 /// What an offer is worked on with.
@@ -63,6 +64,8 @@ pub struct Desk {
     pub bases_per_second: AtomicU64,
     /// How its responses compare with what that says.
     pub pace: Pace,
+    /// What records may take on disk.
+    pub records_bytes: u64,
     /// What it did.
     pub stats: Arc<Stats>,
     /// Deals that are being worked on.
@@ -85,7 +88,13 @@ impl Drop for AtWork<'_> {
 #[derive(Debug)]
 pub struct Admitted {
     _place: OwnedSemaphorePermit,
-    _memory: Option<Reserved>,
+    memory: Option<Reserved>,
+}
+
+impl Admitted {
+    fn bytes(&self) -> u64 {
+        self.memory.as_ref().map_or(0, Reserved::bytes)
+    }
 }
 
 /// Offers up to this size are read before there is memory for them.
@@ -108,28 +117,29 @@ impl Desk {
         let memory = if bytes <= SMALL {
             None
         } else {
-            Some(self.circuits.room(2 * bytes as u64, "the offer").await?)
+            Some(self.circuits.room(2 * bytes as u64, 0, "the offer").await?)
         };
-        Ok(Admitted { _place: place, _memory: memory })
+        Ok(Admitted { _place: place, memory })
     }
 
     /// Answers an offer, or says why not.
     pub async fn handle(
         &self,
         offer: Offer,
-        _admitted: Admitted,
+        admitted: Admitted,
         connection: &Connection,
         unwanted: &CancellationToken,
     ) -> Result<Answer, Refusal> {
         match header::curve_of(&offer.header).map_err(|e| bad_header(&e))? {
-            CurveId::Bn254 => self.handle_over::<Bn254>(offer, connection, unwanted).await,
-            CurveId::Bls12_381 => self.handle_over::<Bls12_381>(offer, connection, unwanted).await,
+            CurveId::Bn254 => self.handle_over::<Bn254>(offer, &admitted, connection, unwanted).await,
+            CurveId::Bls12_381 => self.handle_over::<Bls12_381>(offer, &admitted, connection, unwanted).await,
         }
     }
 
     async fn handle_over<C: Kept>(
         &self,
         offer: Offer,
+        admitted: &Admitted,
         connection: &Connection,
         unwanted: &CancellationToken,
     ) -> Result<Answer, Refusal> {
@@ -165,7 +175,7 @@ impl Desk {
             let (group, slice, index) = (seat.group, seat.slice, seat.index);
             return Err(not_accepted(&AcceptError::NoSuchSeat { group, slice, index }));
         };
-        let asker = Asker { client, now: self.clock.now(), connection };
+        let asker = Asker { client, now: self.clock.now(), connection, holding: admitted.bytes() };
         let loading = Instant::now();
         let loaded = self.circuits.get::<C>(Digest32(header.terms.circuit.0), part, asker).await?;
         self.stats.phase(Phase::Key, loading.elapsed());
@@ -190,37 +200,76 @@ impl Desk {
             standing => return settled(standing),
         }
         let work = Work::of(key);
-        let _promise = self.promise(work, header.terms.expiry)?;
-        let _memory = self.circuits.room(work.memory, "computing the response").await?;
+        let expiry = header.terms.expiry;
+        let _promise = self.promise(work, expiry)?;
+        let holding = admitted.bytes().saturating_add(loaded.bytes());
+        let _memory = self.circuits.room(work.memory, holding, "computing the response").await?;
+        let records = self.ledger.bytes().await.map_err(|e| unrecorded(&e))?;
+        if records >= self.records_bytes {
+            let text = format!(
+                "this node's records take {records} bytes of {} (limits.records_bytes); they go with their sealing keys",
+                self.records_bytes
+            );
+            tracing::error!(%text, "no deal is taken");
+            return Err(Refusal::new(RefusalCode::Busy, Blame::Nobody, text));
+        }
         match self.ledger.begin(&request).await.map_err(|e| unrecorded(&e))? {
             Standing::Open => {}
             standing => return settled(standing),
         }
-        let task = Task { client, work, unwanted };
-        let answer = self.compute(header, offer, held, assembler, loaded, task).await?;
+        let task = Task { client, work, expiry, unwanted };
+        let computed = self.compute(header, offer, held, assembler, loaded, task).await;
+        if let Err(refusal) = &computed
+            && !matches!(refusal.code, RefusalCode::Internal)
+        {
+            // Its package is none, or its time is over: no answer is owed.
+            self.ledger.give_up(&request).await.map_err(|e| unrecorded(&e))?;
+        }
+        let answer = computed?;
         let mut body = Writer::new();
         answer.write(&mut body);
         settled(self.ledger.answer(&request, body.finish()).await.map_err(|e| unrecorded(&e))?)
     }
 
-    /// Promises a response by the deal's expiry, if what is promised already and the response's own time leave room for it.
+    /// Promises a response by the deal's expiry, if what is promised already and the response's own time leave room for it. Estimates are wrong at times and
+    /// machines are slow for a while, so that this is never the last word.
     fn promise(&self, work: Work, expiry: u64) -> Result<Promise, Refusal> {
         let speed = self.bases_per_second.load(Ordering::Relaxed);
         // Before the speed is known, nothing is known.
-        let own = self.pace.estimate(work, speed).unwrap_or(0.0);
-        let left = expiry.saturating_sub(self.clock.now()) as f64;
-        let before = self.turns.promised();
-        if own > left {
-            let text = format!("this takes about {own:.1} seconds here, the deal expires in {left}");
-            return Err(Refusal::new(RefusalCode::BeyondLimits, Blame::Nobody, text));
+        let own = self.pace.estimate(work, speed, Instant::now()).unwrap_or(0.0);
+        let now = self.clock.now();
+        let left = expiry.saturating_sub(now);
+        self.turns.promise(own, expiry, now).map_err(|why| {
+            let text = match why {
+                Crowded::Late { before } if own > left as f64 || before <= 0.0 => {
+                    format!("this takes about {own:.1} seconds here now, the deal expires in {left}")
+                }
+                Crowded::Late { before } => format!(
+                    "this takes about {own:.1} seconds here after {before:.1} of other work, the deal expires in {left}"
+                ),
+                Crowded::Others => format!(
+                    "this takes about {own:.1} seconds here, and other deals in hand could not be finished in time"
+                ),
+            };
+            Refusal::new(RefusalCode::Busy, Blame::Nobody, text)
+        })
+    }
+
+    /// Says that an accepted deal cannot be in time any more, if that is so.
+    fn still_in_time(&self, task: &Task<'_>) -> Result<f64, Refusal> {
+        let speed = self.bases_per_second.load(Ordering::Relaxed);
+        let least = self.pace.at_least(task.work, speed, Instant::now());
+        let now = self.clock.now();
+        let left = task.expiry.saturating_sub(now) as f64;
+        // Seconds are whole: what is due in this second is not late yet.
+        if now <= task.expiry && least <= left + 1.0 {
+            return Ok(left + 1.0 - least);
         }
-        if before + own > left {
-            let text = format!(
-                "this takes about {own:.1} seconds here after {before:.1} of other work, the deal expires in {left}"
-            );
-            return Err(Refusal::new(RefusalCode::Busy, Blame::Nobody, text));
-        }
-        Ok(self.turns.promise(own))
+        let text = format!(
+            "accepted and not in time: its turn did not come before {left} seconds were left, it takes {least:.1} at least"
+        );
+        tracing::error!(%text, "a deal that was accepted is late");
+        Err(Refusal::new(RefusalCode::Expired, Blame::Node, text))
     }
 
     fn sealing_key(&self, offer: &Offer) -> Result<HeldKey, Refusal> {
@@ -273,10 +322,19 @@ impl Desk {
         task: Task<'_>,
     ) -> Result<Answer, Refusal> {
         let waiting = Instant::now();
-        let turn = tokio::select! {
-            turn = self.turns.wait(Some(task.client)) => turn,
-            () = task.unwanted.cancelled() => {
-                return Err(Refusal::new(RefusalCode::Expired, Blame::Nobody, "nobody waits for an answer any more"));
+        let mut wait = pin!(self.turns.wait(Some(task.client)));
+        let turn = loop {
+            // Who cannot be in time any more is told at once, not when the turn comes.
+            let patience = Duration::from_secs_f64(self.still_in_time(&task)?.clamp(0.1, 3600.0));
+            tokio::select! {
+                turn = &mut wait => {
+                    self.still_in_time(&task)?;
+                    break turn;
+                }
+                () = tokio::time::sleep(patience) => {}
+                () = task.unwanted.cancelled() => {
+                    return Err(Refusal::new(RefusalCode::Expired, Blame::Nobody, "nobody waits for an answer any more"));
+                }
             }
         };
         self.stats.phase(Phase::Wait, waiting.elapsed());
@@ -292,7 +350,7 @@ impl Desk {
         let took = computing.elapsed();
         self.stats.phase(Phase::Compute, took);
         self.clients.computed(&task.client, self.clock.now(), took.as_secs_f64());
-        self.pace.learn(task.work, self.bases_per_second.load(Ordering::Relaxed), took);
+        self.pace.learn(task.work, self.bases_per_second.load(Ordering::Relaxed), took, Instant::now());
         answered
     }
 }
@@ -301,6 +359,8 @@ impl Desk {
 struct Task<'a> {
     client: IdentityKey,
     work: Work,
+    /// When the deal expires, Unix seconds.
+    expiry: u64,
     /// Cancelled when nobody waits for the answer.
     unwanted: &'a CancellationToken,
 }

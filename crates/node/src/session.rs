@@ -2,18 +2,19 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tacit_net::{Connection, Dialer, NetError, Settings, Stream};
+use tacit_vault::Clock;
 use tacit_wire::frame::MessageType;
 use tacit_wire::messages::{Bye, Hello, Pong, Refusal, RefusalCode};
-use tacit_wire::{Blame, Message, PROTOCOL_VERSION};
+use tacit_wire::{Blame, Identity, IdentityKey, Message, PROTOCOL_VERSION, SealingKeyCertificate};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::SOFTWARE;
@@ -36,6 +37,8 @@ const LOOK: Duration = Duration::from_secs(30);
 const CALIBRATION: Duration = Duration::from_secs(24 * 3600);
 /// The largest message from the coordinator that is no offer.
 const SMALL: usize = 4096;
+/// How long a node that stops waits until its goodbye was heard.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// A refused offer up to this size is read all the same, so that the coordinator comes to read the refusal.
 const READ_ANYWAY: usize = 1 << 20;
 
@@ -44,11 +47,20 @@ pub const CLOCK_TOLERANCE: u64 = 60;
 /// Where no clock was compared.
 pub const UNKNOWN_SKEW: i64 = i64::MIN;
 
-/// What dialling the coordinator once showed: it is there, it is who it should be, and it admits this node.
+/// What dialling the coordinator once showed: it is there and it is who it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     /// The key exchange that was negotiated.
     pub key_exchange: String,
+    /// Who this node is to it.
+    pub identity: IdentityKey,
+    /// What the greeting showed; nothing if there was no sealing key to greet with.
+    pub greeted: Option<Greeted>,
+}
+
+/// The coordinator admits this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Greeted {
     /// The coordinator's clock less this one, in seconds.
     pub clock_skew: i64,
 }
@@ -67,6 +79,8 @@ pub struct Sessions {
     pub connected_since: AtomicU64,
     /// The coordinator's clock less this one, in seconds, at the last greeting; [`UNKNOWN_SKEW`] before that.
     pub clock_skew: AtomicI64,
+    /// When what is in hand is cut off: set when the node begins to stop.
+    drained_by: OnceLock<Instant>,
 }
 
 impl Sessions {
@@ -74,7 +88,8 @@ impl Sessions {
     pub fn new(config: Config, desk: Arc<Desk>, shutdown: CancellationToken, started: u64) -> Self {
         let (news, connected_since) = Default::default();
         let clock_skew = AtomicI64::new(UNKNOWN_SKEW);
-        Self { config, desk, shutdown, news, started, connected_since, clock_skew }
+        let drained_by = OnceLock::new();
+        Self { config, desk, shutdown, news, started, connected_since, clock_skew, drained_by }
     }
 
     fn patience(&self) -> Duration {
@@ -163,39 +178,32 @@ impl Sessions {
             // The connection is lost: what is in hand is recorded.
             () = refusing => self.drain(work).await,
         }
+        // Cut off, it has no time to lose.
+        let time = if work.is_empty() { GOODBYE } else { GOODBYE / 10 };
         let goodbye = async {
-            let time = Duration::from_secs(2);
             let mut stream = connection.open(time).await?;
             stream.send(&Bye { text: "the node shuts down".to_owned() }, time).await?;
             stream.finish()?;
             stream.delivered(time).await
         };
-        let _: Result<(), NetError> = goodbye.await;
+        let _: Result<Result<(), NetError>, _> = timeout(time, goodbye).await;
         connection.close("the node shuts down");
     }
 
+    /// Waits for what is in hand, once `limits.drain_seconds` in all, however often it is asked.
     async fn drain(&self, work: &mut JoinSet<()>) {
+        let time = Duration::from_secs(self.config.limits.drain_seconds);
+        let until = *self.drained_by.get_or_init(|| Instant::now() + time);
         let ended = async { while work.join_next().await.is_some() {} };
-        if timeout(Duration::from_secs(self.config.limits.drain_seconds), ended).await.is_err() {
+        if timeout_at(until, ended).await.is_err() {
             tracing::warn!("offers in hand were cut off; they are finished after the next start");
         }
-    }
-
-    /// Dials and greets once, and leaves.
-    pub async fn probe(&self) -> Result<Probe, NodeError> {
-        let settings = Settings { handshake_timeout: self.patience(), ..Settings::default() };
-        let dialer = Dialer::new(self.desk.identity.clone(), settings);
-        let connection = self.dial(&dialer).await?;
-        self.greet(&connection).await?;
-        let key_exchange = format!("{:?}", connection.negotiated_group());
-        connection.close("a probe");
-        Ok(Probe { key_exchange, clock_skew: self.clock_skew.load(Ordering::Relaxed) })
     }
 
     async fn dial_and_serve(&self, dialer: &Dialer, work: &mut JoinSet<()>) -> Result<(), NodeError> {
         let connection = tokio::select! {
             () = self.shutdown.cancelled() => return Ok(()),
-            connection = self.dial(dialer) => connection?,
+            connection = dial(&self.config, dialer) => connection?,
         };
         self.greet(&connection).await?;
         let coordinator = connection.remote_address();
@@ -204,45 +212,6 @@ impl Sessions {
         let ended = self.converse(&connection, work).await;
         self.connected_since.store(0, Ordering::Relaxed);
         ended
-    }
-
-    /// Connects to the first address that answers: each gets a little time before the next one is tried beside it, so that
-    /// one that is silent does not hold up the others.
-    async fn dial(&self, dialer: &Dialer) -> Result<Connection, NodeError> {
-        let mut attempts = FuturesUnordered::new();
-        for (turn, address) in (0u32..).zip(self.config.coordinator.iter()) {
-            attempts.push(async move {
-                sleep(NEXT_ADDRESS * turn).await;
-                self.dial_one(dialer, address).await
-            });
-        }
-        let mut last = None;
-        while let Some(attempt) = attempts.next().await {
-            match attempt {
-                Ok(connection) => return Ok(connection),
-                Err(error) => {
-                    tracing::debug!(%error, "an address of the coordinator does not answer");
-                    last = Some(error);
-                }
-            }
-        }
-        Err(last.unwrap_or_else(|| NodeError::Address {
-            address: String::new(),
-            problem: "the coordinator has no address".to_owned(),
-        }))
-    }
-
-    async fn dial_one(&self, dialer: &Dialer, coordinator: &str) -> Result<Connection, NodeError> {
-        let address = |problem: String| NodeError::Address { address: coordinator.to_owned(), problem };
-        let resolved = tokio::net::lookup_host(coordinator).await.map_err(|e| address(e.to_string()))?;
-        let mut last = address("it resolves to nothing".to_owned());
-        for candidate in resolved {
-            match dialer.connect(candidate, self.config.coordinator_identity).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => last = error.into(),
-            }
-        }
-        Err(last)
     }
 
     fn hello(&self) -> Result<Hello, NodeError> {
@@ -261,30 +230,15 @@ impl Sessions {
     }
 
     async fn greet(&self, connection: &Connection) -> Result<(), NodeError> {
-        let reply = connection.request(&self.hello()?, MessageType::Refusal.limit(), self.patience()).await?;
-        match reply {
-            Message::Welcome(welcome) if welcome.version == PROTOCOL_VERSION => {
-                let skew = welcome.time.cast_signed().saturating_sub(self.desk.clock.now().cast_signed());
-                self.clock_skew.store(skew, Ordering::Relaxed);
-                if skew.unsigned_abs() > CLOCK_TOLERANCE {
-                    tracing::warn!(
-                        seconds = skew,
-                        "the coordinator's clock differs from this machine's: one of them is wrong"
-                    );
-                }
-                Ok(())
-            }
-            Message::Welcome(welcome) => {
-                Err(NodeError::Refused(format!("it wants protocol version {}", welcome.version)))
-            }
-            Message::Refusal(refusal) => Err(NodeError::Refused(refusal.to_string())),
-            other => Err(NodeError::Net(NetError::Unexpected {
-                by: Blame::Coordinator,
-                peer: connection.peer_identity(),
-                got: other.kind(),
-                expected: "a welcome",
-            })),
+        let skew = greet(connection, &self.hello()?, self.desk.clock.now(), self.patience()).await?;
+        self.clock_skew.store(skew, Ordering::Relaxed);
+        if skew.unsigned_abs() > CLOCK_TOLERANCE {
+            tracing::warn!(
+                seconds = skew,
+                "the coordinator's clock differs from this machine's: one of them is wrong"
+            );
         }
+        Ok(())
     }
 
     async fn converse(&self, connection: &Connection, work: &mut JoinSet<()>) -> Result<(), NodeError> {
@@ -329,6 +283,101 @@ impl Sessions {
             }
         }
     }
+}
+
+/// Connects to the first address that answers: each gets a little time before the next one is tried beside it, so that
+/// one that is silent does not hold up the others.
+async fn dial(config: &Config, dialer: &Dialer) -> Result<Connection, NodeError> {
+    let mut attempts = FuturesUnordered::new();
+    for (turn, address) in (0u32..).zip(config.coordinator.iter()) {
+        attempts.push(async move {
+            sleep(NEXT_ADDRESS * turn).await;
+            dial_one(config, dialer, address).await
+        });
+    }
+    let mut last = None;
+    while let Some(attempt) = attempts.next().await {
+        match attempt {
+            Ok(connection) => return Ok(connection),
+            Err(error) => {
+                tracing::debug!(%error, "an address of the coordinator does not answer");
+                last = Some(error);
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| NodeError::Address {
+        address: String::new(),
+        problem: "the coordinator has no address".to_owned(),
+    }))
+}
+
+async fn dial_one(config: &Config, dialer: &Dialer, coordinator: &str) -> Result<Connection, NodeError> {
+    let address = |problem: String| NodeError::Address { address: coordinator.to_owned(), problem };
+    let resolved = tokio::net::lookup_host(coordinator).await.map_err(|e| address(e.to_string()))?;
+    let mut last = address("it resolves to nothing".to_owned());
+    for candidate in resolved {
+        match dialer.connect(candidate, config.coordinator_identity).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+/// Says hello; returns the coordinator's clock less this one, in seconds.
+async fn greet(
+    connection: &Connection,
+    hello: &Hello,
+    now: u64,
+    patience: Duration,
+) -> Result<i64, NodeError> {
+    let reply = connection.request(hello, MessageType::Refusal.limit(), patience).await?;
+    match reply {
+        Message::Welcome(welcome) if welcome.version == PROTOCOL_VERSION => {
+            Ok(welcome.time.cast_signed().saturating_sub(now.cast_signed()))
+        }
+        Message::Welcome(welcome) => {
+            Err(NodeError::Refused(format!("it wants protocol version {}", welcome.version)))
+        }
+        Message::Refusal(refusal) => Err(NodeError::Refused(refusal.to_string())),
+        other => Err(NodeError::Net(NetError::Unexpected {
+            by: Blame::Coordinator,
+            peer: connection.peer_identity(),
+            got: other.kind(),
+            expected: "a welcome",
+        })),
+    }
+}
+
+/// Dials once, greets with a certificate if there is one, and leaves. The node says that it has room for nothing.
+pub async fn probe(
+    config: &Config,
+    identity: Identity,
+    certificate: Option<SealingKeyCertificate>,
+) -> Result<Probe, NodeError> {
+    let patience = Duration::from_secs(config.limits.peer_seconds);
+    let settings = Settings { handshake_timeout: patience, ..Settings::default() };
+    let me = identity.key();
+    let connection = dial(config, &Dialer::new(identity, settings)).await?;
+    let greeted = match certificate {
+        Some(certificate) => {
+            let hello = Hello {
+                versions: vec![PROTOCOL_VERSION],
+                software: SOFTWARE.to_owned(),
+                certificate,
+                circuits: Vec::new(),
+                slices: Vec::new(),
+                capacity: 0,
+                bases_per_second: 0,
+            };
+            let clock_skew = greet(&connection, &hello, Clock::system().now(), patience).await?;
+            Some(Greeted { clock_skew })
+        }
+        None => None,
+    };
+    let key_exchange = format!("{:?}", connection.negotiated_group());
+    connection.close("a probe");
+    Ok(Probe { key_exchange, identity: me, greeted })
 }
 
 async fn reply(

@@ -62,8 +62,10 @@ pub struct Status {
     pub unwanted: u64,
     /// Offers refused, by reason.
     pub refused: BTreeMap<String, u64>,
-    /// Deals that were begun and are not answered, from an earlier run too: their envelopes come again.
+    /// Deals that were begun and are not answered, from an earlier run too: their envelopes come again. Not those whose package cannot be answered.
     pub owed: u64,
+    /// Bytes of records on disk.
+    pub records_bytes: u64,
     /// Its sealing keys, oldest first.
     pub sealing_keys: Vec<SealingKey>,
     /// What it keeps of circuits, the least recently used first.
@@ -72,6 +74,8 @@ pub struct Status {
     pub resident: u64,
     /// The memory budget.
     pub memory: Budget,
+    /// Where its size comes from.
+    pub memory_source: String,
     /// The disk budget.
     pub disk: Budget,
     /// Bytes that the file system has left.
@@ -130,6 +134,7 @@ impl Sessions {
         let kept =
             tokio::task::spawn_blocking(move || (circuits.kept(), circuits.disk_used(), circuits.free()));
         let (kept, disk_used, disk_free) = kept.await.unwrap_or_default();
+        let records_bytes = crate::disk::records(&self.config.data_dir);
         let circuits = kept.into_iter().map(|file| {
             let kind = if file.slice {
                 SLICE
@@ -168,10 +173,12 @@ impl Sessions {
             unwanted,
             refused,
             owed,
+            records_bytes,
             sealing_keys,
             circuits: circuits.collect(),
             resident: desk.circuits.resident() as u64,
             memory: Budget { used: desk.circuits.memory.used(), limit: desk.circuits.memory.limit() },
+            memory_source: desk.circuits.memory.source().to_owned(),
             disk: Budget { used: disk_used, limit: self.config.limits.disk_bytes },
             disk_free,
             bases_per_second: desk.bases_per_second.load(Ordering::Relaxed),
@@ -209,6 +216,7 @@ impl Sessions {
         gauge("offers_waiting", "Offers that wait for their turn", status.offers_waiting);
         gauge("offers_limit", "Offers taken in hand at most", status.offers_limit);
         gauge("owed", "Deals begun and not answered", status.owed);
+        gauge("records_bytes", "Records on disk", status.records_bytes);
         gauge("resident_keys", "Proving keys, slices and bases in memory", status.resident);
         gauge("circuit_files", "Prepared files on disk", status.circuits.len() as u64);
         gauge("bases_per_second", "Measured speed", status.bases_per_second);

@@ -2,7 +2,11 @@
 //!
 //! By turns that of who had least computing of late, and that of who has waited longest: the first so that a client that sends little does not stand behind one
 //! that sends much, the second so that nobody waits forever, even if others come with new keys all the time.
+//!
+//! So who came later may be served before. What is promised is therefore promised in any order: work is taken in hand only if everything in hand, and it, would be in
+//! time even if it came last.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tacit_wire::IdentityKey;
@@ -23,8 +27,17 @@ struct State {
     /// In the order in which they came.
     waiting: Vec<Waiting>,
     longest_next: bool,
-    /// Estimated seconds of what computes and waits.
+    /// What computes and waits, by a number of its own.
+    promised: HashMap<u64, Work>,
+    next_promise: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    /// Estimated.
     seconds: f64,
+    /// By when it must be done, Unix seconds.
+    due: u64,
 }
 
 #[derive(Debug)]
@@ -41,7 +54,19 @@ pub struct Turn(Option<Arc<Turns>>);
 #[derive(Debug)]
 pub struct Promise {
     turns: Arc<Turns>,
-    seconds: f64,
+    number: u64,
+}
+
+/// Why work cannot be promised now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Crowded {
+    /// It would be late itself, after so many seconds of other work.
+    Late {
+        /// Estimated seconds of what is in hand.
+        before: f64,
+    },
+    /// Other work, which is promised, could be late if this came before it.
+    Others,
 }
 
 impl Turns {
@@ -56,7 +81,7 @@ impl Turns {
 
     /// Estimated seconds of work in hand.
     pub fn promised(&self) -> f64 {
-        self.state().seconds
+        self.state().promised.values().map(|work| work.seconds).sum()
     }
 
     /// How many wait for their turn.
@@ -64,10 +89,26 @@ impl Turns {
         self.state().waiting.len()
     }
 
-    /// Adds work to what is in hand.
-    pub fn promise(self: &Arc<Self>, seconds: f64) -> Promise {
-        self.state().seconds += seconds;
-        Promise { turns: Arc::clone(self), seconds }
+    /// Adds work that is due at a time to what is in hand, if all of it can be done in time in any order. Unix seconds.
+    ///
+    /// # Errors
+    /// What would be late.
+    pub fn promise(self: &Arc<Self>, seconds: f64, due: u64, now: u64) -> Result<Promise, Crowded> {
+        let mut state = self.state();
+        let before: f64 = state.promised.values().map(|work| work.seconds).sum();
+        let fits = |due: u64| before + seconds <= due.saturating_sub(now) as f64;
+        if !fits(due) {
+            return Err(Crowded::Late { before });
+        }
+        // What is late already is not made worse by waiting for it.
+        if !state.promised.values().all(|work| fits(work.due) || before > work.due.saturating_sub(now) as f64)
+        {
+            return Err(Crowded::Others);
+        }
+        let number = state.next_promise;
+        state.next_promise += 1;
+        state.promised.insert(number, Work { seconds, due });
+        Ok(Promise { turns: Arc::clone(self), number })
     }
 
     /// Waits for a turn. Who stops waiting loses the place.
@@ -129,8 +170,7 @@ impl Drop for Turn {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        let mut state = self.turns.state();
-        state.seconds = (state.seconds - self.seconds).max(0.0);
+        self.turns.state().promised.remove(&self.number);
     }
 }
 
@@ -210,11 +250,26 @@ mod tests {
     #[test]
     fn promises_add_up_and_go() {
         let turns = turns();
-        let one = turns.promise(1.5);
-        let two = turns.promise(2.0);
+        let one = turns.promise(1.5, 100, 0).unwrap();
+        let two = turns.promise(2.0, 100, 0).unwrap();
         assert!((turns.promised() - 3.5).abs() < 1e-9);
         drop(one);
         drop(two);
         assert!(turns.promised().abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_promised_stays_in_time_whoever_comes_first() {
+        let turns = turns();
+        let tight = turns.promise(4.0, 110, 100).unwrap();
+        assert_eq!(turns.promise(7.0, 110, 100).unwrap_err(), Crowded::Late { before: 4.0 });
+        // It has time enough itself, and what is promised has not.
+        assert_eq!(turns.promise(7.0, 1000, 100).unwrap_err(), Crowded::Others);
+        let short = turns.promise(5.0, 1000, 100).unwrap();
+        drop((short, tight));
+        // Once nothing can be made late any more, there is room.
+        let late = turns.promise(4.0, 104, 100).unwrap();
+        assert!(turns.promise(7.0, 1000, 102).is_ok());
+        drop(late);
     }
 }

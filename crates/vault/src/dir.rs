@@ -13,6 +13,11 @@ use crate::{VaultError, identity, keyring, protection};
 /// The largest secret file that is read: keys are far smaller.
 const MAX_SECRET: u64 = 1 << 16;
 
+/// The extension of a secret file that is not yet in its place, or is being removed.
+pub(crate) const LEFTOVER: &str = "new";
+/// In a directory that a process has opened, locked by it.
+const LOCK_FILE: &str = "lock";
+
 /// An opened data directory. It is locked until this is dropped, so that two processes never answer with the same keys.
 #[derive(Debug)]
 pub struct DataDir {
@@ -36,7 +41,7 @@ impl DataDir {
     /// As [`DataDir::open`]; when `unlock` does not fit.
     pub fn open_with(path: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
         create_private(path)?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK_FILE);
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -46,6 +51,7 @@ impl DataDir {
             .map_err(|e| VaultError::io(&lock_path, e))?;
         match lock.try_lock() {
             Ok(()) => {
+                destroy_leftovers(path)?;
                 Ok(Self { path: path.to_owned(), protection: Protection::open(path, unlock)?, _lock: lock })
             }
             Err(TryLockError::WouldBlock) => Err(VaultError::InUse { path: path.to_owned() }),
@@ -90,6 +96,46 @@ impl DataDir {
     }
 }
 
+/// Whether a process has a directory open. Nothing is created.
+///
+/// # Errors
+/// When its lock cannot be looked at.
+pub fn is_in_use(path: &Path) -> Result<bool, VaultError> {
+    let lock_path = path.join(LOCK_FILE);
+    let lock = match File::open(&lock_path) {
+        Ok(lock) => lock,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(VaultError::io(&lock_path, e)),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(VaultError::io(&lock_path, e)),
+    }
+}
+
+/// Destroys what a crash left of secret files that were being written or removed.
+fn destroy_leftovers(path: &Path) -> Result<(), VaultError> {
+    for name in [identity::IDENTITY_FILE, protection::PROTECTION_FILE] {
+        destroy_secret(&path.join(name).with_extension(LEFTOVER))?;
+    }
+    for ring in [keyring::NODE, keyring::ASSEMBLER] {
+        let dir = path.join(ring);
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(VaultError::io(&dir, e)),
+        };
+        for entry in entries {
+            let file = entry.map_err(|e| VaultError::io(&dir, e))?.path();
+            if file.extension().is_some_and(|extension| extension == LEFTOVER) {
+                destroy_secret(&file)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Creates a directory for its owner only, or checks that an existing one is.
 ///
 /// # Errors
@@ -104,7 +150,7 @@ pub fn create_private(path: &Path) -> Result<(), VaultError> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), VaultError> {
-    let temporary = path.with_extension("new");
+    let temporary = path.with_extension(LEFTOVER);
     let failed = |e| VaultError::io(path, e);
     let mut file = OpenOptions::new()
         .create(true)
@@ -207,6 +253,44 @@ mod tests {
         drop(dir);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
         assert!(matches!(DataDir::open(&path), Err(VaultError::Exposed { mode: 0o750, .. })));
+    }
+
+    #[test]
+    fn whether_a_directory_is_in_use_is_seen_without_a_trace() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("node");
+        assert!(!is_in_use(&path).unwrap() && !path.exists());
+        let dir = DataDir::open(&path).unwrap();
+        assert!(is_in_use(&path).unwrap());
+        drop(dir);
+        assert!(!is_in_use(&path).unwrap());
+        DataDir::open(&path).unwrap();
+    }
+
+    #[test]
+    fn what_a_crash_left_of_secret_files_is_gone_after_the_next_start() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("node");
+        let rings = [keyring::NODE, keyring::ASSEMBLER].map(|ring| path.join(ring));
+        create_private(&path).unwrap();
+        let mut left = vec![path.join("identity.new"), path.join("protection.new")];
+        for ring in &rings {
+            create_private(ring).unwrap();
+            left.push(ring.join("ab.new"));
+        }
+        // Another name holds them too, as a copy-on-write file system might: they are overwritten, not only unlinked.
+        let links: Vec<PathBuf> = (0..left.len()).map(|i| root.path().join(i.to_string())).collect();
+        for (file, link) in left.iter().zip(&links) {
+            fs::write(file, b"half of a secret").unwrap();
+            fs::hard_link(file, link).unwrap();
+        }
+        fs::write(path.join("mine.new"), b"not ours").unwrap();
+        DataDir::open(&path).unwrap();
+        for (file, link) in left.iter().zip(&links) {
+            assert!(!file.exists(), "{}", file.display());
+            assert!(fs::read(link).unwrap().iter().all(|byte| *byte == 0));
+        }
+        assert!(path.join("mine.new").exists());
     }
 
     #[test]

@@ -75,11 +75,22 @@ pub enum VaultError {
         /// The key file.
         path: PathBuf,
     },
-    /// A key file beside what it unlocks.
-    #[error("the key file {} would lie in the directory that it unlocks: whoever takes one takes both. Keep it elsewhere", path.display())]
+    /// A passphrase or key file beside what it unlocks.
+    #[error("{} would lie in the directory that it unlocks: whoever takes one takes both. Keep it elsewhere", path.display())]
     KeyInside {
-        /// The key file.
+        /// The passphrase or key file.
         path: PathBuf,
+    },
+    /// Something is given to open secret files that are not encrypted.
+    #[error(
+        "a {given} is given and the keys in {} are not encrypted (there is no file `protection`). If they never were, encrypt them: `tacit node passphrase`. If they should not \
+         be, take the {given} out of the configuration, the options and the environment. If they were, somebody put other keys there or took the file away: make a new node", path.display()
+    )]
+    NotProtected {
+        /// The directory.
+        path: PathBuf,
+        /// What was given.
+        given: &'static str,
     },
     /// A file is not what it should be.
     #[error("{} is damaged: {what}", path.display())]

@@ -33,6 +33,17 @@ pub fn load(dir: &DataDir) -> Result<Identity, VaultError> {
     read(dir, &path)?.ok_or_else(|| VaultError::NotInitialised { path: dir.path().to_owned() })
 }
 
+/// Reads the identity of a directory that is not opened. Nothing is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn look(dir: &Path, protection: &Protection) -> Result<Identity, VaultError> {
+    let path = dir.join(IDENTITY_FILE);
+    let secret = protection.read(&path, PURPOSE)?;
+    let identity = secret.map(|secret| parse(&path, &secret)).transpose()?;
+    identity.ok_or_else(|| VaultError::NotInitialised { path: dir.to_owned() })
+}
+
 /// Loads the identity, making one where there is none.
 ///
 /// # Errors
@@ -62,8 +73,9 @@ pub fn import(dir: &DataDir, file: &Path, unlock: &Unlock) -> Result<Identity, V
     if content.as_ref().is_some_and(|content| protection::is_encrypted(content)) {
         content = decrypt_copy(file, unlock)?;
     }
-    let given = parse(file, content)?
+    let content = content
         .ok_or_else(|| VaultError::Damaged { path: file.to_owned(), what: "there is no such file" })?;
+    let given = parse(file, &content)?;
     let path = dir.path().join(IDENTITY_FILE);
     if read(dir, &path)?.is_none() {
         write(dir, &path, &given)?;
@@ -91,12 +103,14 @@ fn write(dir: &DataDir, path: &Path, identity: &Identity) -> Result<(), VaultErr
 }
 
 fn read(dir: &DataDir, path: &Path) -> Result<Option<Identity>, VaultError> {
-    parse(path, dir.protection().read(path, PURPOSE)?)
+    let Some(secret) = dir.protection().read(path, PURPOSE)? else { return Ok(None) };
+    let identity = parse(path, &secret)?;
+    dir.protection().keep(path, PURPOSE, &secret)?;
+    Ok(Some(identity))
 }
 
-fn parse(path: &Path, content: Option<Zeroizing<Vec<u8>>>) -> Result<Option<Identity>, VaultError> {
+fn parse(path: &Path, content: &[u8]) -> Result<Identity, VaultError> {
     let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
-    let Some(content) = content else { return Ok(None) };
-    let pem = std::str::from_utf8(&content).map_err(|_| damaged("it is not a PEM file"))?;
-    Identity::from_pkcs8_pem(pem).map(Some).map_err(|_| damaged("it is not an Ed25519 key in PKCS#8 PEM"))
+    let pem = std::str::from_utf8(content).map_err(|_| damaged("it is not a PEM file"))?;
+    Identity::from_pkcs8_pem(pem).map_err(|_| damaged("it is not an Ed25519 key in PKCS#8 PEM"))
 }

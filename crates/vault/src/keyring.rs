@@ -17,6 +17,7 @@ use tacit_wire::{Identity, Purpose, SealingKeyCertificate, SealingKeyId, Sealing
 use zeroize::Zeroizing;
 
 use crate::dir::{create_private, destroy_secret, read_secret, sync_parent, write_secret};
+use crate::protection::Secret;
 use crate::{DataDir, Protection, VaultError};
 
 const SEED_BYTES: usize = 32;
@@ -108,7 +109,8 @@ impl KeyRing {
                 destroy_secret(&path)?;
                 continue;
             }
-            let key = read_key(&path, &ring.protection, purpose, identity)?;
+            let (key, secret) = read_key(&path, &ring.protection, purpose, identity)?;
+            ring.protection.keep(&path, PURPOSE, &secret)?;
             ring.stamp.last_epoch = ring.stamp.last_epoch.max(key.certificate.epoch);
             ring.keys.push(key);
         }
@@ -312,6 +314,26 @@ impl Stamp {
     }
 }
 
+/// Reads the keys in a folder of a directory that is not opened, oldest first. Nothing is written, destroyed or made.
+///
+/// # Errors
+/// When a file cannot be read, is damaged, is another identity's or readable by others.
+pub fn look(
+    dir: &Path,
+    protection: &Protection,
+    purpose: Purpose,
+    identity: &Identity,
+) -> Result<Vec<HeldKey>, VaultError> {
+    let mut keys = Vec::new();
+    for path in files(dir)? {
+        if !is_destroyed(&path)? {
+            keys.push(read_key(&path, protection, purpose, identity)?.0);
+        }
+    }
+    keys.sort_by_key(|key| key.certificate.epoch);
+    Ok(keys)
+}
+
 /// The files of the keys in a directory.
 pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>, VaultError> {
     let mut files = Vec::new();
@@ -326,7 +348,7 @@ pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>, VaultError> {
 
 /// Whether a file was overwritten by [`destroy_secret`] and not removed.
 fn is_destroyed(path: &Path) -> Result<bool, VaultError> {
-    Ok(read_secret(path)?.is_some_and(|content| content.iter().all(|byte| *byte == 0)))
+    Ok(read_secret(path)?.is_some_and(|content| crate::protection::is_destroyed(&content)))
 }
 
 fn read_key(
@@ -334,7 +356,7 @@ fn read_key(
     protection: &Protection,
     purpose: Purpose,
     identity: &Identity,
-) -> Result<HeldKey, VaultError> {
+) -> Result<(HeldKey, Secret), VaultError> {
     let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
     let content = protection.read(path, PURPOSE)?.ok_or_else(|| damaged("it vanished while it was read"))?;
     let (seed, certificate) =
@@ -349,7 +371,7 @@ fn read_key(
     certificate
         .verify_for(purpose, identity.key(), certificate.not_before)
         .map_err(|_| damaged("its certificate is not signed by this identity"))?;
-    Ok(HeldKey { pair, certificate })
+    Ok((HeldKey { pair, certificate }, content))
 }
 
 #[cfg(test)]
@@ -388,6 +410,92 @@ mod tests {
             KeyRing::open(&dir, &Protection::off(), Purpose::NodeEnvelope, &other),
             Err(VaultError::Damaged { .. })
         ));
+    }
+
+    #[test]
+    fn a_key_whose_destruction_a_crash_cut_off_is_destroyed_by_the_next_start() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("sealing");
+        let mut rng = system_rng().unwrap();
+        let identity = Identity::generate(&mut rng);
+        let mut ring = open(&dir, &identity);
+        let first = ring.maintain(&identity, 10_000, LIFE, &mut rng).unwrap().created.unwrap();
+        let second = ring.maintain(&identity, 10_500, LIFE, &mut rng).unwrap().created.unwrap();
+        // Overwritten and not removed.
+        let path = ring.path_of(&first);
+        let length = fs::read(&path).unwrap().len();
+        fs::write(&path, vec![0; length]).unwrap();
+        drop(ring);
+        assert_eq!(look(&dir, &Protection::off(), Purpose::NodeEnvelope, &identity).unwrap().len(), 1);
+        assert!(path.exists(), "looking removes nothing");
+        let ring = open(&dir, &identity);
+        assert_eq!(ring.keys().iter().map(|key| key.pair.id()).collect::<Vec<_>>(), [second]);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_destroyed_is_kept_in_mind() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("sealing");
+        let mut rng = system_rng().unwrap();
+        let identity = Identity::generate(&mut rng);
+        let mut ring = open(&dir, &identity);
+        let first = ring.maintain(&identity, 10_000, LIFE, &mut rng).unwrap().created.unwrap();
+        // Something that cannot be overwritten stands in its place.
+        let path = ring.path_of(&first);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(ring.maintain(&identity, 11_001, LIFE, &mut rng).is_err());
+        assert!(ring.get(&first).is_some());
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(ring.maintain(&identity, 11_001, LIFE, &mut rng).unwrap().destroyed, [first]);
+    }
+
+    #[test]
+    fn a_key_from_a_clock_that_was_ahead_is_replaced_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let mut rng = system_rng().unwrap();
+        let identity = Identity::generate(&mut rng);
+        let mut ring = open(&root.path().join("sealing"), &identity);
+        let ahead = ring.maintain(&identity, 50_000, LIFE, &mut rng).unwrap().created.unwrap();
+        // The clock was put right: nobody would take that key's certificate yet.
+        let now = ring.maintain(&identity, 10_000, LIFE, &mut rng).unwrap().created.unwrap();
+        assert_eq!(ring.current().unwrap().pair.id(), now);
+        assert!(ring.current().unwrap().certificate.not_before <= 10_000);
+        assert!(ring.get(&ahead).is_some(), "what was sealed to it can still be opened");
+        assert_eq!(ring.maintain(&identity, 10_001, LIFE, &mut rng).unwrap().created, None);
+    }
+
+    #[test]
+    fn a_file_in_the_clear_is_encrypted_once_it_was_understood_and_no_earlier() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("node");
+        let mut rng = system_rng().unwrap();
+        let mut dir = DataDir::open(&path).unwrap();
+        let identity = crate::identity::load_or_create(&dir).unwrap();
+        let ring = |dir: &DataDir| KeyRing::open_in(dir, NODE, Purpose::NodeEnvelope, &identity);
+        ring(&dir).unwrap().maintain(&identity, 10_000, LIFE, &mut rng).unwrap();
+        let pem = path.join(crate::identity::IDENTITY_FILE);
+        let [key] = files(&path.join(NODE)).unwrap().try_into().unwrap();
+        let clear = [fs::read(&pem).unwrap(), fs::read(&key).unwrap()];
+        dir.protect(&crate::Unlock::passphrase(b"correct horse battery")).unwrap();
+        // What is no key is left as it is.
+        for (file, noise) in [(&pem, &b"not a key"[..]), (&key, &[7; 2000])] {
+            let sealed = fs::read(file).unwrap();
+            fs::write(file, noise).unwrap();
+            assert!(crate::identity::load(&dir).is_err() || ring(&dir).is_err());
+            assert_eq!(fs::read(file).unwrap(), noise);
+            fs::write(file, sealed).unwrap();
+        }
+        // Keys in the clear are taken and encrypted.
+        for (file, content) in [&pem, &key].iter().zip(&clear) {
+            fs::write(file, content).unwrap();
+        }
+        assert_eq!(crate::identity::load(&dir).unwrap().key(), identity.key());
+        assert_eq!(ring(&dir).unwrap().keys().len(), 1);
+        for file in [&pem, &key] {
+            assert!(fs::read(file).unwrap().starts_with(b"TACITSEC"));
+        }
     }
 
     #[test]

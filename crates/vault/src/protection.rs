@@ -39,7 +39,7 @@ use rand_core::TryRng;
 use zeroize::Zeroizing;
 
 use crate::VaultError;
-use crate::dir::{read_secret, replace_secret, write_secret};
+use crate::dir::{LEFTOVER, destroy_secret, read_secret, replace_secret, sync_parent, write_secret};
 
 /// In a data directory whose secret files are encrypted.
 pub const PROTECTION_FILE: &str = "protection";
@@ -54,7 +54,7 @@ const NONCE: usize = 24;
 const SALT: usize = 16;
 const HEAD: usize = 8 + 1 + 1 + 12 + SALT + NONCE;
 const LABEL: &[u8] = b"tacit secret file, version 1";
-/// A passphrase file is read up to here.
+/// The longest passphrase file, in bytes.
 const LONGEST: u64 = 4096;
 
 /// Argon2id's parameters: RFC 9106's second recommended option, with one lane because the crate computes them one after the other.
@@ -106,7 +106,11 @@ impl Unlock {
     /// # Errors
     /// When the file is missing, empty, too long, or open to others than its owner and group.
     pub fn from_passphrase_file(path: &Path) -> Result<Self, VaultError> {
-        let content = read_outside(path, LONGEST)?;
+        let content = read_outside(path, LONGEST + 1)?;
+        if content.len() as u64 > LONGEST {
+            let what = "a passphrase file has at most 4096 bytes; a key file (--key-file) holds a key of any strength in 32";
+            return Err(VaultError::Damaged { path: path.to_owned(), what });
+        }
         let mut text = content.as_slice();
         while let Some(rest) = text.strip_suffix(b"\n").or(text.strip_suffix(b"\r")) {
             text = rest;
@@ -146,7 +150,7 @@ impl Unlock {
     /// From the files that a configuration names: a passphrase's, a key's, or neither.
     ///
     /// # Errors
-    /// As [`Unlock::from_passphrase_file`] and [`Unlock::from_key_file`]; when both are named, or the key lies in the directory that it unlocks.
+    /// As [`Unlock::from_passphrase_file`] and [`Unlock::from_key_file`]; when both are named, or the file lies in the directory that it unlocks.
     pub fn from_files(
         passphrase_file: Option<&Path>,
         key_file: Option<&Path>,
@@ -154,7 +158,10 @@ impl Unlock {
     ) -> Result<Self, VaultError> {
         match (passphrase_file, key_file) {
             (None, None) => Ok(Self::Unencrypted),
-            (Some(path), None) => Self::from_passphrase_file(path),
+            (Some(path), None) => {
+                refuse_inside(path, data_dir)?;
+                Self::from_passphrase_file(path)
+            }
             (None, Some(path)) => {
                 refuse_inside(path, data_dir)?;
                 Self::from_key_file(path)
@@ -203,6 +210,31 @@ impl Unlock {
     }
 }
 
+/// What a secret file holds.
+pub struct Secret {
+    content: Zeroizing<Vec<u8>>,
+    in_the_clear: bool,
+}
+
+impl std::ops::Deref for Secret {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Whether a file holds only what is left of one that was being destroyed.
+pub(crate) fn is_destroyed(content: &[u8]) -> bool {
+    content.iter().all(|byte| *byte == 0)
+}
+
 /// How the secret files of one directory are read and written.
 #[derive(Clone, Default)]
 pub struct Protection(Option<Zeroizing<[u8; KEY]>>);
@@ -230,7 +262,11 @@ impl Protection {
     /// [`VaultError::Locked`] and [`VaultError::WrongUnlock`] when `unlock` does not fit; when the file cannot be read.
     pub fn open(dir: &Path, unlock: &Unlock) -> Result<Self, VaultError> {
         let path = dir.join(PROTECTION_FILE);
-        let Some(content) = read_secret(&path)? else { return Ok(Self::off()) };
+        let Some(content) =
+            read_secret(&path)?.filter(|content| content.is_empty() || !is_destroyed(content))
+        else {
+            return Ok(Self::off());
+        };
         let damaged = |what| VaultError::Damaged { path: path.clone(), what };
         let (head, sealed) = content.split_first_chunk::<HEAD>().ok_or_else(|| damaged("it is cut off"))?;
         let mut rest: &[u8] = head;
@@ -307,24 +343,20 @@ impl Protection {
         let unlocking = unlock.unlocking_key(stretch, salt)?;
         let sealed = seal(&unlocking, nonce, &out, key.as_slice())?;
         out.extend_from_slice(&sealed);
-        write_secret(&dir.join(PROTECTION_FILE), &out)
+        // What the old passphrase opens is overwritten.
+        replace_secret(&dir.join(PROTECTION_FILE), &out)
     }
 
-    /// Reads a secret file; `None` where there is none. A file in the clear in a protected directory (a crash came between turning protection on and
-    /// writing it) is encrypted now.
+    /// Reads a secret file; `None` where there is none. Nothing is written: a file in the clear in a protected directory (a crash came between turning
+    /// protection on and writing it) is encrypted by [`Protection::keep`], once it turned out to be what it should be.
     ///
     /// # Errors
     /// When it cannot be read, was written under another name or for another purpose, or is encrypted and protection is off.
-    pub fn read(&self, path: &Path, purpose: &str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    pub fn read(&self, path: &Path, purpose: &str) -> Result<Option<Secret>, VaultError> {
         let Some(content) = read_secret(path)? else { return Ok(None) };
         let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
         let Some(sealed) = content.strip_prefix(SECRET_MAGIC) else {
-            // Zeros are what is left of a file that was being destroyed.
-            if self.is_on() && content.iter().any(|byte| *byte != 0) {
-                tracing::warn!(file = %path.display(), "a secret file was in the clear; it is encrypted now");
-                self.write(path, purpose, &content)?;
-            }
-            return Ok(Some(content));
+            return Ok(Some(Secret { content, in_the_clear: true }));
         };
         let Some(key) = &self.0 else {
             return Err(damaged("it is encrypted and the directory's file `protection` is gone"));
@@ -332,9 +364,23 @@ impl Protection {
         let sealed = sealed.strip_prefix(&[VERSION]).ok_or_else(|| damaged("it has another version"))?;
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or_else(|| damaged("it is cut off"))?;
         let opened = open_sealed(key, nonce, &associated(path, purpose), sealed);
+        let opened = opened.map(|content| Secret { content, in_the_clear: false });
         opened.map(Some).ok_or_else(|| {
             damaged("it does not open under the directory's key: it is another file or was changed")
         })
+    }
+
+    /// Encrypts a file that was read, if it is in the clear and should not be. Only for what was parsed: a file that is not what it should be is left as it is,
+    /// for its owner to look at.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, path: &Path, purpose: &str, secret: &Secret) -> Result<(), VaultError> {
+        if !self.is_on() || !secret.in_the_clear {
+            return Ok(());
+        }
+        tracing::warn!(file = %path.display(), "a secret file was in the clear; it is encrypted now");
+        self.write(path, purpose, secret)
     }
 
     /// Writes a secret file so that a crash leaves the old content or the new one; what was in the clear before is overwritten (a best effort).
@@ -364,10 +410,12 @@ pub(crate) fn is_encrypted(content: &[u8]) -> bool {
 /// When the file cannot be read.
 pub fn method_of(dir: &Path) -> Result<Option<&'static str>, VaultError> {
     let path = dir.join(PROTECTION_FILE);
-    Ok(read_secret(&path)?.map(|content| match content.get(9) {
-        Some(1) => "passphrase",
-        Some(2) => "key file",
-        _ => "unknown",
+    Ok(read_secret(&path)?.filter(|content| content.is_empty() || !is_destroyed(content)).map(|content| {
+        match content.get(9) {
+            Some(1) => "passphrase",
+            Some(2) => "key file",
+            _ => "unknown",
+        }
     }))
 }
 
@@ -412,12 +460,16 @@ fn read_outside(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, VaultErro
     Ok(content)
 }
 
-/// A key beside what it unlocks protects nothing.
-fn refuse_inside(key_file: &Path, data_dir: &Path) -> Result<(), VaultError> {
+/// Refuses a passphrase or key file beside what it unlocks: it would protect nothing.
+///
+/// # Errors
+/// [`VaultError::KeyInside`].
+pub fn refuse_inside(file: &Path, data_dir: &Path) -> Result<(), VaultError> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let parent = key_file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if real(parent).starts_with(real(data_dir)) {
-        return Err(VaultError::KeyInside { path: key_file.to_owned() });
+    let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Where it lies, and where it points to.
+    if real(parent).starts_with(real(data_dir)) || real(file).starts_with(real(data_dir)) {
+        return Err(VaultError::KeyInside { path: file.to_owned() });
     }
     Ok(())
 }
@@ -444,9 +496,21 @@ pub fn change(
         }
     }
     if !next.is_on() {
-        crate::dir::destroy_secret(&dir.join(PROTECTION_FILE))?;
+        remove(dir)?;
     }
     Ok(next)
+}
+
+/// Removes a directory's protection: it is there as it was or not at all, whenever a crash comes. What a crash leaves under the other name is destroyed by the next start.
+fn remove(dir: &Path) -> Result<(), VaultError> {
+    let path = dir.join(PROTECTION_FILE);
+    let aside = path.with_extension(LEFTOVER);
+    match fs::rename(&path, &aside) {
+        Ok(()) => sync_parent(&path)?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(VaultError::io(&path, e)),
+    }
+    destroy_secret(&aside)
 }
 
 #[cfg(test)]
@@ -477,7 +541,7 @@ mod tests {
         assert!(!holds(&file, &SECRET[..8]));
 
         let opened = Protection::open(dir, &right).unwrap();
-        assert_eq!(opened.read(&file, "identity").unwrap().unwrap().as_slice(), SECRET);
+        assert_eq!(&*opened.read(&file, "identity").unwrap().unwrap(), SECRET);
         assert!(matches!(Protection::open(dir, &Unlock::Unencrypted), Err(VaultError::Locked { .. })));
         for wrong in [passphrase("correct horse batterz"), Unlock::KeyFile(Zeroizing::new([7; 32]))] {
             let error = Protection::open(dir, &wrong).unwrap_err();
@@ -494,7 +558,7 @@ mod tests {
         change(dir, &opened, &next, &[]).unwrap();
         assert!(Protection::open(dir, &right).is_err());
         let opened = Protection::open(dir, &next).unwrap();
-        assert_eq!(opened.read(&file, "identity").unwrap().unwrap().as_slice(), SECRET);
+        assert_eq!(&*opened.read(&file, "identity").unwrap().unwrap(), SECRET);
     }
 
     #[test]
@@ -549,16 +613,70 @@ mod tests {
         let file = dir.join("identity.pem");
         Protection::off().write(&file, "identity", SECRET).unwrap();
         let unlock = passphrase("correct horse battery");
-        // The crash: protection is on, the file is in the clear. The next read encrypts it.
+        // The crash: protection is on, the file is in the clear. It is read and left as it is until somebody understood it.
         let on = Protection::create(dir, &unlock).unwrap();
-        assert!(holds(&file, SECRET));
-        assert_eq!(on.read(&file, "identity").unwrap().unwrap().as_slice(), SECRET);
+        let read = on.read(&file, "identity").unwrap().unwrap();
+        assert!(holds(&file, SECRET) && &*read == SECRET);
+        on.keep(&file, "identity", &read).unwrap();
         assert!(!holds(&file, SECRET));
         let off = change(dir, &on, &Unlock::Unencrypted, &[(file.clone(), "identity")]).unwrap();
         assert!(!off.is_on() && holds(&file, SECRET));
         assert!(!Protection::open(dir, &Unlock::Unencrypted).unwrap().is_on());
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 1, "nothing of the protection is left");
         change(dir, &off, &unlock, &[(file.clone(), "identity")]).unwrap();
         assert!(!holds(&file, SECRET));
+    }
+
+    #[test]
+    fn whenever_a_change_is_cut_off_the_old_or_the_new_unlock_opens() {
+        let (old, new) = (passphrase("correct horse battery"), passphrase("another horse entirely"));
+        let at = |dir: &Path| {
+            let opens = |unlock: &Unlock| {
+                let dir = crate::DataDir::open_with(dir, unlock).ok()?;
+                let read = dir.protection().read(&dir.path().join("identity.pem"), "identity").ok()??;
+                (*read == *SECRET).then_some(())
+            };
+            [&old, &new, &Unlock::Unencrypted].map(|unlock| opens(unlock).is_some())
+        };
+        let start = || {
+            let root = tempfile::tempdir().unwrap();
+            let dir = root.path().join("node");
+            let mut data = crate::DataDir::open(&dir).unwrap();
+            data.protect(&old).unwrap();
+            data.protection().write(&dir.join("identity.pem"), "identity", SECRET).unwrap();
+            (root, dir)
+        };
+        // Another passphrase: before it is in its place, and after.
+        let (_root, dir) = start();
+        let before = fs::read(dir.join(PROTECTION_FILE)).unwrap();
+        let held = Protection::open(&dir, &old).unwrap();
+        let link = dir.join("link");
+        fs::hard_link(dir.join(PROTECTION_FILE), &link).unwrap();
+        held.lock_with(&dir, &new).unwrap();
+        assert!(is_destroyed(&fs::read(&link).unwrap()), "what the old passphrase opens is overwritten");
+        let after = fs::read(dir.join(PROTECTION_FILE)).unwrap();
+        assert_eq!(at(&dir), [false, true, false]);
+        fs::write(dir.join(PROTECTION_FILE), &before).unwrap();
+        for half in [&after[..0], &after[..40], &after[..]] {
+            write_secret(&dir.join("protection.half"), half).unwrap();
+            fs::rename(dir.join("protection.half"), dir.join("protection.new")).unwrap();
+            assert_eq!(at(&dir), [true, false, false]);
+            assert!(!dir.join("protection.new").exists());
+        }
+        // None any more: the files are in the clear, and the protection is in its place, beside it, overwritten, or gone.
+        let (_root, dir) = start();
+        let opened = Protection::open(&dir, &old).unwrap();
+        let file = dir.join("identity.pem");
+        let content = opened.read(&file, "identity").unwrap().unwrap();
+        Protection::off().write(&file, "identity", &content).unwrap();
+        assert_eq!(at(&dir), [true, false, false]);
+        let path = dir.join(PROTECTION_FILE);
+        fs::rename(&path, dir.join("protection.new")).unwrap();
+        assert!(at(&dir)[2]);
+        assert!(!dir.join("protection.new").exists());
+        // As an earlier version left it.
+        write_secret(&path, &[0; 130]).unwrap();
+        assert!(at(&dir)[2] && method_of(&dir).unwrap().is_none());
     }
 
     #[test]
@@ -587,5 +705,29 @@ mod tests {
         assert_eq!(text.as_slice(), b"a passphrase");
         fs::write(&path, "\n").unwrap();
         assert!(Unlock::from_passphrase_file(&path).is_err());
+        // As long as it may be, and longer: nothing is cut off.
+        fs::write(&path, [b'x'; LONGEST as usize]).unwrap();
+        let Unlock::Passphrase(text) = Unlock::from_passphrase_file(&path).unwrap() else { panic!() };
+        assert_eq!(text.len(), 4096);
+        fs::write(&path, [b'x'; LONGEST as usize + 1]).unwrap();
+        assert!(matches!(Unlock::from_passphrase_file(&path), Err(VaultError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_passphrase_beside_what_it_opens_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let inside = data.join("passphrase");
+        write_secret(&inside, b"correct horse battery").unwrap();
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&inside, &link).unwrap();
+        for path in [&inside, &link] {
+            let refused = Unlock::from_files(Some(path), None, &data);
+            assert!(matches!(refused, Err(VaultError::KeyInside { .. })), "{refused:?}");
+        }
+        let outside = root.path().join("passphrase");
+        fs::rename(&inside, &outside).unwrap();
+        assert!(Unlock::from_files(Some(&outside), None, &data).unwrap().is_some());
     }
 }

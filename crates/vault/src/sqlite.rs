@@ -55,6 +55,21 @@ pub async fn open(path: &Path, migrations: &Migrator) -> Result<SqlitePool, Vaul
     Ok(pool)
 }
 
+/// Opens a database to read it, as it is: nothing is created and nothing changed. `alone`: nobody else has it open, and nothing lies beside the file.
+///
+/// # Errors
+/// When the file cannot be opened or is no database.
+pub async fn open_to_look(path: &Path, alone: bool) -> Result<SqlitePool, VaultError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .read_only(true)
+        .immutable(alone)
+        .busy_timeout(Duration::from_secs(10));
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+    pool.map_err(|source| VaultError::Database { path: path.to_owned(), source })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

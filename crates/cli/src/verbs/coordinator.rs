@@ -210,7 +210,7 @@ fn serve(
     name_database(&mut config)?;
     service::start_logging(service);
     let runtime = crate::runtime::new()?;
-    let stop = service::stop(&runtime, service)?;
+    let stop = service::stop(service)?;
     runtime.block_on(async {
         let coordinator = Coordinator::start(config).await?;
         let ready = Ready {

@@ -247,13 +247,15 @@ pub fn passphrase(dir: &Path, config: &Path, change: &ChangeOptions, ui: &Ui) ->
     };
     data.protect(&new)?;
     let keys = new.method();
-    ui.result(
-        &json!({ "ok": true, "keys": keys }),
+    let next = if new.is_some() {
+        format!("Where {} names a passphrase or key file, see that it is the new one.", config.display())
+    } else {
         format!(
-            "keys     {keys}\nWhere {} names a passphrase or key file, see that it is the new one.",
+            "Where {} names a passphrase or key file, take it out: keys in the clear are refused then.",
             config.display()
-        ),
-    );
+        )
+    };
+    ui.result(&json!({ "ok": true, "keys": keys }), format!("keys     {keys}\n{next}"));
     Ok(())
 }
 
@@ -276,8 +278,8 @@ fn serve(dir: &Path, unlock: &UnlockOptions, service: &ServiceOptions, ui: &Ui) 
     let unlock = unlock.open(dir, &configured(&config))?;
     service::start_logging(service);
     let runtime = crate::runtime::new()?;
-    let stop = service::stop(&runtime, service)?;
-    runtime.block_on(async {
+    let stop = service::stop(service)?;
+    service::run(runtime, async {
         let coordinator = config.coordinator.iter().collect::<Vec<_>>().join(", ");
         let node = Node::open_unlocked(config, &unlock).await?;
         if let Some(address) = node.metrics_address() {

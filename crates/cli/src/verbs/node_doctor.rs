@@ -1,4 +1,6 @@
 //! `tacit node doctor --dir DIR`: what keeps a node from working, or from keeping its secrets, and the way out.
+//!
+//! It looks and leaves nothing behind: whoever runs it, as root perhaps, makes no file that the node then could not open.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::json;
 use tacit_node::status::{self, Status};
-use tacit_node::{CLOCK_TOLERANCE, Config, Node, NodeError, doctor, ledger::Ledger};
+use tacit_node::{Allowance, CLOCK_TOLERANCE, Config, DATABASE, NodeError, doctor, ledger::Ledger, probe};
 use tacit_vault::{VaultError, protection};
 use tacit_wire::IdentityKey;
 
@@ -58,7 +60,7 @@ pub fn run(dir: &Path, unlock: &UnlockOptions, ui: &Ui) -> Outcome {
             dir.display()
         )));
     }
-    let mut checks = vec![permissions(dir)];
+    let mut checks = vec![permissions(dir), owner(dir)];
     let config: Option<Config> = match service::read_config(&config_path(dir), dir) {
         Ok(config) => {
             checks.push(configuration(&config));
@@ -79,10 +81,10 @@ pub fn run(dir: &Path, unlock: &UnlockOptions, ui: &Ui) -> Outcome {
     checks.push(keys(dir));
     let runtime = crate::runtime::new()?;
     checks.extend(runtime.block_on(coordinator(dir, config.as_ref(), running.as_ref(), unlock)));
-    checks.push(runtime.block_on(records(dir)));
+    checks.push(runtime.block_on(records(dir, running.is_some())));
     checks.extend(circuits(dir));
     checks.push(disk(dir, config.as_ref()));
-    checks.extend(memory(config.as_ref()));
+    checks.extend(memory(config.as_ref(), running.as_ref()));
     checks.push(core_dumps(running.as_ref()));
     checks.push(processor());
 
@@ -119,6 +121,37 @@ fn permissions(dir: &Path) -> Check {
                 ),
             )
         }
+    }
+}
+
+/// Whose the folder is, who asks, and whether the node can open what is in it.
+fn owner(dir: &Path) -> Check {
+    const NAME: &str = "owner";
+    match doctor::foreign(dir) {
+        Err(error) => fail(NAME, format!("{}: {error}", dir.display())),
+        Ok((owner, foreign)) if !foreign.is_empty() => {
+            let paths: Vec<String> = foreign
+                .iter()
+                .take(5)
+                .map(|(path, uid)| format!("{} (user {uid})", path.display()))
+                .collect();
+            fail(
+                NAME,
+                format!(
+                    "the folder is user {owner}'s and these are not: {}. The node cannot open them: chown them to {owner}",
+                    paths.join(", ")
+                ),
+            )
+        }
+        Ok((owner, _)) => match rustix::process::geteuid().as_raw() {
+            asking if asking == owner => ok(NAME, "all of it is yours"),
+            asking => warn(
+                NAME,
+                format!(
+                    "all of it is user {owner}'s and you are user {asking}: run the node as its owner. What is asked here only looks"
+                ),
+            ),
+        },
     }
 }
 
@@ -178,31 +211,35 @@ async fn coordinator(
         Ok(given) => given,
         Err(error) => return vec![fail("unlocking", error.to_string())],
     };
-    let node = match Node::open_unlocked(config.clone(), &given).await {
-        Ok(node) => node,
-        Err(NodeError::Vault(error @ VaultError::Locked { .. })) => {
-            return vec![warn(NAME, format!("not dialled: {error}"))];
-        }
-        Err(error) => return vec![fail(NAME, format!("not dialled: the node cannot start: {error}"))],
-    };
-    let identity = node.identity();
-    match node.probe().await {
+    match probe(config, &given).await {
         Ok(probe) => {
             let exchange = if probe.key_exchange == "X25519MLKEM768" {
                 ok("key exchange", probe.key_exchange)
             } else {
                 fail("key exchange", format!("{} was negotiated: not post-quantum", probe.key_exchange))
             };
-            vec![
-                ok(NAME, "reached; it has the pinned identity and admits this node"),
-                exchange,
-                clock(Some(probe.clock_skew)),
-            ]
+            let reached = match probe.greeted {
+                Some(_) => ok(NAME, "reached; it has the pinned identity and admits this node"),
+                None => warn(
+                    NAME,
+                    format!(
+                        "reached; it has the pinned identity. Whether it admits this node ({}) shows when the node runs: no sealing key is valid now, the start makes one",
+                        probe.identity
+                    ),
+                ),
+            };
+            vec![reached, exchange, clock(probe.greeted.map(|greeted| greeted.clock_skew))]
+        }
+        Err(NodeError::Vault(error @ VaultError::Locked { .. })) => {
+            vec![warn(NAME, format!("not dialled: {error}"))]
+        }
+        Err(error @ NodeError::Vault(_)) => {
+            vec![fail(NAME, format!("not dialled: the node cannot start: {error}"))]
         }
         Err(error) => vec![fail(
             NAME,
             format!(
-                "{error}; see that the address is right, that its UDP port can be reached, and that it admits this identity ({identity})"
+                "{error}; see that the address is right, that its UDP port can be reached, and that it admits this node's identity (tacit node init prints it)"
             ),
         )],
     }
@@ -225,14 +262,15 @@ fn clock(skew: Option<i64>) -> Check {
     }
 }
 
-async fn records(dir: &Path) -> Check {
+async fn records(dir: &Path, running: bool) -> Check {
     const NAME: &str = "records";
-    let path = dir.join("node.sqlite");
+    let path = dir.join(DATABASE);
     if !path.exists() {
         return ok(NAME, "none yet");
     }
     let checked = async {
-        let ledger = Ledger::open(&path).await.map_err(|e| e.to_string())?;
+        let scratch = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let ledger = Ledger::open_to_look(&path, scratch.path(), running).await.map_err(|e| e.to_string())?;
         let records = ledger.check().await.map_err(|e| e.to_string());
         ledger.close().await;
         records
@@ -272,19 +310,20 @@ fn disk(dir: &Path, config: Option<&Config>) -> Check {
     };
     let free = found.f_bavail.saturating_mul(found.f_frsize);
     let budget = config.map_or(0, |config| config.limits.disk_bytes);
-    let kept: u64 = fs::read_dir(dir.join("circuits"))
+    let circuits: u64 = fs::read_dir(dir.join("circuits"))
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| Some(entry.metadata().ok()?.len()))
         .sum();
+    let kept = circuits + doctor::records(dir);
     if free < LITTLE_DISK {
         fail("disk", format!("{} free: a node that cannot record answers nothing; make room", bytes(free)))
     } else if free < budget.saturating_sub(kept) {
         warn(
             "disk",
             format!(
-                "{} free, circuits may grow to {}: lower limits.disk_bytes or make room",
+                "{} free, circuits and records may grow to {}: lower limits.disk_bytes or make room",
                 bytes(free),
                 bytes(budget)
             ),
@@ -292,45 +331,38 @@ fn disk(dir: &Path, config: Option<&Config>) -> Check {
     } else {
         ok(
             "disk",
-            format!("{} free, circuits take {} of at most {}", bytes(free), bytes(kept), bytes(budget)),
+            format!(
+                "{} free, circuits and records take {} of at most {}",
+                bytes(free),
+                bytes(kept),
+                bytes(budget)
+            ),
         )
     }
 }
 
-fn meminfo(field: &str) -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-fn memory(config: Option<&Config>) -> Vec<Check> {
-    let Some(total) = meminfo("MemTotal:") else {
-        return vec![warn("memory", "the system does not say how much there is")];
-    };
-    let budget = config.map_or(0, |config| config.limits.memory_bytes);
-    let memory = if budget > total / 10 * 9 {
-        warn(
-            "memory",
-            format!(
-                "limits.memory_bytes allows {} of {}: leave room for the rest of the machine",
-                bytes(budget),
-                bytes(total)
-            ),
-        )
+/// The budget of the running node, or what it would be here.
+fn memory(config: Option<&Config>, running: Option<&Status>) -> Vec<Check> {
+    let Allowance { bytes: allowed, available, source } =
+        Allowance::new(config.map_or(0, |config| config.limits.memory_bytes));
+    let (allowed, source) =
+        running.map_or((allowed, source), |status| (status.memory.limit, status.memory_source.clone()));
+    let text =
+        format!("the node allows itself {} ({source}); there are {}", bytes(allowed), bytes(available));
+    let memory = if allowed > available / 10 * 9 {
+        warn("memory", format!("{text}: leave room for the rest of the machine (limits.memory_bytes)"))
     } else {
-        let allowed = if budget == 0 { "half".to_owned() } else { bytes(budget) };
-        ok("memory", format!("{} in all, the node allows itself {allowed}", bytes(total)))
+        ok("memory", text)
     };
-    let swap = match meminfo("SwapTotal:") {
-        Some(0) => ok("swap", "none"),
-        Some(swap) => warn(
+    let swap = match tacit_node::swap() {
+        0 => ok("swap", "none"),
+        swap => warn(
             "swap",
             format!(
                 "{}: shares could be written to it. Turn it off (swapoff -a, and in /etc/fstab) or encrypt it",
                 bytes(swap)
             ),
         ),
-        None => warn("swap", "the system does not say whether there is any"),
     };
     vec![memory, swap]
 }

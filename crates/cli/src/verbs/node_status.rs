@@ -60,7 +60,12 @@ fn text(status: &Status) -> String {
             long(key.expiry.saturating_sub(now))
         ));
     }
-    lines.push(format!("memory       {}, {} keys in it", budget(status.memory), status.resident));
+    lines.push(format!(
+        "memory       {} ({}), {} keys in it",
+        budget(status.memory),
+        status.memory_source,
+        status.resident
+    ));
     let free =
         status.disk_free.map_or(String::new(), |free| format!(", {} free on the file system", bytes(free)));
     lines.push(format!("disk         {}{free}", budget(status.disk)));

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 use tacit_delegate::{Dials, Handover};
 use tacit_node::Node;
 use tacit_vault::Clock;
-use tacit_wire::messages::{Offer, Refusal, RefusalCode};
-use tacit_wire::{IdentityKey, Message};
+use tacit_wire::messages::{CircuitChunk, Offer, Refusal, RefusalCode};
+use tacit_wire::{Blame, IdentityKey, Message};
 use tokio_util::sync::CancellationToken;
 
-use crate::fixture::{By, FakeKeys, ask, circuit, deal, deal_with, eventually, now, witness};
+use crate::fixture::{
+    By, Dealt, FakeKeys, LONG, ask, circuit, deal, deal_of, deal_with, eventually, new_circuit, now, witness,
+};
 use crate::node_offers::{Bench, code};
 
 fn refusal(message: Message) -> Refusal {
@@ -23,7 +27,7 @@ fn refusal(message: Message) -> Refusal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_finished_before_the_deal_expires_is_refused() {
+async fn what_would_not_be_finished_before_the_deal_expires_is_refused_for_now() {
     let mut bench = Bench::new().await;
     let today = now();
     bench.clock = Some(Clock::from_fn(move || today));
@@ -37,7 +41,8 @@ async fn what_cannot_be_finished_before_the_deal_expires_is_refused() {
     // No time is left at all; then enough.
     let late = deal(&bench.committee(), By::Client, today, 3);
     let said = refusal(ask(&connection, &late.offer(1)).await);
-    assert_eq!(said.code, RefusalCode::BeyondLimits, "{said}");
+    // An estimate is never the last word.
+    assert_eq!(said.code, RefusalCode::Busy, "{said}");
     assert!(said.text.contains("seconds here"), "{said}");
     let early = deal(&bench.committee(), By::Client, today + 600, 3);
     assert!(matches!(ask(&connection, &early.offer(1)).await, Message::Answer(_)));
@@ -95,7 +100,7 @@ async fn try_ask(connection: &tacit_net::Connection, offer: &Offer) -> Option<Me
 #[tokio::test(flavor = "multi_thread")]
 async fn new_ways_of_cutting_a_key_are_rationed() {
     let mut bench = Bench::new().await;
-    bench.limits = |limits| limits.cuts = 1;
+    bench.limits = |limits| limits.cut_bytes = 1;
     let connection = bench.start().await;
     let dials = |groups| Dials::new(Handover::Quotient, 2, 1).unwrap().with_groups(groups).unwrap();
     let offer = |bench: &Bench, groups: u8| {
@@ -107,6 +112,171 @@ async fn new_ways_of_cutting_a_key_are_rationed() {
     assert!(matches!(ask(&connection, &offer(&bench, 2)).await, Message::Answer(_)));
     assert_eq!(code(ask(&connection, &offer(&bench, 3)).await), RefusalCode::Busy);
     assert!(matches!(ask(&connection, &offer(&bench, 2)).await, Message::Answer(_)));
+    bench.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_fits_once_is_cut_where_it_would_not_fit_twice() {
+    let mut bench = Bench::new().await;
+    // Opening or checking the key takes more than half of it.
+    bench.limits = |limits| limits.memory_bytes = 3 << 19;
+    let connection = bench.start().await;
+    let dials = Dials::new(Handover::Quotient, 2, 1).unwrap().with_groups(2).unwrap();
+    let mut committee: Vec<_> = (1..dials.seats()).map(|_| FakeKeys::new().certificate).collect();
+    committee.insert(0, bench.certificate.clone().unwrap());
+    let dealt = deal_with(circuit(), dials, &committee, By::Client, now() + 600, &witness(3));
+    let reply = ask(&connection, &dealt.offer(1)).await;
+    assert!(matches!(reply, Message::Answer(_)), "{reply:?}");
+    bench.kill().await;
+}
+
+/// A deal of a circuit that only its name tells from the tests' circuit.
+fn deal_named(bench: &Bench, name: u8) -> Dealt {
+    let mut circuit = new_circuit();
+    circuit.key.circuit_id.0 = [name; 32];
+    deal_of(&circuit, &bench.committee(), By::Client, now() + 600, &witness(3))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circuit_is_fetched_once_for_all_who_wait_and_others_are_served_meanwhile() {
+    let mut bench = Bench::new().await;
+    let connection = bench.start().await;
+    // Another circuit is there.
+    let other = new_circuit();
+    let zkey = bench.root.path().join("other.zkey");
+    std::fs::write(&zkey, &other.zkey).unwrap();
+    let dir = bench.root.path().join("node");
+    let config = tacit_node::Config::new(dir, "node", "127.0.0.1:1", IdentityKey([1; 32]));
+    tokio::task::spawn_blocking(move || tacit_node::import(&config, &zkey)).await.unwrap().unwrap();
+    let gate = bench.heard.hold_circuits();
+    let asking: Vec<_> = (0..3)
+        .map(|_| {
+            let (connection, dealt) = (connection.clone(), bench.deal());
+            tokio::spawn(async move { ask(&connection, &dealt.offer(1)).await })
+        })
+        .collect();
+    eventually(|| async { (bench.status().await.offers_in_hand == 3).then_some(()) }).await;
+    eventually(|| async { (bench.heard.fetches.load(Ordering::SeqCst) == 1).then_some(()) }).await;
+    let dealt = deal_of(&other, &bench.committee(), By::Client, now() + 600, &witness(3));
+    assert!(matches!(ask(&connection, &dealt.offer(1)).await, Message::Answer(_)));
+    drop(gate);
+    for reply in asking {
+        assert!(matches!(reply.await.unwrap(), Message::Answer(_)));
+    }
+    assert_eq!(bench.heard.fetches.load(Ordering::SeqCst), 1);
+    bench.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_fetched_is_rationed_by_the_size_that_is_announced() {
+    for (limits, code, name) in [
+        (
+            (|limits| limits.client_fetch_bytes = 1000) as fn(&mut tacit_node::Limits),
+            RefusalCode::BeyondLimits,
+            "client_fetch_bytes",
+        ),
+        (|limits| limits.fetch_bytes = 1000, RefusalCode::Busy, "all clients'"),
+    ] {
+        let mut bench = Bench::new().await;
+        bench.limits = limits;
+        let connection = bench.start().await;
+        for _ in 0..2 {
+            let said = refusal(ask(&connection, &bench.deal().offer(1)).await);
+            assert_eq!(said.code, code, "{said}");
+            assert!(said.text.contains(name), "{said}");
+        }
+        bench.kill().await;
+    }
+    // A file that no budget allows is not waited for.
+    for (limits, name) in [
+        ((|limits| limits.memory_bytes = 64 << 20) as fn(&mut tacit_node::Limits), "memory_bytes"),
+        (|limits| (limits.disk_bytes, limits.memory_bytes) = (1 << 30, 1 << 40), "disk_bytes"),
+    ] {
+        let mut bench = Bench::new().await;
+        bench.limits = limits;
+        let connection = bench.start().await;
+        let said = refusal(ask(&connection, &deal_named(&bench, 3).offer(1)).await);
+        assert_eq!(said.code, RefusalCode::BeyondLimits, "{said}");
+        assert!(said.text.contains(name), "{said}");
+        let left = std::fs::read_dir(bench.root.path().join("node/circuits/incoming")).unwrap().count();
+        assert_eq!(left, 0);
+        bench.kill().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_size_changes_on_the_way_is_refused() {
+    let mut bench = Bench::new().await;
+    let connection = bench.start().await;
+    let said = refusal(ask(&connection, &deal_named(&bench, 2).offer(1)).await);
+    assert_eq!((said.code, said.blame), (RefusalCode::UnknownCircuit, Blame::Coordinator), "{said}");
+    assert!(said.text.contains("1000 of 5000 was due"), "{said}");
+    bench.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_offers_may_be_large() {
+    let mut bench = Bench::new().await;
+    let connection = bench.start().await;
+    let say = |bytes: usize| CircuitChunk { offset: 0, total: bytes as u64, bytes: vec![0; bytes] };
+    let reply = |message: CircuitChunk| {
+        let connection = connection.clone();
+        async move { refusal(connection.request(&message, 1 << 20, LONG).await.unwrap()) }
+    };
+    // A small one is read and is not the coordinator's to send; of a large one the head is all that is read.
+    assert!(reply(say(100)).await.text.contains("not a coordinator's to send"));
+    let said = reply(say(8000)).await;
+    assert_eq!((said.code, said.blame), (RefusalCode::Malformed, Blame::Coordinator));
+    assert!(said.text.contains("is not read"), "{said}");
+    assert!(matches!(ask(&connection, &bench.deal().offer(1)).await, Message::Answer(_)));
+    bench.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_deal_that_is_late_is_told_so_and_is_not_owed() {
+    let mut bench = Bench::new().await;
+    let time = Arc::new(AtomicU64::new(now()));
+    let clock = Arc::clone(&time);
+    bench.clock = Some(Clock::from_fn(move || clock.load(Ordering::SeqCst)));
+    let connection = bench.start().await;
+    // The circuit is there.
+    assert!(matches!(ask(&connection, &bench.deal().offer(1)).await, Message::Answer(_)));
+    // The node promises an answer and cannot record that it does; meanwhile the deal expires.
+    let path = bench.root.path().join("node/node.sqlite");
+    let database = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path)).await.unwrap();
+    let mut lock = database.acquire().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *lock).await.unwrap();
+    let dealt = bench.deal();
+    let asking = {
+        let (connection, offer) = (connection.clone(), dealt.offer(1));
+        tokio::spawn(async move { ask(&connection, &offer).await })
+    };
+    eventually(|| async { (bench.status().await.offers_in_hand == 1).then_some(()) }).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    time.fetch_add(700, Ordering::SeqCst);
+    sqlx::query("ROLLBACK").execute(&mut *lock).await.unwrap();
+    let said = refusal(asking.await.unwrap());
+    assert_eq!((said.code, said.blame), (RefusalCode::Expired, Blame::Node), "{said}");
+    assert!(said.text.contains("accepted and not in time"), "{said}");
+    let row: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM records WHERE answered = 0")
+        .fetch_one(&mut *lock)
+        .await
+        .unwrap();
+    assert_eq!(row.0, 0);
+    drop(lock);
+    bench.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_have_a_budget() {
+    let mut bench = Bench::new().await;
+    bench.limits = |limits| limits.records_bytes = 1 << 12;
+    let connection = bench.start().await;
+    let said = refusal(ask(&connection, &bench.deal().offer(1)).await);
+    assert_eq!(said.code, RefusalCode::Busy, "{said}");
+    assert!(said.text.contains("limits.records_bytes"), "{said}");
+    let status = bench.status().await;
+    assert!(status.records_bytes > 1 << 12 && status.disk.used >= status.records_bytes, "{status:?}");
     bench.kill().await;
 }
 
@@ -137,6 +307,13 @@ async fn an_expired_sealing_key_is_destroyed_without_a_connection() {
     time.fetch_add(17, Ordering::SeqCst);
     // Another one takes its place.
     eventually(|| async { (!first.exists() && keys(&dir).len() == 1).then_some(()) }).await;
+    // Even if records cannot be written, as on a disk that is full.
+    let [second] = keys(&dir).try_into().unwrap();
+    let database = SqliteConnectOptions::new().filename(dir.join("node.sqlite"));
+    let database = SqlitePool::connect_with(database).await.unwrap();
+    sqlx::query("DROP TABLE records").execute(&database).await.unwrap();
+    time.fetch_add(17, Ordering::SeqCst);
+    eventually(|| async { (!second.exists() && keys(&dir).len() == 1).then_some(()) }).await;
     stop.cancel();
     running.await.unwrap().unwrap();
 }

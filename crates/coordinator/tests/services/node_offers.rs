@@ -100,6 +100,12 @@ impl Bench {
         tokio::time::timeout(LONG, self.node.take().unwrap()).await.unwrap().unwrap();
     }
 
+    /// What the node says to its operator.
+    pub async fn status(&self) -> tacit_node::status::Status {
+        let dir = self.root.path().join("node");
+        tokio::task::spawn_blocking(move || tacit_node::status::ask(&dir)).await.unwrap().unwrap().unwrap()
+    }
+
     pub async fn kill(&mut self) {
         let node = self.node.take().unwrap();
         node.abort();
@@ -136,6 +142,20 @@ fn serve_node(connection: Connection, heard: Arc<Heard>) {
                 // Whoever asks for all-ones gets a circuit of another name.
                 Ok(Some(Message::CircuitRequest(request))) if request.circuit == Digest32([1; 32]) => {
                     send_file(&mut stream, &circuit().zkey).await;
+                }
+                // All-twos: a file whose announced size changes on the way.
+                Ok(Some(Message::CircuitRequest(request))) if request.circuit == Digest32([2; 32]) => {
+                    for (offset, total) in [(0, 5000), (1000, 1 << 30)] {
+                        let chunk = CircuitChunk { offset, total, bytes: vec![0; 1000] };
+                        let _ = stream.send(&chunk, LONG).await;
+                    }
+                    connection.closed().await;
+                }
+                // All-threes: a very large file that never comes to its end.
+                Ok(Some(Message::CircuitRequest(request))) if request.circuit == Digest32([3; 32]) => {
+                    let chunk = CircuitChunk { offset: 0, total: 3 << 30, bytes: vec![0; 1000] };
+                    let _ = stream.send(&chunk, LONG).await;
+                    connection.closed().await;
                 }
                 Ok(Some(Message::CircuitRequest(_))) => {
                     let refusal = Refusal::new(RefusalCode::UnknownCircuit, Blame::Client, "none");
@@ -300,6 +320,8 @@ async fn refuses_packages_that_the_client_sealed_wrongly() {
         assert_eq!((refusal.code, refusal.blame), (RefusalCode::BadPackage, Blame::Client), "{refusal}");
         assert_eq!(code(ask(&connection, &dealt.offer(1)).await), RefusalCode::Conflict);
     }
+    // What was begun and can never be answered is not owed.
+    assert_eq!(bench.status().await.owed, 0);
     bench.kill().await;
 }
 

@@ -140,7 +140,7 @@ async fn old_slices_make_room_for_new_ones() {
         limits.kept_slices = 2;
         // One slice of these in memory at a time; the client may have them cut as often as this test does.
         limits.memory_bytes = 8 << 20;
-        limits.client_cuts = 100;
+        limits.client_cut_bytes = 0;
     };
     let connection = bench.start().await;
     for groups in 1..=4 {

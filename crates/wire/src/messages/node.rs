@@ -273,7 +273,7 @@ refusal_codes! {
     Leaving = 12, "leaving";
     /// An internal fault; the log has more.
     Internal = 13, "internal";
-    /// More than this node can do: too much for its memory or disk, or for the time until the deal expires. Another node may.
+    /// More than this node can do: too much for its memory, its disk or what it lets a client have. Another node may.
     BeyondLimits = 14, "beyond_limits";
 }
 
