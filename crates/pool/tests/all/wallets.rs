@@ -1,0 +1,413 @@
+//! Wallets on a chain: scanning, spending, reorganisations, rotation, the stored form.
+
+use tacit_pool::events::Event;
+use tacit_pool::ledger::POLICY_ROOT_BLOCKS;
+use tacit_pool::note::NoteBody;
+use tacit_pool::transaction::Transaction;
+use tacit_pool::transaction::coins::CoinError;
+use tacit_pool::wallet::credentials::CredentialError;
+use tacit_pool::wallet::spend::{Recipient, SpendError};
+use tacit_pool::wallet::{Balance, Keys, StoreError, WalletError};
+use tacit_pool::xmss::Used;
+use tacit_pool::{Address, Amount, Rules, SecretField, Wallet};
+
+use crate::common::*;
+
+const ETHER: Address = Address::ZERO;
+
+fn spendable(person: &Person, token: Address, now: u64) -> Amount {
+    person.wallet.balances(now).get(&token).copied().unwrap_or_default().spendable
+}
+
+#[test]
+fn what_is_sent_arrives_and_what_is_spent_is_gone() {
+    for rules in Rules::ALL {
+        let (mut chain, mut alice, mut bob) = funded(rules);
+        let now = chain.now();
+        assert_eq!(spendable(&alice, ETHER, now), amount(24));
+        let mut payment = pay(&bob, ETHER, 9, now);
+        payment.memo = tacit_pool::delivery::memo("lunch").unwrap();
+        payment.fee = Some((bob.address(), amount(1)));
+        let prepared = alice.prepare(&payment, now, 9);
+        alice.wallet.commit(&prepared);
+        // The two notes of the payment are reserved: 5 + 7.
+        let balance = Balance { spendable: amount(12), reserved: amount(12) };
+        assert_eq!(alice.wallet.balances(now)[&ETHER], balance);
+        chain.transact(&prepared).unwrap();
+        chain.mine(&mut [&mut alice, &mut bob]);
+        assert_eq!(spendable(&alice, ETHER, now), amount(14), "2 of change");
+        assert_eq!(spendable(&bob, ETHER, now), amount(10));
+        let memos: Vec<_> =
+            bob.wallet.notes().map(|own| tacit_pool::delivery::memo_text(&own.memo)).collect();
+        assert_eq!(memos, ["lunch", ""]);
+        assert_eq!(alice.wallet.pending().next().unwrap().1.executed, Some(2));
+
+        // Once, and not again.
+        assert!(chain.transact(&prepared).is_err());
+
+        // Out of the pool.
+        let mut out = pay(&bob, ETHER, 10, now);
+        out.recipient = Recipient::Public(Address([0xcc; 20]));
+        let prepared = bob.prepare(&out, now, 10);
+        bob.wallet.commit(&prepared);
+        chain.transact(&prepared).unwrap();
+        chain.mine(&mut [&mut alice, &mut bob]);
+        assert_eq!(spendable(&bob, ETHER, now), Amount::ZERO);
+        assert_eq!(chain.ledger.holding(ETHER), amount(14));
+    }
+}
+
+#[test]
+fn an_intent_that_expired_gives_its_notes_back() {
+    let (chain, mut alice, bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    let prepared = alice.prepare(&pay(&bob, TOKEN, 60, now), now, 9);
+    alice.wallet.commit(&prepared);
+    let again = alice.wallet.prepare(&alice.keys, &pay(&bob, TOKEN, 60, now), now, &mut rng(1));
+    assert_eq!(again.unwrap_err(), CoinError::Insufficient { needed: amount(60), have: Amount::ZERO }.into());
+    assert!(!alice.wallet.abandon(prepared.replay_id(), now + 3600), "it is valid to the last second");
+    assert_eq!(spendable(&alice, TOKEN, now + 3601), amount(100));
+    assert!(alice.wallet.abandon(prepared.replay_id(), now + 3601));
+    assert_eq!(spendable(&alice, TOKEN, now), amount(100));
+}
+
+#[test]
+fn a_payment_that_the_chain_would_refuse_is_refused() {
+    let (chain, alice, bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    let attempt = |change: &dyn Fn(&mut tacit_pool::wallet::Payment)| {
+        let mut payment = pay(&bob, ETHER, 1, now);
+        change(&mut payment);
+        alice.wallet.prepare(&alice.keys, &payment, now, &mut rng(1)).map(|_| ())
+    };
+    assert_eq!(attempt(&|_| {}), Ok(()));
+    let at = |seconds: i64| u32::try_from(now as i64 + seconds).unwrap();
+    for (valid_until, fine) in
+        [(at(0), false), (at(-1), false), (at(1), true), (at(86_400), true), (at(86_401), false)]
+    {
+        let done = attempt(&|payment| payment.valid_until = valid_until);
+        assert_eq!(done.is_ok(), fine, "{valid_until}");
+    }
+    assert_eq!(attempt(&|payment| payment.slot = 0), Err(SpendError::EmptySlot(0)));
+    assert!(matches!(attempt(&|payment| payment.amount = Amount::ZERO), Err(SpendError::Intent(_))));
+    assert!(matches!(attempt(&|payment| payment.amount = Amount::MAX), Err(SpendError::Coins(_))));
+    let stranger = Person::new(Rules::TACIT, 9);
+    let done = stranger.wallet.prepare(&stranger.keys, &pay(&bob, ETHER, 1, now), now, &mut rng(1));
+    assert_eq!(done.unwrap_err(), SpendError::NotRegistered);
+}
+
+#[test]
+fn a_reorganisation_takes_back_what_it_took() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    let prepared = alice.prepare(&pay(&bob, ETHER, 9, now), now, 9);
+    alice.wallet.commit(&prepared);
+    let (ledger, before, bobs) = (chain.ledger.clone(), alice.wallet.clone(), bob.wallet.clone());
+    chain.transact(&prepared).unwrap();
+    chain.deposit(&bob, TOKEN, 3, 44);
+    chain.mine(&mut [&mut alice, &mut bob]);
+    let policy = alice.policy();
+    chain.register(&mut alice, 0, vec![policy]);
+    let credentials = alice.wallet.credentials().clone();
+    chain.mine(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.wallet.entry().unwrap().policy_version, 2);
+
+    // Back to block 1, and everything is as it was there.
+    alice.wallet.rewind(1).unwrap();
+    bob.wallet.rewind(1).unwrap();
+    *alice.wallet.credentials_mut() = before.credentials().clone();
+    assert_eq!((&alice.wallet, &bob.wallet), (&before, &bobs));
+    *alice.wallet.credentials_mut() = credentials;
+
+    // On the other branch a deposit comes first, so every leaf is another; the same intent still counts, with paths made anew.
+    chain.ledger = ledger;
+    (chain.block, chain.fork) = (2, 1);
+    chain.deposit(&bob, ETHER, 50, 45);
+    chain.mine(&mut [&mut alice, &mut bob]);
+    chain.transact(&prepared).unwrap();
+    chain.mine(&mut [&mut alice, &mut bob]);
+    assert_eq!(spendable(&bob, ETHER, now), amount(59));
+    assert_eq!(spendable(&alice, ETHER, now), amount(15));
+    assert_eq!(bob.wallet.balances(now).get(&TOKEN), None, "that deposit was on the other branch");
+    assert_eq!(alice.wallet.rewind(77), Err(WalletError::TooDeep { to: 77 }));
+}
+
+#[test]
+fn what_is_settled_stays_spendable_and_can_not_be_undone() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    for round in 0..4 {
+        let prepared = alice.prepare(&pay(&bob, ETHER, 2, now), now, 100 + round);
+        alice.wallet.commit(&prepared);
+        chain.transact(&prepared).unwrap();
+        chain.mine(&mut [&mut alice, &mut bob]);
+        alice.wallet.settle(chain.block - 2);
+    }
+    assert_eq!(alice.wallet.anchors().count(), 2);
+    assert!(matches!(alice.wallet.rewind(1), Err(WalletError::TooDeep { to: 1 })));
+    assert_eq!(spendable(&alice, ETHER, now), amount(16));
+    // Every note that is left has a path to the root.
+    let prepared = alice.prepare(&pay(&bob, ETHER, 15, now), now, 200);
+    chain.transact(&prepared).unwrap();
+    assert_eq!(alice.wallet.pending().count(), 1, "executed ones are forgotten when they are final");
+}
+
+/// A node that leaves out, changes or reorders events is noticed, and the wallet is as before.
+#[test]
+fn a_lying_node_is_noticed() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    chain.deposit(&bob, ETHER, 1, 50);
+    chain.deposit(&alice, ETHER, 2, 51);
+    let policy = bob.policy();
+    chain.register(&mut bob, 0, vec![policy]);
+    chain.mine(&mut [&mut bob]);
+    let honest = chain.blocks[1].clone();
+    let before = alice.wallet.clone();
+    let lies: [fn(&mut Vec<Event>); 7] = [
+        |events| drop(events.remove(0)),
+        |events| events.swap(0, 1),
+        |events| {
+            let Event::Deposited(deposit) = &mut events[0] else { panic!() };
+            deposit.note_commitment += fr(1);
+        },
+        |events| {
+            let Event::Deposited(deposit) = &mut events[1] else { panic!() };
+            deposit.root += fr(1);
+        },
+        |events| {
+            let Event::PolicyChanged(change) = &mut events[2] else { panic!() };
+            change.root += fr(1);
+        },
+        |events| {
+            let Event::PolicyChanged(change) = &mut events[2] else { panic!() };
+            change.entry.policy_version += 1;
+        },
+        |events| {
+            let Event::PolicyChanged(change) = &mut events[2] else { panic!() };
+            change.entry.leaf_position = 99;
+        },
+    ];
+    for (i, lie) in lies.into_iter().enumerate() {
+        let mut block = honest.clone();
+        lie(&mut block.events);
+        let error = alice.wallet.apply(&block, &alice.keys).unwrap_err();
+        assert!(!matches!(error, WalletError::Tree(_)), "{i}: {error}");
+        assert_eq!(alice.wallet, before, "{i}");
+    }
+    let again = chain.blocks[0].clone();
+    assert!(matches!(alice.wallet.apply(&again, &alice.keys), Err(WalletError::Order { .. })));
+    alice.wallet.apply(&honest, &alice.keys).unwrap();
+}
+
+#[test]
+fn note_data_that_promises_more_than_the_note_is_ignored() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    let body = NoteBody {
+        owner_nullifier_key_hash: *alice.keys.owner(),
+        note_secret: SecretField::new(fr(5)),
+        amount: amount(1_000_000),
+        token: ETHER,
+    };
+    let mut rng = rng(60);
+    let data =
+        tacit_pool::delivery::seal_note(place(), &alice.address().key, &body, &[0; 64], &mut rng).unwrap();
+    let call = chain.call(bob.wallet.user(), amount(1));
+    let owner = tacit_pool::transaction::public::word(&body.owner_commitment());
+    let stated = tacit_pool::transaction::public::word(&fr(1));
+    let event = chain.ledger.deposit(call, ETHER, &stated, &owner, &data, true).unwrap();
+    chain.events.push(Event::Deposited(event));
+    chain.mine(&mut [&mut alice, &mut bob]);
+    assert_eq!(spendable(&alice, ETHER, now), amount(24));
+}
+
+#[test]
+fn rotation_takes_the_old_seed_away_after_the_window_and_not_before() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    // An intent under the old seed is on its way when the rotation comes.
+    let old = alice.prepare(&pay(&bob, ETHER, 11, now), now, 9);
+    alice.wallet.commit(&old);
+    let epoch = alice.wallet.prepare_rotation(&alice.keys);
+    assert_eq!(
+        (epoch.number, alice.wallet.prepare_rotation(&alice.keys).number),
+        (1, 1),
+        "the same until registered"
+    );
+    // Until the registry has the new seed, the old one counts.
+    let meanwhile = alice.prepare(&pay(&bob, TOKEN, 1, now), now, 10);
+    let policy = alice.policy();
+    chain.register(&mut alice, 1, vec![policy]);
+    chain.mine(&mut [&mut alice, &mut bob]);
+    alice.keys.advance(1).unwrap();
+    assert_eq!(alice.wallet.entry().unwrap().policy_version, 2);
+    let rotated = chain.block - 1;
+
+    // New payments come from the new seed.
+    let new = alice.prepare(&pay(&bob, TOKEN, 30, now), now, 12);
+    let seed = *new.transaction().parts().spender.note_secret_seed.expose();
+    assert_eq!(seed, *alice.keys.note_secret_seed(1).expose());
+    assert_ne!(seed, *meanwhile.transaction().parts().spender.note_secret_seed.expose());
+    chain.transact(&new).unwrap();
+    chain.mine(&mut [&mut alice, &mut bob]);
+    assert_eq!(
+        spendable(&alice, TOKEN, now),
+        amount(70),
+        "the change came back, sealed to the new epoch's key"
+    );
+
+    // The old intent is live within the window, its seed is kept and its notes are reserved.
+    assert_eq!(alice.wallet.epochs_done(now), Vec::<u32>::new());
+    assert_eq!(alice.wallet.balances(now)[&ETHER].reserved, amount(12));
+    let in_window = chain.ledger.clone();
+    chain.transact(&old).unwrap();
+    chain.ledger = in_window;
+    chain.events.clear();
+
+    while chain.block < rotated + POLICY_ROOT_BLOCKS {
+        chain.mine(&mut [&mut alice, &mut bob]);
+    }
+    // The next block is the last in which the old root is accepted.
+    assert!(!alice.wallet.epochs_done(now).contains(&0));
+    chain.mine(&mut [&mut alice, &mut bob]);
+    assert_eq!(alice.wallet.epochs_done(now), [0]);
+    assert_eq!(alice.wallet.balances(now)[&ETHER].reserved, Amount::ZERO, "the intent died with its policy");
+    let public = old.transaction().public_inputs();
+    assert!(!chain.ledger.accepts_policy_root(&public.auth_policy_root, chain.block));
+    assert!(chain.transact(&old).is_err());
+}
+
+/// What a former prover has (owner key, old seed, the secrets of the notes that it saw) marks nothing of what comes after.
+#[test]
+fn a_former_prover_can_not_recognise_later_spends() {
+    use tacit_pool::note::transact_note_secret;
+    use tacit_pool::nullifier::{nullifier, phantom_nullifier};
+    for rules in [Rules::TACIT, Rules::EIP] {
+        let (mut chain, mut alice, mut bob) = funded(rules);
+        let now = chain.now();
+        let epoch = alice.wallet.prepare_rotation(&alice.keys).number;
+        let policy = alice.policy();
+        chain.register(&mut alice, epoch, vec![policy]);
+        chain.mine(&mut [&mut alice, &mut bob]);
+        // Everything once to herself, then a payment from that.
+        for (to_self, n, seed) in [(true, 11, 20), (false, 11, 21)] {
+            let payment = pay(if to_self { &alice } else { &bob }, ETHER, n, now);
+            let prepared = alice.prepare(&payment, now, seed);
+            chain.transact(&prepared).unwrap();
+            chain.mine(&mut [&mut alice, &mut bob]);
+        }
+        let (key, old) = (alice.keys.owner_nullifier_key().expose(), alice.keys.note_secret_seed(0));
+        let Event::Transacted(last) = &chain.blocks.last().unwrap().events[0] else { panic!() };
+        // It sees every commitment on the chain, and tries the secrets that it can derive.
+        let moved = alice.wallet.notes().find(|own| last.nullifiers.contains(&own.nullifier)).unwrap();
+        let mut guesses = vec![phantom_nullifier(rules, key, &last.intent_replay_id, 1, old.expose())];
+        for slot in 0..3 {
+            let Event::Transacted(made) = &chain.blocks[2].events[0] else { panic!() };
+            let mut note = moved.note.clone();
+            note.body.note_secret = transact_note_secret(old.expose(), &made.intent_replay_id, slot);
+            guesses.push(nullifier(rules, &note, key));
+        }
+        // By the EIP's formula no secret of the note is needed, only its commitment.
+        guesses.push(nullifier(Rules::EIP, &moved.note, key));
+        let seen = guesses.iter().any(|guess| last.nullifiers.contains(guess));
+        assert_eq!(seen, !rules.rotate, "{rules:?}");
+    }
+}
+
+#[test]
+fn a_policy_set_of_another_copy_is_not_spent_under() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    // The same seed phrase elsewhere registers something else.
+    let mut copy = Person::new(Rules::TACIT, 1);
+    let mut policy = copy.policy();
+    policy.slot = 9;
+    chain.register(&mut copy, 0, vec![policy]);
+    chain.mine(&mut [&mut alice, &mut bob]);
+    let done = alice.wallet.prepare(&alice.keys, &pay(&bob, ETHER, 1, now), now, &mut rng(1));
+    assert_eq!(done.unwrap_err(), SpendError::Unknown("policy set"));
+}
+
+#[test]
+fn xmss_indices_are_used_once_across_restarts() {
+    let mut alice = Person::new(Rules::TACIT, 1);
+    let credentials = alice.wallet.credentials_mut();
+    credentials.use_xmss(0, Used { next: 1 }).unwrap();
+    credentials.use_xmss(0, Used { next: 3 }).unwrap();
+    credentials.use_xmss(1, Used { next: 1 }).unwrap();
+    for next in [0, 1, 3] {
+        let error = credentials.use_xmss(0, Used { next }).unwrap_err();
+        assert!(matches!(error, CredentialError::Reused { key: 0, next: 3, .. }), "{error}");
+    }
+    let read = Wallet::decode(&alice.wallet.encode().unwrap()).unwrap();
+    assert_eq!(read.credentials().xmss_used(0), Used { next: 3 });
+}
+
+#[test]
+fn a_stored_wallet_goes_on_where_it_was() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    let prepared = alice.prepare(&pay(&bob, ETHER, 9, now), now, 9);
+    alice.wallet.commit(&prepared);
+    let bytes = alice.wallet.encode().unwrap();
+    alice.wallet = Wallet::decode(&bytes).unwrap();
+    assert_eq!(alice.wallet.encode().unwrap(), bytes);
+    chain.transact(&prepared).unwrap();
+    chain.mine(&mut [&mut alice, &mut bob]);
+    assert_eq!(spendable(&alice, ETHER, now), amount(15));
+    alice.wallet = Wallet::decode(&alice.wallet.encode().unwrap()).unwrap();
+    alice.wallet.rewind(1).unwrap();
+    assert_eq!(alice.wallet.balances(now)[&ETHER], Balance { spendable: amount(12), reserved: amount(12) });
+}
+
+#[test]
+fn a_stored_wallet_that_contradicts_itself_is_refused() {
+    let (_, alice, _) = funded(Rules::TACIT);
+    let bytes = alice.wallet.encode().unwrap();
+    let stored: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let damaged = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut stored = stored.clone();
+        change(&mut stored);
+        Wallet::decode(stored.to_string().as_bytes()).unwrap_err()
+    };
+    assert_eq!(damaged(&|s| s["version"] = 2.into()), StoreError::Version(2));
+    assert!(matches!(damaged(&|s| s["more"] = 2.into()), StoreError::Form(_)));
+    assert!(matches!(
+        damaged(&|s| s["notes"][0]["note"]["body"]["amount"] = "6".into()),
+        StoreError::Damaged(_)
+    ));
+    assert!(matches!(damaged(&|s| s["notes"][0]["note"]["leaf_index"] = 2.into()), StoreError::Damaged(_)));
+    assert!(matches!(damaged(&|s| s["owner"] = "1".into()), StoreError::Damaged(_)));
+    assert!(matches!(damaged(&|s| s["entries"][0][1]["policy_version"] = 9.into()), StoreError::Damaged(_)));
+    assert!(matches!(damaged(&|s| s["anchors"] = serde_json::json!([])), StoreError::Damaged(_)));
+    assert!(matches!(damaged(&|s| s["epochs"] = serde_json::json!([])), StoreError::Damaged(_)));
+    // The message of an error repeats nothing of what is stored.
+    let secret = stored["notes"][0]["note"]["body"]["note_secret"].as_str().unwrap().to_owned();
+    let cut = StoreError::to_string(&damaged(&|s| {
+        s["notes"][0]["note"]["body"]["note_secret"] = format!("{secret}x").into()
+    }));
+    assert!(!cut.contains(&secret), "{cut}");
+    for cut in [0, 1, 100, bytes.len() - 1] {
+        assert!(Wallet::decode(&bytes[..cut]).is_err());
+    }
+}
+
+#[test]
+fn after_a_rotation_the_wallet_still_reads_what_is_sent_to_the_old_address() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let old = alice.address();
+    alice.keys.advance(2).unwrap();
+    assert_ne!(alice.address().key, old.key);
+    assert_eq!(alice.address().owner_nullifier_key_hash, old.owner_nullifier_key_hash);
+    let restored = Keys::new(&seed(1), 0, 2).unwrap();
+    assert_eq!(restored.receiving_address().unwrap(), alice.address());
+    let now = chain.now();
+    let mut payment = pay(&alice, ETHER, 1, now);
+    payment.recipient = Recipient::Private(old);
+    let prepared: Transaction = alice.prepare(&payment, now, 3).transaction().clone();
+    assert_eq!(prepared.outputs()[0].body.owner_nullifier_key_hash, *alice.keys.owner());
+    let payment = alice.prepare(&payment, now, 3);
+    chain.transact(&payment).unwrap();
+    chain.mine(&mut [&mut alice, &mut bob]);
+    assert_eq!(spendable(&alice, ETHER, now), amount(24));
+}
