@@ -475,3 +475,20 @@ fn dials_to_be_chosen_need_somebody_to_choose_them() {
         .code(1)
         .stderr(predicate::str::contains("--handover auto"));
 }
+
+#[test]
+fn r1cs_check_finds_what_the_inputs_do_not_determine() {
+    let committed = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../circuits");
+    tacit()
+        .args(["r1cs", "check"])
+        .arg(committed.join("spend/spend.r1cs"))
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("OK: the inputs determine all 8204 wires."));
+    tacit()
+        .args(["r1cs", "check"])
+        .arg(committed.join("pool/auth_eddsa.r1cs"))
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("1026 divisors must not be zero"));
+}

@@ -65,7 +65,7 @@ enum Verb {
     /// Witnesses: calculate, check
     #[command(subcommand)]
     Wtns(Wtns),
-    /// Constraint systems: info
+    /// Constraint systems: info, check
     #[command(subcommand)]
     R1cs(R1cs),
     /// Proving keys: contribute, beacon, verify, export
