@@ -29,11 +29,15 @@ const LARGE: &[(&str, usize)] = &[
     ("/v1/nodes", 1 << 20),
 ];
 
+/// These hold none of their own: whoever asks whether this coordinator lives does not queue behind those who do not read.
+const FREE: [&str; 3] = ["/healthz", "/readyz", "/v1/openapi.json"];
+
 /// Takes memory for the answer, for whom the request is counted for; the answer carries it to its connection.
 pub async fn reserve(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>().map(|c| c.client.clone());
     let peer = || request.extensions().get::<Peer>().map(|Peer(client)| client.clone());
-    let Some(client) = caller.or_else(peer) else { return next.run(request).await };
+    let client = caller.or_else(peer).filter(|_| !FREE.contains(&route(&request)));
+    let Some(client) = client else { return next.run(request).await };
     let share = service.outgo.share(&client);
     let mut held = Held::default();
     if let Err(refusal) = service.outgo.grow(&mut held, &share, at_first(&request)).await {
@@ -50,8 +54,12 @@ pub async fn reserve(State(service): State<Arc<Service>>, request: Request, next
     response
 }
 
+fn route(request: &Request) -> &str {
+    request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str)
+}
+
 fn at_first(request: &Request) -> usize {
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let route = route(request);
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let large = LARGE.iter().find(|(large, _)| reads && *large == route);
     large.map_or(LEAST, |(_, bytes)| *bytes)

@@ -1,6 +1,9 @@
 //! What coordinators that share a database tell one another: who lives, where nodes are connected, who offers what.
 //!
 //! All of it can be lost: nodes and coordinators say it again. Its commits therefore do not wait for the disk.
+//!
+//! **Who changes several rows at once** takes them in the order of their keys, and in PostgreSQL changes those rows alone
+//! that it took so: what comes in between is not waited for out of turn. Otherwise two that do so wait for one another.
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -157,8 +160,16 @@ impl Store {
         .fetch_one(&mut *tx)
         .await?;
         let connection = row.try_get("connection")?;
-        self.lock_in_hand(&mut tx, node).await?;
-        sqlx::query("DELETE FROM in_hand WHERE node = $1").bind(node.0.as_slice()).execute(&mut *tx).await?;
+        sqlx::query(match self.kind {
+            Kind::Sqlite => "DELETE FROM in_hand WHERE node = $1",
+            Kind::Postgres => {
+                "WITH locked AS (SELECT deal, idx FROM in_hand WHERE node = $1 ORDER BY deal, idx FOR UPDATE)
+                 DELETE FROM in_hand h USING locked l WHERE h.deal = l.deal AND h.idx = l.idx"
+            }
+        })
+        .bind(node.0.as_slice())
+        .execute(&mut *tx)
+        .await?;
         tx.tell(Event::Connected(*node, connection));
         tx.commit().await?;
         Ok(connection)
@@ -183,24 +194,18 @@ impl Store {
             .bind(connection)
             .execute(&mut *tx)
             .await?;
-        self.lock_in_hand(&mut tx, node).await?;
-        sqlx::query("UPDATE in_hand SET lost = 1 WHERE node = $1 AND connection = $2")
-            .bind(node.0.as_slice())
-            .bind(connection)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(match self.kind {
+            Kind::Sqlite => "UPDATE in_hand SET lost = 1 WHERE node = $1 AND connection = $2",
+            Kind::Postgres => {
+                "WITH locked AS (SELECT deal, idx FROM in_hand WHERE node = $1 AND connection = $2 ORDER BY deal, idx FOR UPDATE)
+                 UPDATE in_hand h SET lost = 1 FROM locked l WHERE h.deal = l.deal AND h.idx = l.idx"
+            }
+        })
+        .bind(node.0.as_slice())
+        .bind(connection)
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await
-    }
-
-    /// Locks what a node has in hand where other coordinators could write, in the order in which [`Store::expire`] does.
-    async fn lock_in_hand(&self, tx: &mut Write, node: &IdentityKey) -> Result<()> {
-        if self.kind == Kind::Postgres {
-            sqlx::query("SELECT 1 FROM in_hand WHERE node = $1 ORDER BY deal, idx FOR UPDATE")
-                .bind(node.0.as_slice())
-                .fetch_all(&mut **tx)
-                .await?;
-        }
-        Ok(())
     }
 
     /// Every node that ever said hello.
@@ -378,23 +383,26 @@ impl Store {
         Ok(())
     }
 
-    /// What a coordinator had is free again.
+    /// What a coordinator had is free again. First nodes, then offers: as a node that arrives or departs takes them.
     async fn bury_one(&self, tx: &mut Write, instance: &str) -> Result<()> {
-        if self.kind == Kind::Postgres {
-            // First nodes, then offers: as a node that arrives or departs takes them.
-            for lock in [
-                "SELECT 1 FROM presence WHERE coordinator = $1 ORDER BY node FOR UPDATE",
-                "SELECT 1 FROM in_hand WHERE coordinator = $1 ORDER BY deal, idx FOR UPDATE",
-            ] {
-                sqlx::query(lock).bind(instance).fetch_all(&mut **tx).await?;
-            }
-        }
-        for query in [
-            "UPDATE in_hand SET lost = 1 WHERE coordinator = $1",
-            "UPDATE presence SET coordinator = NULL WHERE coordinator = $1",
-            "UPDATE assembling SET coordinator = NULL WHERE coordinator = $1",
-            "DELETE FROM coordinators WHERE id = $1",
-        ] {
+        let queries = match self.kind {
+            Kind::Sqlite => [
+                "UPDATE presence SET coordinator = NULL WHERE coordinator = $1",
+                "UPDATE in_hand SET lost = 1 WHERE coordinator = $1",
+                "UPDATE assembling SET coordinator = NULL WHERE coordinator = $1",
+                "DELETE FROM coordinators WHERE id = $1",
+            ],
+            Kind::Postgres => [
+                "WITH locked AS (SELECT node FROM presence WHERE coordinator = $1 ORDER BY node FOR UPDATE)
+                 UPDATE presence p SET coordinator = NULL FROM locked l WHERE p.node = l.node",
+                "WITH locked AS (SELECT deal, idx FROM in_hand WHERE coordinator = $1 ORDER BY deal, idx FOR UPDATE)
+                 UPDATE in_hand h SET lost = 1 FROM locked l WHERE h.deal = l.deal AND h.idx = l.idx",
+                "WITH locked AS (SELECT deal FROM assembling WHERE coordinator = $1 ORDER BY deal FOR UPDATE)
+                 UPDATE assembling a SET coordinator = NULL FROM locked l WHERE a.deal = l.deal",
+                "DELETE FROM coordinators WHERE id = $1",
+            ],
+        };
+        for query in queries {
             sqlx::query(query).bind(instance).execute(&mut **tx).await?;
         }
         Ok(())

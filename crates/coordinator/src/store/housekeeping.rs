@@ -117,16 +117,16 @@ pub(super) async fn set_state(
     .await?;
     tx.tell(Event::Job(*deal));
     if state.has_ended() {
-        if tx.is_shared() {
-            // As whoever takes over from a coordinator, or what a node has in hand, does.
-            sqlx::query("SELECT 1 FROM in_hand WHERE deal = $1 ORDER BY idx FOR UPDATE")
-                .bind(deal.0.as_slice())
-                .fetch_all(&mut **tx)
-                .await?;
-        }
+        let offers = if tx.is_shared() {
+            // In the order of the module `cluster`.
+            "WITH locked AS (SELECT idx FROM in_hand WHERE deal = $1 ORDER BY idx FOR UPDATE)
+             DELETE FROM in_hand h USING locked l WHERE h.deal = $1 AND h.idx = l.idx"
+        } else {
+            "DELETE FROM in_hand WHERE deal = $1"
+        };
         for query in [
             "UPDATE assignments SET envelope = NULL WHERE deal = $1",
-            "DELETE FROM in_hand WHERE deal = $1",
+            offers,
             "DELETE FROM assembling WHERE deal = $1",
         ] {
             sqlx::query(query).bind(deal.0.as_slice()).execute(&mut **tx).await?;

@@ -106,13 +106,11 @@ pub async fn one_key_cannot_take_every_open_job() {
 
 #[tokio::test(flavor = "multi_thread")]
 pub async fn one_key_cannot_fill_the_room_for_envelopes() {
-    let (network, fakes) = network(|_| {}).await;
-    let model = fresh(&fakes);
-    let bytes = bytes_of(&model);
-    network.stop().await;
+    let fakes: Vec<_> = (0..4).map(|_| FakeKeys::new()).collect();
+    let bytes = bytes_of(&fresh(&fakes));
     // Room for three jobs, of one key for one.
     let (network, fakes) =
-        self::network(|l| (l.envelope_bytes, l.client_envelope_bytes) = (3 * bytes, bytes)).await;
+        network(|l| (l.envelope_bytes, l.client_envelope_bytes) = (3 * bytes, bytes)).await;
     let mut keys = Vec::new();
     for name in ["alice", "bob", "carol", "dave"] {
         keys.push(client(&network, name, Role::Client).await);
