@@ -26,13 +26,22 @@ pub enum Fault {
     Slow,
     /// A node's clock is ahead and another's, and a coordinator's, behind.
     Clock,
+    /// A client that floods, announces giants, uploads slowly, sends what is no frame and reads nothing.
+    Hostile,
 }
 
 impl Fault {
+    /// Whether it is there all along.
+    const fn is_lasting(self) -> bool {
+        matches!(self, Self::Clock | Self::Hostile)
+    }
+
     /// Why it cannot happen here, if it cannot.
     pub fn impossible(self, isolation: &Isolation) -> Option<String> {
         match (self, isolation) {
             (Self::Cut | Self::Disk, Isolation::Shared(why)) => Some(why.clone()),
+            // Limits are by address: from the same one it would be the others that are turned away.
+            (Self::Hostile, Isolation::Shared(why)) => Some(why.clone()),
             (Self::Clock, _) if !std::path::Path::new(world::FAKETIME).exists() => {
                 Some("Debian's package `libfaketime` is not installed".to_owned())
             }
@@ -66,8 +75,8 @@ impl Faults {
     pub fn new(seed: u64, kinds: &[Fault], pause: (u64, u64)) -> Self {
         Self {
             rng: StdRng::seed_from_u64(seed),
-            // A wrong clock is a property of a process, not an event.
-            kinds: kinds.iter().copied().filter(|k| *k != Fault::Clock).collect(),
+            // A wrong clock or a hostile mind is a property of a process, not an event.
+            kinds: kinds.iter().copied().filter(|k| !k.is_lasting()).collect(),
             ongoing: Vec::new(),
             next: Instant::now(),
             pause,
@@ -96,13 +105,13 @@ impl Faults {
             Fault::Kill => 100..=2_500,
             Fault::Cut => 500..=8_000,
             Fault::Disk => 500..=4_000,
-            Fault::Slow | Fault::Clock => 500..=5_000,
+            Fault::Slow | Fault::Clock | Fault::Hostile => 500..=5_000,
         };
         match fault {
             Fault::Kill => process.kill()?,
             Fault::Cut => process.cut(true)?,
             Fault::Disk => process.fill(true)?,
-            Fault::Slow | Fault::Clock => process.halt(true),
+            Fault::Slow | Fault::Clock | Fault::Hostile => process.halt(true),
         }
         *self.counts.entry((fault, process.kind)).or_default() += 1;
         let until = now + Duration::from_millis(self.rng.random_range(lasts));
@@ -126,6 +135,7 @@ impl Faults {
 
 fn may_befall(fault: Fault, process: &Process) -> bool {
     match fault {
+        _ if process.kind == Kind::Hostile => false,
         // A client writes its journal and its tickets itself: with a full disk it is this harness that fails.
         Fault::Disk => process.kind != Kind::Client && process.is_running(),
         _ => process.is_running(),
@@ -138,7 +148,7 @@ fn end(ongoing: &Ongoing, processes: &mut [Process]) -> Outcome {
         Fault::Kill => process.start(),
         Fault::Cut => process.cut(false),
         Fault::Disk => process.fill(false),
-        Fault::Slow | Fault::Clock => {
+        Fault::Slow | Fault::Clock | Fault::Hostile => {
             process.halt(false);
             Ok(())
         }

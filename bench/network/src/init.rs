@@ -7,8 +7,16 @@ use std::process::Command;
 use crate::Outcome;
 use crate::world::Process;
 
-/// What every coordinator's configuration has.
+/// The largest job: what one address can have a coordinator hold, and half of what all can.
+pub const JOB_BYTES: u64 = 8 << 20;
+
+/// What every coordinator's configuration has; tables come after it.
 pub const COORDINATOR_SETTINGS: &str = "access = \"open\"\nopen_to_everybody = true\n";
+
+/// The table of limits. A witness of so many constraints takes a few hundred bytes of each, for all seats together.
+pub fn coordinator_limits(constraints: u32) -> String {
+    format!("\n[limits]\njob_bytes = {}\n", JOB_BYTES.max(512 * u64::from(constraints)))
+}
 
 /// Gives coordinators of one database their one identity; returns it.
 pub fn coordinators(tacit: &Path, coordinators: &[Process]) -> Outcome<String> {

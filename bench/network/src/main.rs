@@ -6,12 +6,14 @@
 //! | [`world`] | processes of a network, each with a network interface and a disk of its own where that is possible |
 //! | [`faults`] | what befalls them, drawn from a seed |
 //! | [`worker`] | a client process that submits jobs and writes down what became of each |
+//! | [`hostile`] | a client process that means harm |
 //! | [`verdict`] | what must hold in the end, read from the database, the nodes' ledgers and the clients' journals |
 //! | [`init`] | identities and configurations |
 //! | [`circuit`] | the statement that is proved |
 
 mod circuit;
 mod faults;
+mod hostile;
 mod init;
 mod soak;
 mod verdict;
@@ -39,12 +41,16 @@ enum Command {
     /// A client of `soak`
     #[command(hide = true)]
     Worker(worker::Args),
+    /// A hostile client of `soak`
+    #[command(hide = true)]
+    Hostile(hostile::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Soak(args) => soak::run(&args),
         Command::Worker(args) => worker::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -65,6 +65,12 @@ pub struct Args {
     /// Where processes keep what they keep; removed afterwards if all went well
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// What a coordinator may take of memory at most, in MiB
+    #[arg(long, default_value_t = 384)]
+    coordinator_mib: u64,
+    /// Keep the database where something went wrong
+    #[arg(long)]
+    keep: bool,
     /// Seconds after which the run is given up
     #[arg(long, default_value_t = 3600)]
     give_up: u64,
@@ -101,38 +107,55 @@ pub fn run(args: &Args) -> Outcome {
     eprintln!("seed {seed}, in {}", base.display());
     let database = format!("tacit_soak_{}", std::process::id());
     let url = runtime.block_on(create_database(&args.postgres, &database))?;
-    let mut network = start(args, &isolation, &kinds, &base, &url)?;
-    let outcome = load(args, &mut network, Faults::new(seed, &kinds, (args.pause / 2, args.pause * 3 / 2)));
-    let (elapsed, faults) = outcome.map_err(|e| format!("{e}; logs are in {}", base.display()))?;
-    let (verdict, exits) = runtime.block_on(async {
-        let pool = PgPoolOptions::new().max_connections(2).connect(&url).await?;
+    let outcome = measure(args, seed, (&isolation, &kinds), &base, (&url, &runtime));
+    // Every process is down by now: nobody uses it.
+    if outcome.is_err() && args.keep {
+        eprintln!("the database {database} is kept");
+    } else {
+        runtime.block_on(drop_database(&args.postgres, &database))?;
+    }
+    outcome.map_err(|e| format!("{e}; logs are in {}", base.display()))?;
+    let _ = fs::remove_dir_all(&base);
+    Ok(())
+}
+
+/// Starts a network over a database, puts load on it, and judges.
+fn measure(
+    args: &Args,
+    seed: u64,
+    (isolation, kinds): (&Isolation, &[Fault]),
+    base: &Path,
+    (url, runtime): (&str, &tokio::runtime::Runtime),
+) -> Outcome {
+    let mut network = start(args, isolation, kinds, base, url)?;
+    let faults = Faults::new(seed, kinds, (args.pause / 2, args.pause * 3 / 2));
+    let (elapsed, faults) = load(args, &mut network, faults)?;
+    let mut verdict = runtime.block_on(async {
+        let pool = PgPoolOptions::new().max_connections(2).connect(url).await?;
         verdict::drained(&pool, Duration::from_secs(args.expiry + 120)).await?;
         let mut exits = Vec::new();
         for process in network.iter_mut().rev() {
+            if process.kind == Kind::Hostile {
+                process.kill()?;
+                continue;
+            }
             let (name, code) = (process.name.clone(), process.stop(Duration::from_secs(60))?);
             if code.is_some_and(|c| c != 0) {
                 exits.push(format!("{name} ended with {code:?} on SIGTERM"));
             }
         }
-        let verdict = verdict::judge(&pool, &network).await?;
+        let mut verdict = verdict::judge(&pool, &network).await?;
+        verdict.violations.extend(exits);
         pool.close().await;
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((verdict, exits))
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(verdict)
     })?;
-    let mut verdict = verdict;
-    verdict.violations.extend(exits);
+    let undisturbed = kinds.iter().all(|kind| *kind == Fault::Hostile);
+    verdict::burden(&network, args.coordinator_mib, undisturbed, &mut verdict);
     report(args, seed, elapsed, &network, &faults, &verdict)?;
-    drop(network);
-    if !verdict.violations.is_empty() {
-        return Err(format!(
-            "{} violations; logs are in {}, the database is {database}",
-            verdict.violations.len(),
-            base.display()
-        )
-        .into());
+    match verdict.violations.len() {
+        0 => Ok(()),
+        n => Err(format!("{n} violations").into()),
     }
-    runtime.block_on(drop_database(&args.postgres, &database))?;
-    let _ = fs::remove_dir_all(&base);
-    Ok(())
 }
 
 async fn create_database(server: &str, name: &str) -> Outcome<String> {
@@ -166,6 +189,7 @@ fn start(
         (1..=args.coordinators).map(|i| process(Kind::Coordinator, i)).collect::<Outcome<Vec<_>>>()?;
     let mut nodes = (1..=args.nodes).map(|i| process(Kind::Node, i)).collect::<Outcome<Vec<_>>>()?;
     let mut clients = (1..=args.clients).map(|i| process(Kind::Client, i)).collect::<Outcome<Vec<_>>>()?;
+    let hostile = kinds.contains(&Fault::Hostile).then(|| process(Kind::Hostile, 1)).transpose()?;
     if kinds.contains(&Fault::Clock) {
         // Half a minute: what the operators' page allows.
         for (process, offset) in nodes.iter_mut().zip([30, -30]) {
@@ -198,8 +222,9 @@ fn start(
     let mut urls = Vec::new();
     for (coordinator, (address, https, quic)) in coordinators.iter_mut().zip(&addresses) {
         let text = format!(
-            "http_listen = \"{address}:{https}\"\nquic_listen = \"{address}:{quic}\"\ntls_names = [\"{address}\"]\ndatabase = \"{url}\"\n{}{allowed}",
-            init::COORDINATOR_SETTINGS
+            "http_listen = \"{address}:{https}\"\nquic_listen = \"{address}:{quic}\"\ntls_names = [\"{address}\"]\ndatabase = \"{url}\"\n{}{}{allowed}",
+            init::COORDINATOR_SETTINGS,
+            init::coordinator_limits(args.constraints)
         );
         fs::write(coordinator.dir.join("coordinator.toml"), text)?;
         coordinator.runs(
@@ -232,10 +257,18 @@ fn start(
         text.extend(numbers.iter().flat_map(|(word, x)| [(*word).to_owned(), x.to_string()]));
         client.runs(&std::env::current_exe()?, text);
     }
-    for process in coordinators.iter_mut().chain(&mut nodes).chain(&mut clients) {
+    let mut all: Vec<Process> = coordinators.into_iter().chain(nodes).chain(clients).collect();
+    if let Some(mut hostile) = hostile {
+        let mut text = words(&["hostile", "--network"], &network);
+        text.extend(words(&["--dir"], &hostile.dir));
+        text.extend(["--quic".to_owned(), quic.join(",")]);
+        hostile.runs(&std::env::current_exe()?, text);
+        all.push(hostile);
+    }
+    for process in &mut all {
         process.start()?;
     }
-    Ok(coordinators.into_iter().chain(nodes).chain(clients).collect())
+    Ok(all)
 }
 
 fn words(words: &[&str], path: &Path) -> Vec<String> {
@@ -332,6 +365,9 @@ fn report(
     table.add_row(vec!["answers compared with nodes' ledgers".to_owned(), verdict.same_answers.to_string()]);
     let log = format!("{}, {}", verdict.logged, verdict.heads);
     table.add_row(vec!["log: entries, signed heads that they give".to_owned(), log]);
+    for (mischief, n) in &verdict.mischief {
+        table.add_row(vec![format!("hostile client: {mischief:?}").to_lowercase(), n.to_string()]);
+    }
     for ((fault, kind), n) in &faults.counts {
         table.add_row(vec![format!("fault: {fault:?} of a {}", kind.name()).to_lowercase(), n.to_string()]);
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum as _;
 use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::postgres::PgPool;
@@ -12,6 +13,7 @@ use tacit_log::{Frontier, leaf_hash};
 use tacit_wire::Digest32;
 
 use crate::Outcome;
+use crate::hostile::{self, Done, Mischief};
 use crate::worker::{self, Event};
 use crate::world::{Kind, Process};
 
@@ -40,6 +42,8 @@ pub struct Verdict {
     pub logged: usize,
     /// Signed heads of the log whose root the entries give.
     pub heads: usize,
+    /// What a hostile client did, if there was one.
+    pub mischief: Done,
     /// What must not be: empty.
     pub violations: Vec<String>,
 }
@@ -92,6 +96,35 @@ pub async fn judge(pool: &PgPool, processes: &[Process]) -> Outcome<Verdict> {
     log(pool, &stored, &mut verdict).await?;
     verdict.latencies_ms.sort_unstable();
     Ok(verdict)
+}
+
+/// That coordinators kept within their memory; and that a hostile client, if there was one, did what it is there for, and no harm: where nothing else went wrong
+/// (`undisturbed`), every job of the others was accepted and proved.
+pub fn burden(processes: &[Process], coordinator_mib: u64, undisturbed: bool, verdict: &mut Verdict) {
+    for coordinator in processes.iter().filter(|p| p.kind == Kind::Coordinator) {
+        let mib = coordinator.peak_kib() / 1024;
+        if mib > coordinator_mib {
+            let name = &coordinator.name;
+            verdict.violations.push(format!("{name} took {mib} MiB, {coordinator_mib} are allowed"));
+        }
+    }
+    let Some(process) = processes.iter().find(|p| p.kind == Kind::Hostile) else { return };
+    verdict.mischief = hostile::done(&process.dir).unwrap_or_default();
+    for mischief in Mischief::value_variants() {
+        if verdict.mischief.get(mischief).copied().unwrap_or(0) == 0 {
+            verdict.violations.push(format!("the hostile client never got to do this: {mischief:?}"));
+        }
+    }
+    if undisturbed && verdict.proved != verdict.accepted {
+        let (proved, accepted) = (verdict.proved, verdict.accepted);
+        verdict
+            .violations
+            .push(format!("a hostile client cost others: {proved} of {accepted} jobs were proved"));
+    }
+    if undisturbed && verdict.not_accepted != 0 {
+        let n = verdict.not_accepted;
+        verdict.violations.push(format!("a hostile client cost others: {n} submissions were not accepted"));
+    }
 }
 
 async fn jobs(pool: &PgPool) -> Outcome<HashMap<Digest32, Stored>> {

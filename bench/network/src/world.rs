@@ -31,6 +31,8 @@ pub enum Kind {
     Node,
     /// A client.
     Client,
+    /// A client that means harm.
+    Hostile,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Self::Coordinator => "coordinator",
             Self::Node => "node",
             Self::Client => "client",
+            Self::Hostile => "hostile",
         }
     }
 }
@@ -147,6 +150,7 @@ impl Process {
                     Kind::Coordinator => 10,
                     Kind::Node => 20,
                     Kind::Client => 60,
+                    Kind::Hostile => 80,
                 };
             address = Ipv4Addr::new(10, 77, 0, host);
             ip(&format!("netns add {name}"))?;

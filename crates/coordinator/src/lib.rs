@@ -413,18 +413,20 @@ async fn housekeeping(service: Arc<Service>) {
             service.metrics.tidy(Duration::from_secs(service.config.limits.deal_seconds + 60));
         }
         slow |= count % SLOW_TICKS == 0;
+        // Before it is asked whether it can be right: a beat in between may bring another.
+        let now = service.clock.now();
         if service.time.is_off() {
             continue;
         }
-        end_and_sign(&service).await;
+        end_and_sign(&service, now).await;
         if std::mem::take(&mut slow) {
-            forget_and_renew(&service).await;
+            forget_and_renew(&service, now).await;
         }
     }
 }
 
-async fn end_and_sign(service: &Service) {
-    match service.store.expire(service.clock.now()).await {
+async fn end_and_sign(service: &Service, now: u64) {
+    match service.store.expire(now).await {
         Ok(ended) => {
             for deal in ended {
                 tracing::info!(job = %deal, "job expired");
@@ -439,8 +441,7 @@ async fn end_and_sign(service: &Service) {
     }
 }
 
-async fn forget_and_renew(service: &Service) {
-    let now = service.clock.now();
+async fn forget_and_renew(service: &Service, now: u64) {
     match service.store.forget_before(now.saturating_sub(service.config.limits.keep_seconds)).await {
         Ok(0) => {}
         Ok(jobs) => tracing::info!(jobs, "forgot old jobs"),
