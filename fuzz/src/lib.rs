@@ -8,6 +8,7 @@ pub mod frames;
 pub mod json;
 pub mod log;
 pub mod points;
+pub mod pool;
 pub mod prepared;
 pub mod ptau;
 pub mod r1cs;

@@ -19,6 +19,7 @@ use tacit_groth16::{ProvingKey, prepared};
 /// Writes them.
 pub fn write() {
     vectors();
+    pool();
     make::<tacit_algebra::Bn254>("bn128");
     make::<tacit_algebra::Bls12_381>("bls12381");
 }
@@ -74,6 +75,73 @@ fn vectors() {
     let json: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     for (i, vector) in json["vectors"].as_array().expect("vectors").iter().enumerate() {
         save("evidence", &format!("evidence-{i}"), vector["evidence"].to_string().as_bytes());
+    }
+}
+
+/// One of each that [`crate::pool`] reads, with its byte before it.
+fn pool() {
+    use tacit_pool::delivery::{self, Place};
+    use tacit_pool::orders::{DelegationGrant, ProverRegistration, RotationNotice, Signed, Validity};
+    use tacit_pool::wallet::Keys;
+    use tacit_pool::{Address, Amount, Fr, Intent, Operation, Rules, Terms, Wallet, WalletSeed};
+
+    let seed = WalletSeed::from_bytes(&[1; 64]);
+    let keys = Keys::new(&seed, 0, 0).expect("keys");
+    let order_key = seed.order_key(0);
+    let place = Place { chain_id: 1, pool: Address([7; 20]) };
+    let validity = Validity { from: 1, until: 2 };
+    let address = keys.receiving_address().expect("an address");
+    let owner = Address([1; 20]);
+    let prover = order_key.public().id();
+    let registration = ProverRegistration {
+        place,
+        sequence: 1,
+        endpoint: "https://prover.example/".into(),
+        sealing_key: address.key.clone(),
+        fee_address: address.clone(),
+        fees: vec![(Address::ZERO, Amount::from(5))],
+        validity,
+    };
+    let grant =
+        DelegationGrant { place, sequence: 1, authorizing_address: owner, prover, epoch: 0, validity };
+    let notice = RotationNotice {
+        place,
+        sequence: 1,
+        authorizing_address: owner,
+        epoch: 1,
+        policy_version: 2,
+        former: vec![prover],
+        validity,
+    };
+    let terms = Terms {
+        auth_verifier: owner,
+        authorizing_address: owner,
+        token: Address::ZERO,
+        amount: Amount::from(3),
+        fee: None,
+        locks: [Some(Fr::from(5u64)), None, None],
+        nonce: Fr::from(9u64),
+        valid_until: 1,
+        chain_id: 1,
+        policy_version: 1,
+        pool: place.pool,
+    };
+    let intent = Intent::new(Operation::Withdrawal { recipient: owner }, terms).expect("an intent");
+    let dummy = delivery::seal_dummy(place, &mut ChaCha20Rng::seed_from_u64(1)).expect("note data");
+    let wallet = Wallet::new(Rules::TACIT, place, owner, &keys, (1, [0; 32])).expect("a wallet");
+    let signed = "an order";
+    for (kind, name, bytes) in [
+        (0, "registration", Signed::sign(registration, &order_key).expect(signed).encode()),
+        (1, "grant", Signed::sign(grant, &order_key).expect(signed).encode()),
+        (2, "notice", Signed::sign(notice, &order_key).expect(signed).encode()),
+        (3, "address", address.encode()),
+        (3, "address-text", address.to_string().into_bytes()),
+        (4, "ethereum-address", owner.to_string().into_bytes()),
+        (5, "intent", serde_json::to_vec(intent.fields()).expect("JSON")),
+        (6, "note-data", dummy),
+        (7, "wallet", wallet.encode().expect("a stored form").to_vec()),
+    ] {
+        save("pool", name, &[&[kind], bytes.as_slice()].concat());
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 use tacit_wire::Identity;
-use zeroize::Zeroizing;
 
+use crate::protection::Secret;
 use crate::{DataDir, Protection, Unlock, VaultError, protection};
 
 /// PKCS#8 PEM where it is not encrypted, so that other tools can read and make it.
@@ -69,13 +69,13 @@ pub fn exists(dir: &DataDir) -> bool {
 /// # Errors
 /// As [`load`], of either file; when it is encrypted and does not open.
 pub fn import(dir: &DataDir, file: &Path, unlock: &Unlock) -> Result<Identity, VaultError> {
-    let mut content = crate::dir::read_secret(file)?;
-    if content.as_ref().is_some_and(|content| protection::is_encrypted(content)) {
-        content = decrypt_copy(file, unlock)?;
-    }
-    let content = content
-        .ok_or_else(|| VaultError::Damaged { path: file.to_owned(), what: "there is no such file" })?;
-    let given = parse(file, &content)?;
+    let missing = || VaultError::Damaged { path: file.to_owned(), what: "there is no such file" };
+    let content = crate::dir::read_secret(file)?.ok_or_else(missing)?;
+    let given = if protection::is_encrypted(&content) {
+        parse(file, &decrypt_copy(file, unlock)?.ok_or_else(missing)?)?
+    } else {
+        parse(file, &content)?
+    };
     let path = dir.path().join(IDENTITY_FILE);
     if read(dir, &path)?.is_none() {
         write(dir, &path, &given)?;
@@ -83,7 +83,7 @@ pub fn import(dir: &DataDir, file: &Path, unlock: &Unlock) -> Result<Identity, V
     Ok(given)
 }
 
-fn decrypt_copy(file: &Path, unlock: &Unlock) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+fn decrypt_copy(file: &Path, unlock: &Unlock) -> Result<Option<Secret>, VaultError> {
     let encrypted = |missing| VaultError::EncryptedCopy { path: file.to_owned(), missing };
     if file.file_name() != Some(IDENTITY_FILE.as_ref()) {
         return Err(encrypted("it opens under the name `identity.pem` alone: call it that"));

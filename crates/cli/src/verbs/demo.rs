@@ -283,7 +283,7 @@ fn show(
     phase.done(format!("domain 2^{}; not for production", key.log_domain));
 
     let phase = ui.phase("a random note and its witness");
-    let spend = spend::random(OTHERS, rng);
+    let spend = spend::random(OTHERS, rng)?;
     let witness = Wtns::<Fr>::new(calculator.calculate(&spend.inputs, None)?);
     files::write(&files.wtns, &witness.write(), Access::Private)?;
     let (n_wires, n_private) = (key.n_wires, key.n_private());

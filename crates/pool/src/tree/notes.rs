@@ -148,6 +148,11 @@ impl<const D: usize> NoteTree<D> {
         Ok(())
     }
 
+    /// The checkpoints, oldest first.
+    pub fn checkpoints(&self) -> impl Iterator<Item = u64> + '_ {
+        self.checkpoints.iter().map(|known| known.id)
+    }
+
     /// Forgets the checkpoints before `id`.
     pub fn settle(&mut self, id: u64) {
         self.checkpoints.retain(|known| known.id >= id);

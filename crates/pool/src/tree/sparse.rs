@@ -97,11 +97,7 @@ impl<const D: usize> SparseTree<D> {
     /// # Errors
     /// [`TreeError::Order`].
     pub fn checkpoint(&mut self, id: u64) -> Result<(), TreeError> {
-        let last = self.journal.iter().rev().find_map(|change| match change {
-            Change::Checkpoint(id) => Some(*id),
-            Change::Leaf { .. } => None,
-        });
-        if let Some(last) = last.filter(|last| *last >= id) {
+        if let Some(last) = self.checkpoints().next_back().filter(|last| *last >= id) {
             return Err(TreeError::Order { id, last });
         }
         self.journal.push_back(Change::Checkpoint(id));
@@ -125,6 +121,14 @@ impl<const D: usize> SparseTree<D> {
             self.journal.pop_back();
         }
         Ok(())
+    }
+
+    /// The checkpoints, oldest first.
+    pub fn checkpoints(&self) -> impl DoubleEndedIterator<Item = u64> + '_ {
+        self.journal.iter().filter_map(|change| match change {
+            Change::Checkpoint(id) => Some(*id),
+            Change::Leaf { .. } => None,
+        })
     }
 
     /// Forgets the checkpoints before `id`.

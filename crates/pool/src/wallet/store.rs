@@ -161,6 +161,10 @@ impl Wallet {
         if self.anchors.is_empty() || !self.anchors.iter().is_sorted_by(|a, b| a.0 < b.0) {
             return Err(StoreError::Damaged("its blocks are not in order"));
         }
+        let anchors = || self.anchors.iter().map(|(number, _)| *number);
+        if !self.tree.checkpoints().eq(anchors()) || !self.registry.checkpoints().eq(anchors()) {
+            return Err(StoreError::Damaged("its trees can not go back to its blocks"));
+        }
         if self.epochs.iter().next().is_none() {
             return Err(StoreError::Damaged("it has no epoch"));
         }

@@ -25,9 +25,7 @@ fn public(chain: &Chain, salt: u64) -> [Word; FIELDS] {
     fields[10] = fr(chain.now() + 60);
     fields[11] = fr(CHAIN.into());
     fields[12] = policies;
-    for at in 13..16 {
-        fields[at] = note_data_hash(&[]);
-    }
+    fields[13..16].fill(note_data_hash(&[]));
     fields[16] = VERIFIER.to_field();
     fields.map(|field| word(&field))
 }

@@ -380,6 +380,12 @@ fn a_stored_wallet_that_contradicts_itself_is_refused() {
     assert!(matches!(damaged(&|s| s["owner"] = "1".into()), StoreError::Damaged(_)));
     assert!(matches!(damaged(&|s| s["entries"][0][1]["policy_version"] = 9.into()), StoreError::Damaged(_)));
     assert!(matches!(damaged(&|s| s["anchors"] = serde_json::json!([])), StoreError::Damaged(_)));
+    assert!(matches!(damaged(&|s| s["anchors"][0][0] = 1.into()), StoreError::Damaged(_)));
+    assert!(matches!(damaged(&|s| s["tree"]["checkpoints"][0]["id"] = 7.into()), StoreError::Form(_)));
+    assert!(matches!(
+        damaged(&|s| s["registry"]["journal"][0]["checkpoint"] = 1.into()),
+        StoreError::Form(_)
+    ));
     assert!(matches!(damaged(&|s| s["epochs"] = serde_json::json!([])), StoreError::Damaged(_)));
     // The message of an error repeats nothing of what is stored.
     let secret = stored["notes"][0]["note"]["body"]["note_secret"].as_str().unwrap().to_owned();
