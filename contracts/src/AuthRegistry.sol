@@ -55,7 +55,11 @@ library AuthRegistry {
     }
 
     /// @notice Writes a leaf at a position that was allocated; records the root before this block's first change.
-    function write(Registry storage registry, uint256 position, uint256 leaf) internal returns (uint256 root) {
+    /// @param poseidon2 As `Poseidon2.deploy` gave it.
+    function write(Registry storage registry, address poseidon2, uint256 position, uint256 leaf)
+        internal
+        returns (uint256 root)
+    {
         unchecked {
             if (registry.lastChange != block.number + 1) {
                 registry.replaced[registry.root] = block.number + 1;
@@ -69,13 +73,13 @@ library AuthRegistry {
                 uint256 key = height << 32 | position;
                 if (position & 1 == 1) {
                     registry.nodes[key] = root;
-                    root = Poseidon2.hash2(registry.nodes[key - 1], root);
+                    root = Poseidon2.hash2(poseidon2, registry.nodes[key - 1], root);
                 } else {
                     // Complete if every position below it has been given out; then the right sibling may be there too.
                     bool complete = (position + 1) << height <= next;
                     if (complete) registry.nodes[key] = root;
                     bool sibling = complete && (position + 1) << height < next;
-                    root = Poseidon2.hash2(root, sibling ? registry.nodes[key + 1] : empty(empties, height));
+                    root = Poseidon2.hash2(poseidon2, root, sibling ? registry.nodes[key + 1] : empty(empties, height));
                 }
                 position >>= 1;
             }

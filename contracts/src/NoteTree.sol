@@ -55,7 +55,8 @@ library NoteTree {
 
     /// @notice Inserts `count` leaves, at most three, at the index that `reserve` gave, as one insertion. The leaves' shared
     /// path is hashed once.
-    function insert(Tree storage tree, uint256 first, uint256[4] memory nodes, uint256 count)
+    /// @param poseidon2 As `Poseidon2.deploy` gave it.
+    function insert(Tree storage tree, address poseidon2, uint256 first, uint256[4] memory nodes, uint256 count)
         internal
         returns (uint256 root)
     {
@@ -78,8 +79,8 @@ library NoteTree {
                 uint256 complete = end >> height;
                 if (complete & 1 == 1 && complete > first) tree.left[height] = nodes[complete - 1 - first];
                 if (count & 1 == 1) nodes[count] = empty(empties, height);
-                nodes[0] = Poseidon2.hash2(nodes[0], nodes[1]);
-                if (count > 2) nodes[1] = Poseidon2.hash2(nodes[2], nodes[3]);
+                nodes[0] = Poseidon2.hash2(poseidon2, nodes[0], nodes[1]);
+                if (count > 2) nodes[1] = Poseidon2.hash2(poseidon2, nodes[2], nodes[3]);
                 count = (count + 1) >> 1;
                 first >>= 1;
                 height++;
@@ -87,10 +88,10 @@ library NoteTree {
             root = nodes[0];
             for (; height < DEPTH; height++) {
                 if (first & 1 == 1) {
-                    root = Poseidon2.hash2(tree.left[height], root);
+                    root = Poseidon2.hash2(poseidon2, tree.left[height], root);
                 } else {
                     if (end >> height == first + 1) tree.left[height] = root;
-                    root = Poseidon2.hash2(root, empty(empties, height));
+                    root = Poseidon2.hash2(poseidon2, root, empty(empties, height));
                 }
                 first >>= 1;
             }

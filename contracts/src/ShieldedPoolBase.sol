@@ -44,6 +44,7 @@ abstract contract ShieldedPoolBase is IShieldedPool {
     // the same in every transaction costs nothing.
     address private immutable KEY;
     uint256 private immutable KEY_CHAIN_ID;
+    address private immutable POSEIDON2;
 
     NoteTree.Tree internal notes;
     AuthRegistry.Registry internal registry;
@@ -67,6 +68,7 @@ abstract contract ShieldedPoolBase is IShieldedPool {
         Groth16.fix(key, EXECUTION_CHAIN_ID, block.chainid);
         KEY = Groth16.keep(key, INPUTS);
         KEY_CHAIN_ID = block.chainid;
+        POSEIDON2 = Poseidon2.deploy();
         notes.start();
         registry.start();
     }
@@ -205,12 +207,12 @@ abstract contract ShieldedPoolBase is IShieldedPool {
         leaves[2] = noteCommitment(i.noteBodyCommitment2, first + 2);
         (logged[0], logged[1], logged[2]) = (i.authVerifier, leaves[0], leaves[1]);
         (logged[3], logged[4]) = (leaves[2], first);
-        logged[5] = notes.insert(first, leaves, 3);
+        logged[5] = notes.insert(POSEIDON2, first, leaves, 3);
     }
 
     /// The final note commitment (section 7.5).
-    function noteCommitment(uint256 noteBodyCommitment, uint256 leafIndex) private pure returns (uint256 commitment) {
-        commitment = Poseidon2.hash3(NOTE_COMMITMENT_DOMAIN, noteBodyCommitment, leafIndex);
+    function noteCommitment(uint256 noteBodyCommitment, uint256 leafIndex) private view returns (uint256 commitment) {
+        commitment = Poseidon2.hash3(POSEIDON2, NOTE_COMMITMENT_DOMAIN, noteBodyCommitment, leafIndex);
         if (commitment == 0) revert NoteCommitmentZero();
     }
 
@@ -274,11 +276,11 @@ abstract contract ShieldedPoolBase is IShieldedPool {
         // Step 4.
         uint256[4] memory leaves;
         leaves[0] = noteCommitment(
-            Poseidon2.hash4(NOTE_BODY_COMMITMENT_DOMAIN, ownerCommitment, amount, uint160(token)), leafIndex
+            Poseidon2.hash4(POSEIDON2, NOTE_BODY_COMMITMENT_DOMAIN, ownerCommitment, amount, uint160(token)), leafIndex
         );
         uint256 commitment = leaves[0];
         // Steps 5 and 6.
-        uint256 root = notes.insert(leafIndex, leaves, 1);
+        uint256 root = notes.insert(POSEIDON2, leafIndex, leaves, 1);
         emit ShieldedPoolDeposit(msg.sender, commitment, leafIndex, amount, uint160(token), root, outputNoteData);
     }
 
@@ -311,26 +313,16 @@ abstract contract ShieldedPoolBase is IShieldedPool {
         entry.noteSecretSeedHash = noteSecretSeedHash;
         entry.policySetCommitment = policySetCommitment;
 
-        uint256 leafValue;
+        uint256[6] memory leaf = [
+            AUTH_POLICY_DOMAIN, uint160(msg.sender), ownerNullifierKeyHash, noteSecretSeedHash, policySetCommitment, 0
+        ];
         if (binds()) {
-            uint32 version = entry.policyVersion;
-            if (version == type(uint32).max) revert PolicyVersionExhausted();
-            entry.policyVersion = ++version;
-            leafValue = Poseidon2.hash6(
-                AUTH_POLICY_DOMAIN,
-                uint160(msg.sender),
-                ownerNullifierKeyHash,
-                noteSecretSeedHash,
-                policySetCommitment,
-                version
-            );
-        } else {
-            leafValue = Poseidon2.hash5(
-                AUTH_POLICY_DOMAIN, uint160(msg.sender), ownerNullifierKeyHash, noteSecretSeedHash, policySetCommitment
-            );
+            if (entry.policyVersion == type(uint32).max) revert PolicyVersionExhausted();
+            leaf[5] = ++entry.policyVersion;
         }
+        uint256 leafValue = Poseidon2.hash(POSEIDON2, leaf, binds() ? 6 : 5);
         if (leafValue == 0) revert LeafZero();
-        uint256 root = registry.write(leafPosition, leafValue);
+        uint256 root = registry.write(POSEIDON2, leafPosition, leafValue);
         emitAuthPolicySet(msg.sender, entry, leafValue, root);
     }
 

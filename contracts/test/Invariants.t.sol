@@ -87,8 +87,8 @@ abstract contract Handler is PoolFixture {
     }
 
     function addDeposit(uint256 asset, uint256 amount, uint256 owner) private {
-        uint256 body = Poseidon2.hash4(NOTE_BODY_COMMITMENT_DOMAIN, owner % (P - 1) + 1, amount, asset);
-        leaves.push(Poseidon2.hash3(NOTE_COMMITMENT_DOMAIN, body, leaves.length));
+        uint256 body = Poseidon2.hash4(poseidon2, NOTE_BODY_COMMITMENT_DOMAIN, owner % (P - 1) + 1, amount, asset);
+        leaves.push(Poseidon2.hash3(poseidon2, NOTE_COMMITMENT_DOMAIN, body, leaves.length));
     }
 
     function transfer() external step {
@@ -113,9 +113,9 @@ abstract contract Handler is PoolFixture {
     }
 
     function remember(IShieldedPool.PublicInputs memory i) private {
-        leaves.push(Poseidon2.hash3(NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment0, leaves.length));
-        leaves.push(Poseidon2.hash3(NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment1, leaves.length));
-        leaves.push(Poseidon2.hash3(NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment2, leaves.length));
+        leaves.push(Poseidon2.hash3(poseidon2, NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment0, leaves.length));
+        leaves.push(Poseidon2.hash3(poseidon2, NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment1, leaves.length));
+        leaves.push(Poseidon2.hash3(poseidon2, NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment2, leaves.length));
         timesSpent[i.nullifier0]++;
         timesSpent[i.nullifier1]++;
         timesReplayed[i.intentReplayId]++;
@@ -171,9 +171,8 @@ abstract contract Handler is PoolFixture {
         }
         vm.assertEq(position, positionOf[user]);
         uint256 version = ++versionOf[user];
-        policies[position] = strict()
-            ? Poseidon2.hash5(AUTH_POLICY_DOMAIN, uint160(user), uint160(user), seed, policy)
-            : Poseidon2.hash6(AUTH_POLICY_DOMAIN, uint160(user), uint160(user), seed, policy, version);
+        uint256[6] memory leaf = [AUTH_POLICY_DOMAIN, uint160(user), uint160(user), seed, policy, version];
+        policies[position] = Poseidon2.hash(poseidon2, leaf, strict() ? 5 : 6);
     }
 
     // --- what must hold ----------------------------------------------------------------------------------------------
@@ -194,8 +193,8 @@ abstract contract Handler is PoolFixture {
             vm.assertTrue(pool.isIntentReplayIdUsed(done[k].intentReplayId));
         }
         // The roots are those of the leaves.
-        vm.assertEq(noteRoot(), NaiveTree.root(leaves));
-        vm.assertEq(policyRoot(), NaiveTree.root(policies));
+        vm.assertEq(noteRoot(), NaiveTree.root(poseidon2, leaves));
+        vm.assertEq(policyRoot(), NaiveTree.root(poseidon2, policies));
         // The windows are the rings'.
         for (uint256 k = 0; k < seenNoteRoots.length; k++) {
             vm.assertEq(pool.isAcceptedNoteCommitmentRoot(seenNoteRoots[k]), noteRingAccepts(seenNoteRoots[k]));

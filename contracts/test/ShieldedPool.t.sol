@@ -75,7 +75,7 @@ abstract contract PoolTest is PoolFixture {
             leaves = push(leaves, poseidon(NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment0, leaves.length));
             leaves = push(leaves, poseidon(NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment1, leaves.length));
             leaves = push(leaves, poseidon(NOTE_COMMITMENT_DOMAIN, i.noteBodyCommitment2, leaves.length));
-            vm.assertEq(noteRoot(), NaiveTree.root(leaves));
+            vm.assertEq(noteRoot(), NaiveTree.root(poseidon2, leaves));
         }
     }
 
@@ -493,7 +493,7 @@ abstract contract PoolTest is PoolFixture {
         (body[0], body[1], body[2], body[3]) = (NOTE_BODY_COMMITMENT_DOMAIN, owner, amount, uint160(asset));
         uint256[] memory leaves = new uint256[](1);
         leaves[0] = poseidon(NOTE_COMMITMENT_DOMAIN, SlowPoseidon2.hash(body), 0);
-        vm.assertEq(noteRoot(), NaiveTree.root(leaves));
+        vm.assertEq(noteRoot(), NaiveTree.root(poseidon2, leaves));
         uint256[3] memory topics = [uint256(uint160(address(this))), 0, 0];
         vm.assertEq(
             lastLog(IShieldedPool.ShieldedPoolDeposit.selector, topics, 1),
@@ -690,7 +690,7 @@ contract ShieldedPoolTest is PoolTest {
         internal
         override
     {
-        vm.assertEq(policyRoot(), NaiveTree.root(leaves));
+        vm.assertEq(policyRoot(), NaiveTree.root(poseidon2, leaves));
         bytes memory data = lastLog(ShieldedPool.AuthPolicySet.selector, [uint256(uint160(user)), 0, 0], 1);
         vm.assertEq(
             data, abi.encode(fields[0], fields[1], fields[2], fields[3], leaves[fields[3]], policyRoot(), version)
@@ -724,7 +724,7 @@ contract Eip8182ShieldedPoolTest is PoolTest {
         internal
         override
     {
-        vm.assertEq(policyRoot(), NaiveTree.root(leaves));
+        vm.assertEq(policyRoot(), NaiveTree.root(poseidon2, leaves));
         bytes memory data = lastLog(Eip8182ShieldedPool.AuthPolicySet.selector, [uint256(uint160(user)), 0, 0], 1);
         vm.assertEq(data, abi.encode(fields[0], fields[1], fields[2], fields[3], leaves[fields[3]], policyRoot()));
         Eip8182ShieldedPool eip = Eip8182ShieldedPool(address(pool));

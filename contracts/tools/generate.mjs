@@ -42,66 +42,168 @@ const constants = parameters.roundConstants.map(hex);
 const diagonal = parameters.internalDiagonal.map(hex);
 if (constants.length !== 8 * 4 + 56) throw new Error("expected 88 round constants");
 
-// --- the permutation, unrolled ---------------------------------------------------------------------------------------
+// --- the sponge as an EVM program ------------------------------------------------------------------------------------
+//
+// Solidity's compilers spend a fifth of the permutation's gas on keeping the stack tidy. Here each value gets a name and stays
+// where it was computed; values that are no longer needed stay too, some 400 in a permutation, out of the 1024 that a frame
+// has. Constants are pushed where DUP does not reach them, which costs the same.
+//
+// Sums are reduced only where they would not fit in a word: 5 p < 2^256, so five canonical values can be added. MULMOD and
+// ADDMOD take any words. Bounds, in multiples of p:
+//
+//   M_E             in 1 1 1 1. x = s0 + s1: 2. y = s2 + s3: 2. u = 2 s1 + y: 4. v = 2 s3 + x: 4.
+//                   e = (4 x mod p) + u: 5. f = (4 y mod p) + v: 5. Out: v + e, e, u + f, f, where sums are by ADDMOD: 1 5 1 5.
+//   full round      the constant is added to what came from ADDMOD by ADD: 2; to e and f by ADDMOD: 1. S-boxes end in MULMOD:
+//                   1 1 1 1 into M_E.
+//   partial round   the first has 2 5 1 5 in (s0 with its constant), the others 3 2 2 2. z, the S-box: 1. The sum t is ADDMOD
+//                   of z + s2 (2) and ADDMOD of the 5s, or of z + s1 (3) and s2 + s3 (4): 1. A product plus t: 2; with a
+//                   constant: 3.
+//   full round 4    in 3 2 2 2; with constants 3 3 3 3.
+//   absorbing       by ADDMOD: 1; s3 by MOD: 1.
 
-const lines = [];
-const emit = (line) => lines.push(line);
-let next = 0;
-const constant = () => constants[next++];
+const OPCODES = {
+    ADD: [0x01, 2, 1],
+    MOD: [0x06, 2, 1],
+    ADDMOD: [0x08, 3, 1],
+    MULMOD: [0x09, 3, 1],
+    LT: [0x10, 2, 1],
+    SHL: [0x1b, 2, 1],
+    CALLDATALOAD: [0x35, 1, 1],
+    CALLDATASIZE: [0x36, 0, 1],
+    MLOAD: [0x51, 1, 1],
+    MSTORE: [0x52, 2, 0],
+    JUMP: [0x56, 1, 0],
+    JUMPI: [0x57, 2, 0],
+    JUMPDEST: [0x5b, 0, 0],
+    RETURN: [0xf3, 2, 0],
+};
+const PUSH0 = 0x5f;
+const DUP1 = 0x80;
 
-const sbox = (j) => {
-    emit("{");
-    emit(`    let y := mulmod(s${j}, s${j}, p)`);
-    emit(`    s${j} := mulmod(mulmod(y, y, p), s${j}, p)`);
-    emit("}");
+const code = [];
+/** What is on the stack, by name; the top is last. */
+let stack = [];
+const op = (mnemonic, result = "") => {
+    const [byte, takes, gives] = OPCODES[mnemonic];
+    if (stack.length < takes) throw new Error(`${mnemonic}: the stack is short`);
+    code.push(byte);
+    stack.length -= takes;
+    if (gives) stack.push(result);
+    return result;
 };
-// M_E, and the constants of the full round that follows, if one does.
-const external = (followed) => {
-    const [c0, c1, c2, c3] = followed ? [constant(), constant(), constant(), constant()] : [];
-    emit("{");
-    emit("    let x := add(s0, s1)");
-    emit("    let y := add(s2, s3)");
-    emit("    let u := add(add(s1, s1), y)");
-    emit("    let v := add(add(s3, s3), x)");
-    emit("    s1 := add(mulmod(4, x, p), u)");
-    emit("    s3 := add(mulmod(4, y, p), v)");
-    if (followed) {
-        emit(`    s0 := add(addmod(v, s1, p), ${c0})`);
-        emit(`    s2 := add(addmod(u, s3, p), ${c2})`);
-        emit(`    s1 := addmod(s1, ${c1}, p)`);
-        emit(`    s3 := addmod(s3, ${c3}, p)`);
-    } else {
-        emit("    s0 := addmod(v, s1, p)");
-        emit("    s2 := addmod(u, s3, p)");
-    }
-    emit("}");
+const push = (value, name = "", bytes = 0) => {
+    let digits = value === 0n ? "" : value.toString(16);
+    digits = digits.padStart(Math.max(2 * bytes, digits.length + (digits.length % 2)), "0");
+    code.push(PUSH0 + digits.length / 2, ...Buffer.from(digits, "hex"));
+    stack.push(name);
 };
-const full = (round, followed) => {
-    emit(`// Full round ${round}.`);
-    for (let j = 0; j < 4; j++) sbox(j);
-    external(followed);
+const reach = (name) => stack.length - stack.lastIndexOf(name);
+const dup = (name) => {
+    if (!stack.includes(name) || reach(name) > 16) throw new Error(`${name} is out of reach`);
+    code.push(DUP1 + reach(name) - 1);
+    stack.push(name);
 };
-const partial = (round) => {
-    emit(`// Partial round ${round}.`);
-    emit("{");
-    emit("    let y := mulmod(s0, s0, p)");
-    emit("    let z := mulmod(mulmod(y, y, p), s0, p)");
-    const sum = round === 0 ? "addmod(add(z, s2), addmod(s1, s3, p), p)" : "addmod(add(z, s1), add(s2, s3), p)";
-    emit(`    let t := ${sum}`);
-    for (const j of [1, 2, 3]) emit(`    s${j} := add(mulmod(s${j}, d${j}, p), t)`);
-    emit(`    s0 := add(add(mulmod(z, d0, p), t), ${constant()})`);
-    emit("}");
+const LASTING = { p: prime, ...Object.fromEntries(diagonal.map((d, i) => [`d${i}`, BigInt(d)])) };
+const lasting = (name) => (stack.includes(name) && reach(name) <= 16 ? dup(name) : push(LASTING[name], name));
+let names = 0;
+const fresh = (letter) => `${letter}.${names++}`;
+let used = 0;
+const constant = () => push(BigInt(constants[used++]), "", 32);
+
+const sum = (a, b) => (dup(a), dup(b), op("ADD"));
+const sumModP = (a, b, name) => (lasting("p"), dup(a), dup(b), op("ADDMOD", name));
+
+/** The S-box of x, which is on top with p beneath. */
+const sbox = (x) => {
+    lasting("p");
+    lasting("p");
+    dup(x);
+    dup(x);
+    const y = op("MULMOD", fresh("y"));
+    dup(y);
+    op("MULMOD");
+    return op("MULMOD", fresh("z"));
+};
+/** M_E up to its last two sums: its output is v + e, e, u + f, f. */
+const external = ([a, b, c, d]) => {
+    const [x, y, u, v, e, f] = ["x", "y", "u", "v", "e", "f"].map(fresh);
+    (sum(a, b), (stack[stack.length - 1] = x));
+    (sum(c, d), (stack[stack.length - 1] = y));
+    (dup(y), sum(b, b), op("ADD", u));
+    (dup(x), sum(d, d), op("ADD", v));
+    (dup(u), lasting("p"), dup(x), push(4n), op("MULMOD"), op("ADD", e));
+    (dup(v), lasting("p"), dup(y), push(4n), op("MULMOD"), op("ADD", f));
+    return { u, v, e, f };
+};
+/** The S-boxes of a full round on what M_E gave. */
+const sboxes = ({ u, v, e, f }) => {
+    push(prime, "p");
+    return [0, 1, 2, 3].map((lane) => {
+        const x = fresh("x");
+        lasting("p");
+        if (lane === 0) (sumModP(v, e), constant(), op("ADD", x));
+        if (lane === 1) (lasting("p"), dup(e), constant(), op("ADDMOD", x));
+        if (lane === 2) (sumModP(u, f), constant(), op("ADD", x));
+        if (lane === 3) (lasting("p"), dup(f), constant(), op("ADDMOD", x));
+        return sbox(x);
+    });
 };
 
-emit("// M_E before the first round.");
-external(true);
-for (let r = 0; r < 4; r++) full(r, r < 3);
-emit(`s0 := add(s0, ${constant()})`);
-for (let r = 0; r < 56; r++) partial(r);
-for (const j of [1, 2, 3]) emit(`s${j} := add(s${j}, ${constant()})`);
-for (let r = 4; r < 8; r++) full(r, r < 7);
-if (next !== 88) throw new Error("not every constant was used once");
-const body = lines.map((line) => `                ${line}`).join("\n");
+// Memory: word 1 is the offset of the chunk after the one that is being permuted. The capacity is N << 64 = 32 N << 59.
+(push(96n), push(32n), op("MSTORE"));
+(op("CALLDATASIZE"), push(59n), op("SHL", "d"));
+(push(64n), op("CALLDATALOAD", "c"));
+(push(32n), op("CALLDATALOAD", "b"));
+(push(0n), op("CALLDATALOAD", "a"));
+const start = code.length;
+op("JUMPDEST");
+
+let state = external(["a", "b", "c", "d"]);
+for (let r = 0; r < 4; r++) state = external(sboxes(state));
+
+let others = [state.e, sumModP(state.u, state.f, fresh("s")), state.f];
+lasting("p");
+(sumModP(state.v, state.e), constant());
+let first = op("ADD", fresh("x"));
+for (let r = 0; r < 56; r++) {
+    const z = sbox(first);
+    const [s1, s2, s3] = others;
+    lasting("p");
+    if (r === 0) (sum(z, s2), sumModP(s1, s3));
+    else (sum(z, s1), sum(s2, s3));
+    const t = op("ADDMOD", fresh("t"));
+    others = others.map((s, i) => (lasting("p"), lasting(`d${i + 1}`), dup(s), op("MULMOD"), dup(t), op("ADD", fresh("s"))));
+    // A copy that the next rounds can reach makes the program shorter, for a little gas.
+    if (r % 3 === 2) push(prime, "p");
+    lasting("p");
+    (lasting("p"), lasting("d0"), dup(z), op("MULMOD"), dup(t), op("ADD"), constant());
+    first = op("ADD", fresh("x"));
+}
+const after = [sbox(first), ...others.map((s) => (lasting("p"), dup(s), constant(), sbox(op("ADD", fresh("x")))))];
+state = external(after);
+for (let r = 5; r < 8; r++) state = external(sboxes(state));
+if (used !== 88) throw new Error("not every constant was used once");
+const s0 = sumModP(state.v, state.e, "s0");
+
+const nextOffset = () => (push(32n), op("MLOAD"));
+(op("CALLDATASIZE"), nextOffset(), op("LT"));
+const more = code.length + 1;
+(push(0n, "", 2), op("JUMPI"));
+(push(0n), op("MSTORE"), push(32n), push(0n), op("RETURN"));
+
+code[more] = code.length >> 8;
+code[more + 1] = code.length & 0xff;
+stack.push(s0);
+op("JUMPDEST");
+const input = (word) => (push(BigInt(32 * word)), nextOffset(), op("ADD"), op("CALLDATALOAD"));
+(lasting("p"), dup(state.f), op("MOD", "d"));
+(lasting("p"), sumModP(state.u, state.f), input(2), op("ADDMOD", "c"));
+(lasting("p"), dup(state.e), input(1), op("ADDMOD", "b"));
+(lasting("p"), dup(s0), input(0), op("ADDMOD", "a"));
+(nextOffset(), push(96n), op("ADD"), push(32n), op("MSTORE"));
+(push(BigInt(start), "", 2), op("JUMP"));
+
+const program = Buffer.from(code).toString("hex");
 
 // --- EMPTY[0..32] ----------------------------------------------------------------------------------------------------
 
@@ -144,90 +246,64 @@ writeFileSync(
     join(contracts, "src/Poseidon2.sol"),
     `// SPDX-License-Identifier: MIT OR Apache-2.0
 ${notice}
-pragma solidity ^0.8.24;
+pragma solidity ^0.8.28;
 
 // The order of BN254's scalar field: p in EIP-8182, R elsewhere.
 uint256 constant P = ${order};
 
 /// @title Poseidon2 over BN254's scalar field: EIP-8182 section 3.3
-/// @notice t = 4, R_F = 8, R_P = 56, x^5, and the length-tagged sponge of rate 3. Inputs must be canonical (below P);
-/// outputs are.
+/// @notice t = 4, R_F = 8, R_P = 56, x^5, and the length-tagged sponge of rate 3. Inputs must be canonical (below P); outputs
+/// are.
+/// @dev The sponge is an EVM program of its own, assembled by tools/generate.mjs, which says how and gives the bounds; a
+/// contract that hashes deploys it in its constructor. Called with N words, it returns poseidon of them (N up to 6: its stack
+/// holds two permutations). It neither reads nor writes state.
 library Poseidon2 {
+    /// @notice The program was not deployed: give the deployment more gas.
+    error Poseidon2NotDeployed();
+
+    /// @notice Deploys the program and gives its address, which the other functions take.
+    function deploy() internal returns (address at_) {
+        // PUSH2 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN: gives the code that follows.
+        bytes memory creation =
+            abi.encodePacked(hex"61", uint16(PROGRAM.length), hex"80600a3d393df3", PROGRAM);
+        assembly ("memory-safe") {
+            at_ := create(0, add(creation, 32), mload(creation))
+        }
+        if (at_ == address(0)) revert Poseidon2NotDeployed();
+    }
+
+    // The program fails only for want of gas, and then so must its caller.
+
     /// poseidon(a, b): a Merkle tree's node (section 3.4).
-    function hash2(uint256 a, uint256 b) internal pure returns (uint256) {
-        return sponge(0, 0, a, b, 0, 2 << 64);
+    function hash2(address at_, uint256 a, uint256 b) internal view returns (uint256 h) {
+        assembly ("memory-safe") {
+            mstore(0, a)
+            mstore(32, b)
+            if iszero(staticcall(gas(), at_, 0, 64, 0, 32)) { revert(0, 0) }
+            h := mload(0)
+        }
     }
 
     /// poseidon(a, b, c).
-    function hash3(uint256 a, uint256 b, uint256 c) internal pure returns (uint256) {
-        return sponge(0, 0, a, b, c, 3 << 64);
+    function hash3(address at_, uint256 a, uint256 b, uint256 c) internal view returns (uint256) {
+        return hash(at_, [a, b, c, 0, 0, 0], 3);
     }
 
     /// poseidon(a, b, c, d).
-    function hash4(uint256 a, uint256 b, uint256 c, uint256 d) internal pure returns (uint256) {
-        uint256[3] memory rest = [d, 0, 0];
-        return sponge(addressOf(rest), addressOf(rest) + 96, a, b, c, 4 << 64);
+    function hash4(address at_, uint256 a, uint256 b, uint256 c, uint256 d) internal view returns (uint256) {
+        return hash(at_, [a, b, c, d, 0, 0], 4);
     }
 
-    /// poseidon(a, b, c, d, e).
-    function hash5(uint256 a, uint256 b, uint256 c, uint256 d, uint256 e) internal pure returns (uint256) {
-        uint256[3] memory rest = [d, e, 0];
-        return sponge(addressOf(rest), addressOf(rest) + 96, a, b, c, 5 << 64);
-    }
-
-    /// poseidon(a, b, c, d, e, f).
-    function hash6(uint256 a, uint256 b, uint256 c, uint256 d, uint256 e, uint256 f) internal pure returns (uint256) {
-        uint256[3] memory rest = [d, e, f];
-        return sponge(addressOf(rest), addressOf(rest) + 96, a, b, c, 6 << 64);
-    }
-
-    function addressOf(uint256[3] memory words) private pure returns (uint256 pointer) {
+    /// poseidon of the first n words.
+    function hash(address at_, uint256[6] memory words, uint256 n) internal view returns (uint256 h) {
         assembly ("memory-safe") {
-            pointer := words
+            if iszero(staticcall(gas(), at_, words, mul(32, n), 0, 32)) { revert(0, 0) }
+            h := mload(0)
         }
     }
 
-    /// @notice The sponge: permutes (s0, s1, s2, s3), then absorbs the words in memory from rest to end, three at a
-    /// time, with a permutation after each three. Gives state element 0.
-    /// @dev Every input is below P. Sums are reduced only where they would not fit in a word: 5 P < 2^256, so five
-    /// canonical values can be added. mulmod and addmod take any words. Bounds, in multiples of P:
-    ///
-    ///   M_E             in 1 1 1 1. x = s0 + s1: 2. y = s2 + s3: 2. u = 2 s1 + y: 4. v = 2 s3 + x: 4.
-    ///                   s1 = (4 x mod P) + u: 5. s3 = (4 y mod P) + v: 5. s0 and s2 come from addmod: 1.
-    ///                   With the next round's constants: s0 and s2 are 2; s1 and s3, which would be 6, come from addmod.
-    ///   full round      in at most 3. S-boxes end in mulmod: 1 1 1 1 into M_E.
-    ///   partial round   the first has 2 5 1 5 in (s0 with its constant), the others 3 2 2 2. z: 1. The sum t is addmod of
-    ///                   1 + 1 and a reduced 5 + 5, or of 1 + 2 and 2 + 2: 1. A product plus t: 2; with a constant: 3.
-    ///   full round 4    has 3 3 3 3 in.
-    ///   the end         s0 and s2 are canonical, s1 and s3 below 5; absorbing reduces the first three. The fourth, s3, is
-    ///                   reduced for the next permutation.
-    function sponge(uint256 rest, uint256 end, uint256 s0, uint256 s1, uint256 s2, uint256 s3)
-        private
-        pure
-        returns (uint256 h)
-    {
-        assembly ("memory-safe") {
-            // Solidity keeps the word at 0x60 zero, which the optimiser does not know: it would otherwise put these
-            // values in place of their names, some 700 times 32 bytes.
-            h := mload(0x60)
-            let p := or(h, P)
-            // The diagonal of the partial rounds' matrix, less one: M_I = diag(d) + (1 in every place).
-            let d0 := or(h, ${diagonal[0]})
-            let d1 := or(h, ${diagonal[1]})
-            let d2 := or(h, ${diagonal[2]})
-            let d3 := or(h, ${diagonal[3]})
-            for {} 1 {} {
-${body}
-                if eq(rest, end) { break }
-                s0 := addmod(s0, mload(rest), p)
-                s1 := addmod(s1, mload(add(rest, 32)), p)
-                s2 := addmod(s2, mload(add(rest, 64)), p)
-                s3 := mod(s3, p)
-                rest := add(rest, 96)
-            }
-            h := s0
-        }
-    }
+    bytes private constant PROGRAM =
+        hex"${program.match(/.{1,96}/g).join('"\n        hex"')}";
 
     /// EMPTY[0..32] of section 3.4, 32 bytes each: the roots of the empty trees of each height.
     bytes internal constant EMPTY =

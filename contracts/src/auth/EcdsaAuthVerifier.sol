@@ -20,6 +20,12 @@ contract EcdsaAuthVerifier is IAuthVerifier {
     // Half of secp256k1's order: of s and order - s only the lower one is taken.
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
+    address private immutable POSEIDON2;
+
+    constructor() {
+        POSEIDON2 = Poseidon2.deploy();
+    }
+
     /// @inheritdoc IAuthVerifier
     /// @param proof abi.encode(uint256 blindingFactor, uint256 r, uint256 s, uint256 v), 128 bytes; v is 27 or 28.
     function verifyAuth(bytes calldata publicInputs, bytes calldata proof) external view returns (bool) {
@@ -32,9 +38,9 @@ contract EcdsaAuthVerifier is IAuthVerifier {
         // forge-lint: disable-next-line(unsafe-typecast)
         address signer = ecrecover(authorizationHash(digest, blindingFactor), uint8(v), bytes32(r), bytes32(s));
         if (signer == address(0)) return false;
-        uint256 authDataCommitment = Poseidon2.hash2(AUTH_DATA_ECDSA_DOMAIN, uint160(signer));
-        return
-            blindedAuthCommitment == Poseidon2.hash3(BLINDED_AUTH_COMMITMENT_DOMAIN, authDataCommitment, blindingFactor);
+        uint256 authDataCommitment = Poseidon2.hash2(POSEIDON2, AUTH_DATA_ECDSA_DOMAIN, uint160(signer));
+        return blindedAuthCommitment
+            == Poseidon2.hash3(POSEIDON2, BLINDED_AUTH_COMMITMENT_DOMAIN, authDataCommitment, blindingFactor);
     }
 
     /// @notice What the wallet signs: the EIP-712 hash of Authorization(transactionIntentDigest, blindingFactor).

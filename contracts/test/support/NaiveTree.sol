@@ -5,7 +5,7 @@ import {Poseidon2} from "../../src/Poseidon2.sol";
 
 /// The root of the tree of depth 32 with these first leaves, level by level (EIP-8182 section 3.4).
 library NaiveTree {
-    function root(uint256[] memory leaves) internal pure returns (uint256) {
+    function root(address poseidon2, uint256[] memory leaves) internal view returns (uint256) {
         uint256 count = leaves.length;
         uint256[] memory nodes = new uint256[](count + 1);
         for (uint256 i = 0; i < count; i++) {
@@ -16,9 +16,9 @@ library NaiveTree {
             if (count & 1 == 1) nodes[count++] = empty;
             count >>= 1;
             for (uint256 i = 0; i < count; i++) {
-                nodes[i] = Poseidon2.hash2(nodes[2 * i], nodes[2 * i + 1]);
+                nodes[i] = Poseidon2.hash2(poseidon2, nodes[2 * i], nodes[2 * i + 1]);
             }
-            empty = Poseidon2.hash2(empty, empty);
+            empty = Poseidon2.hash2(poseidon2, empty, empty);
         }
         return count == 0 ? empty : nodes[0];
     }

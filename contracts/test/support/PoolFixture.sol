@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Eip8182ShieldedPool} from "../../src/Eip8182ShieldedPool.sol";
 import {IShieldedPool} from "../../src/IShieldedPool.sol";
-import {P} from "../../src/Poseidon2.sol";
+import {P, Poseidon2} from "../../src/Poseidon2.sol";
 import {ShieldedPool} from "../../src/ShieldedPool.sol";
 import {MockAuthVerifier, MockToken} from "./Mocks.sol";
 import {Test, vm} from "./Test.sol";
@@ -14,6 +14,7 @@ abstract contract PoolFixture is Test {
     IShieldedPool internal pool;
     MockAuthVerifier internal verifier;
     MockToken internal token;
+    address internal poseidon2; // for what the tests hash
     uint256 private nonce;
 
     function strict() internal pure virtual returns (bool);
@@ -27,6 +28,7 @@ abstract contract PoolFixture is Test {
             : IShieldedPool(new ShieldedPool(TestKey.make(n)));
         verifier = new MockAuthVerifier();
         token = new MockToken();
+        poseidon2 = Poseidon2.deploy();
     }
 
     /// A transfer that the pool accepts.
