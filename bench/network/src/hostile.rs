@@ -26,6 +26,8 @@ use crate::Outcome;
 
 /// More than a coordinator of these runs takes for a job.
 const GIANT: u64 = 1 << 40;
+/// Streams of each kind on one connection.
+const STREAMS: usize = 50;
 /// How long one try may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -73,7 +75,7 @@ impl Mischief {
     }
 }
 
-/// How often each was done to its end.
+/// How often each was got to.
 pub type Done = BTreeMap<Mischief, u64>;
 
 /// Reads what was done, of all its processes.
@@ -126,37 +128,41 @@ impl Hostile {
 
     async fn keep_at(&self, mischief: Mischief, https: SocketAddr, quic: SocketAddr, mut rng: StdRng) {
         loop {
-            let tried = match mischief {
+            // It is to be cut off: how it ends says nothing.
+            let _ = match mischief {
                 Mischief::Flood => timeout(PATIENCE, self.flood(https)).await,
                 Mischief::Giant => timeout(PATIENCE, self.giant(https, &mut rng)).await,
                 Mischief::Slow => timeout(PATIENCE, self.slow(https)).await,
                 Mischief::Malformed => timeout(PATIENCE, self.malformed(https, &mut rng)).await,
+                Mischief::Unread if rng.random_bool(0.1) => {
+                    timeout(PATIENCE, self.unread_streams(https)).await
+                }
                 Mischief::Unread => timeout(PATIENCE, self.unread(https, &mut rng)).await,
-                Mischief::Datagrams => timeout(PATIENCE, datagrams(quic, &mut rng)).await,
+                Mischief::Datagrams => timeout(PATIENCE, self.datagrams(quic, &mut rng)).await,
             };
-            // Being cut off in the middle is what the coordinator is to do: only what never began does not count.
-            if !matches!(tried, Ok(Err(Refused::AtOnce)))
-                && let Some(count) = self.counts.get(&mischief)
-            {
-                count.fetch_add(1, Ordering::Relaxed);
-            }
             sleep(Duration::from_millis(20)).await;
         }
     }
 
-    async fn connect(&self, address: SocketAddr) -> Result<TlsStream<TcpStream>, Refused> {
-        let mut config = tls::client_config(&[self.pin]).map_err(|_| Refused::AtOnce)?;
+    /// It is in effect.
+    fn did(&self, mischief: Mischief) {
+        if let Some(count) = self.counts.get(&mischief) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<TlsStream<TcpStream>, Cut> {
+        let mut config = tls::client_config(&[self.pin]).map_err(|_| Cut)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let name =
-            tacit_net::rustls::pki_types::ServerName::try_from("localhost").map_err(|_| Refused::AtOnce)?;
+        let name = tacit_net::rustls::pki_types::ServerName::try_from("localhost").map_err(|_| Cut)?;
         let connecting = async {
             let tcp = TcpStream::connect(address).await?;
             TlsConnector::from(Arc::new(config)).connect(name, tcp).await
         };
-        connecting.await.map_err(|_| Refused::AtOnce)
+        connecting.await.map_err(|_| Cut)
     }
 
-    async fn flood(&self, address: SocketAddr) -> Result<(), Refused> {
+    async fn flood(&self, address: SocketAddr) -> Result<(), Cut> {
         let mut stream = self.connect(address).await?;
         let mut piece = vec![0; 64 << 10];
         for path in ["/v1/network", "/v1/log/head", "/v1/jobs", "/v1/circuits", "/readyz", "/nothing"] {
@@ -164,11 +170,12 @@ impl Hostile {
             stream.write_all(request.as_bytes()).await?;
             // Some of what comes: not to wait for its end is the point.
             let _ = stream.read(&mut piece).await?;
+            self.did(Mischief::Flood);
         }
         Ok(())
     }
 
-    async fn giant(&self, address: SocketAddr, rng: &mut StdRng) -> Result<(), Refused> {
+    async fn giant(&self, address: SocketAddr, rng: &mut StdRng) -> Result<(), Cut> {
         let announced = if rng.random_bool(0.5) { GIANT } else { crate::init::JOB_BYTES };
         let mut stream = self.post(address, "/v1/jobs", announced).await?;
         let mut piece = vec![0; 64 << 10];
@@ -176,13 +183,17 @@ impl Hostile {
         let mut sent = 0;
         while sent < announced {
             stream.write_all(&piece).await?;
+            if sent == 0 {
+                self.did(Mischief::Giant);
+            }
             sent += piece.len() as u64;
         }
         Ok(())
     }
 
-    async fn slow(&self, address: SocketAddr) -> Result<(), Refused> {
+    async fn slow(&self, address: SocketAddr) -> Result<(), Cut> {
         let mut stream = self.post(address, "/v1/jobs", crate::init::JOB_BYTES).await?;
+        self.did(Mischief::Slow);
         loop {
             stream.write_all(b"x").await?;
             stream.flush().await?;
@@ -190,7 +201,7 @@ impl Hostile {
         }
     }
 
-    async fn malformed(&self, address: SocketAddr, rng: &mut StdRng) -> Result<(), Refused> {
+    async fn malformed(&self, address: SocketAddr, rng: &mut StdRng) -> Result<(), Cut> {
         let mut noise = vec![0; rng.random_range(1..20_000)];
         rng.fill(noise.as_mut_slice());
         let (path, body) = match rng.random_range(0..4) {
@@ -208,16 +219,61 @@ impl Hostile {
         let mut stream = self.connect(address).await?;
         stream.write_all(&body).await?;
         let _ = stream.read(&mut answer).await?;
+        self.did(Mischief::Malformed);
         Ok(())
     }
 
-    async fn unread(&self, address: SocketAddr, rng: &mut StdRng) -> Result<(), Refused> {
+    async fn unread(&self, address: SocketAddr, rng: &mut StdRng) -> Result<(), Cut> {
         let mut stream = self.connect(address).await?;
         let path = ["/v1/log/entries?start=0", "/v1/openapi.json", "/v1/jobs", "/v1/events", "/"];
         let path = path.get(rng.random_range(0..path.len())).copied().unwrap_or("/");
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").repeat(20);
         stream.write_all(request.as_bytes()).await?;
+        self.did(Mischief::Unread);
         sleep(Duration::from_secs(20)).await;
+        Ok(())
+    }
+
+    /// As many streams of one connection as there may be, of which hardly a byte is taken.
+    async fn unread_streams(&self, address: SocketAddr) -> Result<(), Cut> {
+        let tls = tls::client_config(&[self.pin]).map_err(|_| Cut)?;
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
+        let client = client.http2_initial_stream_window_size(1024).build().map_err(|_| Cut)?;
+        let mut asked = tokio::task::JoinSet::new();
+        for path in ["/v1/log/entries?start=0", "/v1/openapi.json", "/v1/jobs", "/v1/events"] {
+            for _ in 0..STREAMS {
+                asked.spawn(client.get(format!("https://{address}{path}")).send());
+            }
+        }
+        let mut held = Vec::new();
+        let answers = async {
+            while let Some(answer) = asked.join_next().await {
+                held.extend(answer.ok().and_then(Result::ok));
+            }
+        };
+        let _ = timeout(Duration::from_secs(20), answers).await;
+        if !held.is_empty() {
+            self.did(Mischief::Unread);
+        }
+        sleep(Duration::from_secs(10)).await;
+        Ok(())
+    }
+
+    async fn datagrams(&self, address: SocketAddr, rng: &mut StdRng) -> Result<(), Cut> {
+        let socket = UdpSocket::bind("0.0.0.0:0").await.map_err(|_| Cut)?;
+        for _ in 0..500 {
+            let mut datagram = vec![0; rng.random_range(1..1_400)];
+            rng.fill(datagram.as_mut_slice());
+            if let Some(first) = datagram.first_mut()
+                && rng.random_bool(0.5)
+            {
+                // The long header of a first packet.
+                *first |= 0xc0;
+            }
+            socket.send_to(&datagram, address).await?;
+        }
+        self.did(Mischief::Datagrams);
+        sleep(Duration::from_millis(100)).await;
         Ok(())
     }
 
@@ -227,7 +283,7 @@ impl Hostile {
         address: SocketAddr,
         path: &str,
         announced: u64,
-    ) -> Result<TlsStream<TcpStream>, Refused> {
+    ) -> Result<TlsStream<TcpStream>, Cut> {
         let mut stream = self.connect(address).await?;
         let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {announced}\r\n\r\n");
         stream.write_all(head.as_bytes()).await?;
@@ -244,33 +300,11 @@ fn frame(kind: MessageType, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-async fn datagrams(address: SocketAddr, rng: &mut StdRng) -> Result<(), Refused> {
-    let socket = UdpSocket::bind("0.0.0.0:0").await.map_err(|_| Refused::AtOnce)?;
-    for _ in 0..500 {
-        let mut datagram = vec![0; rng.random_range(1..1_400)];
-        rng.fill(datagram.as_mut_slice());
-        if let Some(first) = datagram.first_mut()
-            && rng.random_bool(0.5)
-        {
-            // The long header of a first packet.
-            *first |= 0xc0;
-        }
-        socket.send_to(&datagram, address).await?;
-    }
-    sleep(Duration::from_millis(100)).await;
-    Ok(())
-}
+/// A try was cut off, or came to no connection: at the bound of connections, or because the coordinator is down.
+struct Cut;
 
-/// Why a try ended early.
-enum Refused {
-    /// There was no connection: at the bound of connections, or the coordinator is down.
-    AtOnce,
-    /// It was cut off.
-    CutOff,
-}
-
-impl From<std::io::Error> for Refused {
+impl From<std::io::Error> for Cut {
     fn from(_: std::io::Error) -> Self {
-        Self::CutOff
+        Self
     }
 }
