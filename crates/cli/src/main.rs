@@ -12,6 +12,7 @@ mod hardening;
 mod keys;
 mod local_network;
 mod measure;
+mod otlp;
 mod runtime;
 mod service;
 mod ui;

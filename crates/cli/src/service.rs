@@ -7,11 +7,14 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::failure::{Failure, InFile, Outcome};
 use crate::files;
 use crate::local_network::Ready;
+use crate::otlp;
 use crate::ui::Ui;
 
 /// Options of every service.
@@ -47,15 +50,22 @@ pub fn read_config<T: DeserializeOwned>(path: &Path, dir: &Path) -> Outcome<T> {
     T::deserialize(table).in_file(path)
 }
 
-/// Starts logging to standard error.
-pub fn start_logging(options: &ServiceOptions) {
+/// Starts logging to standard error, and to a collector where one is configured; what is logged reaches the collector until what this returns is
+/// dropped.
+///
+/// # Errors
+/// When a collector is configured that cannot be used.
+pub fn start_logging(options: &ServiceOptions, service: &'static str) -> Outcome<otlp::Export> {
     let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second call would mean two services in one process; the first one's logging serves both.
-    let _ = match options.log_format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let (export, to_collector) = otlp::Export::start(service)?;
+    let to_stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let to_stderr = match options.log_format {
+        LogFormat::Text => to_stderr.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => to_stderr.json().boxed(),
     };
+    // A second call would mean two services in one process; the first one's logging serves both.
+    let _ = tracing_subscriber::registry().with(to_stderr).with(to_collector).with(filter).try_init();
+    Ok(export)
 }
 
 /// The exit code of a service that was asked to end twice and did not wait for what was in hand.

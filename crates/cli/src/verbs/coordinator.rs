@@ -208,7 +208,7 @@ fn serve(
     config.quic_listen = quic.unwrap_or(config.quic_listen);
     config.metrics_listen = metrics.or(config.metrics_listen);
     name_database(&mut config)?;
-    service::start_logging(service);
+    let _export = service::start_logging(service, "tacit-coordinator")?;
     let runtime = crate::runtime::new()?;
     let stop = service::stop(service)?;
     runtime.block_on(async {

@@ -276,7 +276,7 @@ fn serve(dir: &Path, unlock: &UnlockOptions, service: &ServiceOptions, ui: &Ui) 
         )));
     }
     let unlock = unlock.open(dir, &configured(&config))?;
-    service::start_logging(service);
+    let _export = service::start_logging(service, "tacit-node")?;
     let runtime = crate::runtime::new()?;
     let stop = service::stop(service)?;
     service::run(runtime, async {
