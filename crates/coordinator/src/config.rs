@@ -297,6 +297,7 @@ mod tests {
         let (_, limits) = limits.split_once('\n').unwrap();
         assert_eq!(toml::from_str::<Limits>(limits).unwrap(), Limits::default());
         let toml::Value::Table(all) = toml::Value::try_from(Limits::default()).unwrap() else { panic!() };
+        let limits = format!("\n{limits}");
         for name in all.keys() {
             assert!(limits.contains(&format!("\n{name} = ")), "docs/src/operators.md does not show {name}");
         }

@@ -119,7 +119,7 @@ pub async fn one_key_cannot_fill_the_room_for_envelopes() {
     assert!(jobs.iter().all(|j| bytes_of(j) == bytes));
     for (key, job) in keys.iter().zip(&jobs).take(3) {
         assert_eq!(key.submit(job).await.0, StatusCode::CREATED);
-        assert_eq!(key.submit(&jobs[4]).await.0.is_success(), false);
+        assert!(!key.submit(&jobs[4]).await.0.is_success());
     }
     assert_eq!(keys[3].submit(&jobs[3]).await, (StatusCode::SERVICE_UNAVAILABLE, "full".to_owned()));
     keys[0].cancel(&jobs[0]).await;
