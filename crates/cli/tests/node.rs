@@ -216,6 +216,28 @@ fn circuits_come_in_from_files_by_their_content() {
 }
 
 #[test]
+fn root_leaves_nothing_in_the_folder_of_another_user() {
+    let place = Place::new();
+    place.node("init").arg("--unencrypted").assert().success();
+    // Only root can give it away.
+    if std::os::unix::fs::chown(place.dir(), Some(12345), None).is_err() {
+        return;
+    }
+    let before = files(&place.dir());
+    let mut add = tacit();
+    add.args(["node", "circuit", "add", "--dir"])
+        .arg(place.dir())
+        .arg(common::fixture("bn128", "final.zkey"));
+    for command in [&mut add, place.node("passphrase").arg("--unencrypted")] {
+        let failed = command.assert().code(1);
+        assert!(one_paragraph(&failed.get_output().stderr), "{failed}");
+        failed.stderr(predicate::str::contains("belongs to user 12345"));
+    }
+    place.node("doctor").assert().stdout(predicate::str::contains("user 12345's"));
+    assert_eq!(files(&place.dir()), before);
+}
+
+#[test]
 fn init_makes_keys_of_the_life_that_is_configured() {
     let place = Place::new();
     place.node("init").args(["--unencrypted", "--sealing-key-seconds", "3600"]).assert().success();

@@ -181,7 +181,22 @@ fn init(args: &Args, ui: &Ui) -> Outcome {
     Ok(())
 }
 
+/// Refuses to write into somebody else's folder, as root could: the node could not open what is left there.
+fn as_owner(dir: &Path) -> Outcome {
+    use std::os::unix::fs::MetadataExt;
+    let owner = std::fs::metadata(dir).in_file(dir)?.uid();
+    let asking = rustix::process::geteuid().as_raw();
+    if owner == asking {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} belongs to user {owner} and you are user {asking}: do this as its owner, or the node cannot open what is written",
+        dir.display()
+    )))
+}
+
 fn import(dir: &Path, given: &[PathBuf], ui: &Ui) -> Outcome {
+    as_owner(dir)?;
     let config: Config = service::read_config(&config_path(dir), dir)?;
     let mut paths = Vec::new();
     for path in given {
@@ -230,6 +245,7 @@ pub fn passphrase(dir: &Path, config: &Path, change: &ChangeOptions, ui: &Ui) ->
     if !identity_exists(dir) {
         return Err(Failure::new(format!("{}: there are no keys here", dir.display())));
     }
+    as_owner(dir)?;
     let table: toml::Table =
         if config.exists() { files::read_text(config)?.parse().in_file(config)? } else { toml::Table::new() };
     let file = |name: &str| table.get(name).and_then(toml::Value::as_str).map(Path::new);
