@@ -1,5 +1,6 @@
 //! A shielded pool after [EIP-8182](https://eips.ethereum.org/EIPS/eip-8182), seen from outside the chain: what a wallet and a prover need. Section
-//! numbers are that text's; what this pool adds to it is in docs/src/pool.md and behind [`Rules`].
+//! numbers are that text's; what this pool adds to it is in docs/src/pool.md and behind [`Rules`], encodings
+//! are in docs/src/pool-wallet.md.
 //!
 //! Sans-IO: nothing here opens a file or a socket or reads a clock, and random numbers are an argument.
 //!

@@ -305,6 +305,7 @@ impl Wallet {
                 }
                 if change.user == self.user {
                     self.entries.push((block, change.entry.clone()));
+                    self.epochs.recognise(keys, &change.entry.note_secret_seed_hash);
                     self.epochs.registered(&change.entry.note_secret_seed_hash, block);
                     changes.entry_changed = true;
                 }

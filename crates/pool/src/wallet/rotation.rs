@@ -8,6 +8,9 @@ use crate::hash::Fr;
 use crate::ledger::POLICY_ROOT_BLOCKS;
 use crate::value::as_text;
 
+/// How many epochs after the newest one a wallet looks for a seed that it does not know.
+pub const LOOK_AHEAD: u32 = 64;
+
 /// Whether a leaf that was replaced in block `replaced` can still be spent under in the block after `head`.
 pub fn in_window(replaced: u64, head: u64) -> bool {
     head.saturating_add(1).saturating_sub(replaced) <= POLICY_ROOT_BLOCKS
@@ -69,6 +72,20 @@ impl Epochs {
             self.0.push(next.clone());
             next
         })
+    }
+
+    /// Finds the epoch of a hash that the registry has and this wallet does not know: it was restored from its phrase, or
+    /// another copy rotated.
+    pub(super) fn recognise(&mut self, keys: &Keys, seed_hash: &Fr) {
+        if self.with_seed_hash(seed_hash).is_some() {
+            return;
+        }
+        let next = self.newest().saturating_add(1);
+        let found = (next..next.saturating_add(LOOK_AHEAD))
+            .find(|number| keys.note_secret_seed_hash(*number) == *seed_hash);
+        if let Some(number) = found {
+            self.0.push(Epoch { number, seed_hash: *seed_hash, registered: None, replaced: None });
+        }
     }
 
     /// The registry has this seed's hash since `block`.

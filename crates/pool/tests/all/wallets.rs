@@ -417,3 +417,36 @@ fn after_a_rotation_the_wallet_still_reads_what_is_sent_to_the_old_address() {
     chain.mine(&mut [&mut alice, &mut bob]);
     assert_eq!(spendable(&alice, ETHER, now), amount(24));
 }
+
+/// From the seed phrase and the chain alone: notes, and the epoch that is registered. Policies are registered anew.
+#[test]
+fn a_restored_wallet_finds_its_notes_and_its_epoch() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    for epoch in [1, 2] {
+        assert_eq!(alice.wallet.prepare_rotation(&alice.keys).number, epoch);
+        let policy = alice.policy();
+        chain.register(&mut alice, epoch, vec![policy]);
+        chain.mine(&mut [&mut alice, &mut bob]);
+        alice.keys.advance(epoch).unwrap();
+        let prepared = alice.prepare(&pay(&bob, ETHER, 3, now), now, epoch.into());
+        chain.transact(&prepared).unwrap();
+        chain.mine(&mut [&mut alice, &mut bob]);
+    }
+    let mut restored = Person::new(Rules::TACIT, 1);
+    restored.keys.advance(2).unwrap();
+    for block in &chain.blocks {
+        restored.wallet.apply(block, &restored.keys).unwrap();
+    }
+    assert_eq!(restored.wallet.balances(now), alice.wallet.balances(now));
+    let epoch =
+        restored.wallet.epochs().with_seed_hash(&restored.wallet.entry().unwrap().note_secret_seed_hash);
+    assert_eq!(epoch.map(|epoch| epoch.number), Some(2));
+    let payment = pay(&bob, ETHER, 3, now);
+    let done = restored.wallet.prepare(&restored.keys, &payment, now, &mut rng(1));
+    assert_eq!(done.unwrap_err(), SpendError::Unknown("policy set"));
+    let policy = restored.policy();
+    chain.register(&mut restored, 2, vec![policy]);
+    chain.mine(&mut [&mut alice, &mut restored, &mut bob]);
+    chain.transact(&restored.prepare(&payment, now, 7)).unwrap();
+}
