@@ -2,7 +2,7 @@
 //!
 //! A circuit is sound only if a prover has no choice where its author saw none: whatever the inputs are, at most one
 //! value of every other wire satisfies the constraints. (Deciding this in general is hard; the approach is that of
-//! [Ecne](https://0xparc.org/blog/ecne) and [Picus](https://eprint.iacr.org/2023/512): rules that suffice.) Here a wire
+//! [Ecne](https://new.0xparc.org/writing/ecne) and [Picus](https://eprint.iacr.org/2023/512): rules that suffice.) Here a wire
 //! counts as determined if one of these rules, each of which holds for every witness, follows from wires that are:
 //!
 //! 1. **Product.** `A * B = C` with `A` and `B` determined determines the one undetermined wire of `C`.

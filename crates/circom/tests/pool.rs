@@ -314,21 +314,34 @@ fn the_circuits_have_the_shapes_that_their_page_gives() {
     }
 }
 
-/// The EIP's form, which nobody commits: compiled here, where there is Node.js.
-#[test]
-fn the_strict_form_is_sound_and_computes_its_examples() {
+/// Whether circom is here: the npm packages, which tests may lack unless they are said to be required.
+fn has_circom() -> bool {
     let modules = std::env::var_os("TACIT_NODE_MODULES")
         .map_or_else(|| workspace().join("tests/node_modules"), PathBuf::from);
-    if !modules.join("circom2/cli.js").is_file() {
+    let there = modules.join("circom2/cli.js").is_file();
+    if !there {
         let missing = "npm packages are not installed (npm ci --prefix tests)";
         assert!(std::env::var_os("TACIT_REQUIRE_NODE").is_none(), "{missing}");
         eprintln!("skipped: {missing}");
+    }
+    there
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// The EIP's form, which nobody commits: compiled here.
+#[test]
+fn the_strict_form_is_sound_and_computes_its_examples() {
+    if !has_circom() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let build = workspace().join("circuits/build.mjs");
-    let run = Command::new("node").arg(build).arg("--strict").arg(directory.path()).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    run(Command::new("node").arg(build).arg("--strict").arg(directory.path()));
     for (circuit, conditions) in [("pool_transact", 0), ("auth_eddsa", EDWARDS_DIVISORS), ("auth_xmss", 0)] {
         let circuit = Circuit::load(directory.path(), circuit, "_eip8182");
         circuit.is_sound_and_computes_its_examples(conditions);
@@ -575,6 +588,27 @@ fn leaves_are_opened_not_invented() {
     }
 }
 
+/// What the relation leaves to the contract: a note in both slots pays twice, and has one nullifier.
+#[test]
+fn a_note_in_both_slots_has_one_nullifier() {
+    let forger = Forger::keeping(&[]);
+    let example = "transfer_phantom";
+    let (witness, _) = forger.forge(example, &[]);
+    let names = ["isPhantom", "inputAmount", "inputNoteSecret", "inputLeafIndex", "inputSiblings"];
+    let copied = names.iter().flat_map(|name| {
+        let wires = forger.circuit.wires(name);
+        let half = wires.len() / 2;
+        let first = &witness[wires.start as usize..wires.start as usize + half];
+        first.iter().enumerate().map(move |(i, value)| (*name, half + i, *value)).collect::<Vec<_>>()
+    });
+    let twice = witness[forger.circuit.wires("amount").start as usize].double();
+    let changes: Vec<(&str, usize, Fr)> = copied.chain([("amount", 0, twice)]).collect();
+    forger.is_accepted("a note twice", example, &changes);
+    let (witness, _) = forger.forge(example, &changes);
+    let nullifier = |name| witness[forger.circuit.wires(name).start as usize];
+    assert_eq!(nullifier("nullifier0"), nullifier("nullifier1"));
+}
+
 /// The digest's fields, the replay id's, and all that is public: a proof is for these and no others.
 #[test]
 fn every_public_input_is_bound() {
@@ -734,6 +768,28 @@ mod eddsa {
     fn broken(auth: &Auth, signature: &Signature) -> usize {
         let (a, r, s) = signature.inputs();
         auth.broken_by(&[("A", &a), ("R", &r), ("S", &s)]).len()
+    }
+
+    /// The curve is the one that circomlib has: its key of a secret, and twice that.
+    #[test]
+    fn keys_are_circomlibs() {
+        if !has_circom() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let compile = workspace().join("tests/circuits/compile.sh");
+        run(Command::new(compile).arg(directory.path()).arg("babyjubjub.bn128"));
+        let program = std::fs::read(directory.path().join("babyjubjub.bn128.wasm")).unwrap();
+        let circomlib = WitnessCalculator::new(&program).unwrap();
+        for secret in
+            [BigUint::from(1u8), BigUint::from(0x0123_4567_89ab_cdefu64), order() - 1u8, order() >> 1]
+        {
+            let inputs = Inputs(vec![("secret".to_owned(), vec![Fr::from(secret.clone())])]);
+            let witness = circomlib.calculate(&inputs, None).unwrap();
+            let key = multiply(&secret, base());
+            assert_eq!(witness[1..5], [key, add(key, key)].concat());
+        }
+        assert_eq!(multiply(&order(), base()), [Fr::zero(), Fr::one()]);
     }
 
     #[test]
