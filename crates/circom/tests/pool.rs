@@ -343,8 +343,11 @@ fn the_strict_form_is_sound_and_computes_its_examples() {
     let directory = tempfile::tempdir().unwrap();
     let build = workspace().join("circuits/build.mjs");
     run(Command::new("node").arg(build).arg("--strict").arg(directory.path()));
+    let page = std::fs::read_to_string(circuits().join("README.md")).unwrap();
     for (circuit, conditions) in [("pool_transact", 0), ("auth_eddsa", EDWARDS_DIVISORS), ("auth_xmss", 0)] {
         let circuit = Circuit::load(directory.path(), circuit, "_eip8182");
+        let sizes = format!("| {}, {} |", circuit.r1cs.constraints.len(), circuit.r1cs.n_wires);
+        assert!(page.contains(&sizes), "{}: {sizes}", circuit.name);
         circuit.is_sound_and_computes_its_examples(conditions);
         circuit.every_wire_is_held(&circuit.examples[0]);
     }
