@@ -22,6 +22,7 @@ table='
    poseidon_merkle.bls12381    --O2   2^12
    eip8182_hash.bn128          --O1   2^14
    eddsa.bn128                 --O1   2^14
+   babyjubjub.bn128            --O1   2^13
    sha256.bn128                --O1   2^15
    sha256.bls12381             --O1   2^15
    sha256_long.bn128           --O1   2^16

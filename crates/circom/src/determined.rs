@@ -2,7 +2,7 @@
 //!
 //! A circuit is sound only if a prover has no choice where its author saw none: whatever the inputs are, at most one
 //! value of every other wire satisfies the constraints. (Deciding this in general is hard; the approach is that of
-//! [Ecne](https://0xparc.org/blog/ecne) and [Picus](https://eprint.iacr.org/2023/512): rules that suffice.) Here a wire
+//! [Ecne](https://new.0xparc.org/writing/ecne) and [Picus](https://eprint.iacr.org/2023/512): rules that suffice.) Here a wire
 //! counts as determined if one of these rules, each of which holds for every witness, follows from wires that are:
 //!
 //! 1. **Product.** `A * B = C` with `A` and `B` determined determines the one undetermined wire of `C`.
@@ -48,6 +48,9 @@ pub struct Determination<F> {
     pub unused: Vec<u32>,
     /// Constraints `D * x = C` whose `D` must not be zero for `x` to be determined, in order.
     pub conditions: Vec<u32>,
+    /// Constraints that some values of the given wires may break, in order; the others hold whatever is given, by the way
+    /// in which they determine wires. Each of these ought to have a test that breaks it.
+    pub assertions: Vec<u32>,
     given: Vec<u32>,
     steps: Vec<Step<F>>,
 }
@@ -176,20 +179,22 @@ struct Search<'a, F> {
     at: Vec<Vec<u32>>,
     given: Vec<u32>,
     known: Vec<bool>,
-    /// Wires with a constraint `b * (b - 1) = 0`.
-    is_bit: Vec<bool>,
-    /// For wires `u` and `v` with a constraint `u * v = t`: the `t`, or `None` for `u * v = 0`.
-    products: HashMap<(u32, u32), Option<u32>>,
+    /// For each wire a constraint `b * (b - 1) = 0`, where there is one.
+    bit: Vec<Option<u32>>,
+    /// For wires `u` and `v` with a constraint `u * v = t`: the `t`, or `None` for `u * v = 0`, and the constraint.
+    products: HashMap<(u32, u32), (Option<u32>, u32)>,
     queue: VecDeque<u32>,
     /// Constraints to which rule 4 applies with a condition.
     conditional: BTreeSet<u32>,
     steps: Vec<Step<F>>,
+    /// Constraints that hold by what they determine: by rules 1 and 3, and that bits are bits.
+    kept: BTreeSet<u32>,
 }
 
 impl<'a, F: PrimeField> Search<'a, F> {
     fn new(r1cs: &'a R1cs<F>, given: Vec<u32>) -> Self {
         let mut at = vec![Vec::new(); r1cs.n_wires as usize];
-        let mut is_bit = vec![false; r1cs.n_wires as usize];
+        let mut bit = vec![None; r1cs.n_wires as usize];
         let mut products = HashMap::new();
         for (i, c) in (0u32..).zip(&r1cs.constraints) {
             for (wire, _) in c.a.iter().chain(&c.b).chain(&c.c) {
@@ -197,14 +202,14 @@ impl<'a, F: PrimeField> Search<'a, F> {
                     at.push(i);
                 }
             }
-            if let Some(is_bit) = bit_of(c).and_then(|wire| is_bit.get_mut(wire as usize)) {
-                *is_bit = true;
+            if let Some(bit) = bit_of(c).and_then(|wire| bit.get_mut(wire as usize)) {
+                *bit = Some(i);
             }
             if let (Some((u, ku)), Some((v, kv))) = (single(&c.a), single(&c.b)) {
                 if c.c.iter().all(|(_, k)| k.is_zero()) {
-                    products.insert(pair(u, v), None);
+                    products.insert(pair(u, v), (None, i));
                 } else if let Some((t, _)) = single(&c.c).filter(|(_, kt)| ku * kv == *kt) {
-                    products.entry(pair(u, v)).or_insert(Some(t));
+                    products.entry(pair(u, v)).or_insert((Some(t), i));
                 }
             }
         }
@@ -220,11 +225,12 @@ impl<'a, F: PrimeField> Search<'a, F> {
             at,
             given,
             known,
-            is_bit,
+            bit,
             products,
             queue,
             conditional: BTreeSet::new(),
             steps: Vec::new(),
+            kept: BTreeSet::new(),
         }
     }
 
@@ -238,7 +244,7 @@ impl<'a, F: PrimeField> Search<'a, F> {
             let Some(constraint) = self.conditional.pop_first() else { break };
             if let Some(wire) = self.quotient(constraint) {
                 conditions.push(constraint);
-                self.determine(Step::Quotient { constraint, wire }, &[wire]);
+                self.determine(Step::Quotient { constraint, wire }, [], &[wire]);
             }
         }
         conditions.sort_unstable();
@@ -249,9 +255,18 @@ impl<'a, F: PrimeField> Search<'a, F> {
             free: wires(&|wire| !self.known.get(wire).copied().unwrap_or(true)),
             unused: wires(&|wire| self.at.get(wire).is_some_and(Vec::is_empty)),
             conditions,
+            assertions: (0u32..)
+                .zip(&self.r1cs.constraints)
+                .map(|(i, _)| i)
+                .filter(|i| !self.kept.contains(i))
+                .collect(),
             given: self.given,
             steps: self.steps,
         }
+    }
+
+    fn bit_constraint(&self, wire: u32) -> Option<u32> {
+        self.bit.get(wire as usize).copied().flatten()
     }
 
     fn is_known(&self, wire: u32) -> bool {
@@ -263,8 +278,9 @@ impl<'a, F: PrimeField> Search<'a, F> {
         lc.iter().filter(|(wire, k)| !k.is_zero() && !self.is_known(*wire)).copied().collect()
     }
 
-    fn determine(&mut self, step: Step<F>, wires: &[u32]) {
+    fn determine(&mut self, step: Step<F>, keeping: impl IntoIterator<Item = u32>, wires: &[u32]) {
         self.steps.push(step);
+        self.kept.extend(keeping);
         for wire in wires {
             if let Some(known) = self.known.get_mut(*wire as usize) {
                 *known = true;
@@ -283,23 +299,25 @@ impl<'a, F: PrimeField> Search<'a, F> {
                 let inverse =
                     if coefficient.square().is_one() { Some(*coefficient) } else { coefficient.inverse() };
                 if let Some(inverse) = inverse {
-                    self.determine(Step::Product { constraint, wire, inverse }, &[wire]);
+                    self.determine(Step::Product { constraint, wire, inverse }, [constraint], &[wire]);
                 }
             }
             ([], [], [_, _, ..]) => {
                 if let Some((sign, bits)) = self.bits(&rest) {
                     let wires: Vec<u32> = bits.iter().map(|(wire, _)| *wire).collect();
-                    self.determine(Step::Bits { constraint, sign, bits }, &wires);
+                    let keeping: Vec<u32> =
+                        wires.iter().filter_map(|wire| self.bit_constraint(*wire)).collect();
+                    self.determine(Step::Bits { constraint, sign, bits }, keeping, &wires);
                 }
             }
             ([_], [], _) | ([], [_], _) => {
                 let (x, divisor) = if b.is_empty() { (&c.a, &c.b) } else { (&c.b, &c.a) };
-                if let Some((step, wires)) = self.zero_test(x, divisor, &c.c) {
-                    self.determine(step, &wires);
+                if let Some((step, keeping, wires)) = self.zero_test(constraint, x, divisor, &c.c) {
+                    self.determine(step, keeping, &wires);
                 } else if let Some(wire) = self.quotient(constraint) {
                     match c.c[..] {
                         [(0, k)] if !k.is_zero() && x.iter().all(|(w, _)| *w == wire) => {
-                            self.determine(Step::Quotient { constraint, wire }, &[wire]);
+                            self.determine(Step::Quotient { constraint, wire }, [], &[wire]);
                         }
                         _ => {
                             self.conditional.insert(constraint);
@@ -313,7 +331,7 @@ impl<'a, F: PrimeField> Search<'a, F> {
 
     /// Rule 2.
     fn bits(&self, unknown: &[(u32, F)]) -> Option<(F, Vec<(u32, u32)>)> {
-        if !unknown.iter().all(|(wire, _)| self.is_bit.get(*wire as usize).copied().unwrap_or(false)) {
+        if !unknown.iter().all(|(wire, _)| self.bit_constraint(*wire).is_some()) {
             return None;
         }
         [F::ONE, -F::ONE].into_iter().find_map(|sign| {
@@ -348,11 +366,11 @@ impl<'a, F: PrimeField> Search<'a, F> {
                 return false;
             }
             let has_one = match self.products.get(&pair(tied, *wire)) {
-                Some(Some(and)) => {
+                Some((Some(and), _)) => {
                     tied = *and;
                     true
                 }
-                Some(None) => false,
+                Some((None, _)) => false,
                 // Ones from here on: not less than the order, which is the same so far.
                 None => return false,
             };
@@ -366,44 +384,38 @@ impl<'a, F: PrimeField> Search<'a, F> {
         false
     }
 
-    /// Rule 3, for `D * x = C`.
+    /// Rule 3, for a constraint `D * x = C`: the step, the constraints that it keeps, and what it determines.
     fn zero_test(
         &self,
+        constraint: u32,
         x: &LinearCombination<F>,
         divisor: &LinearCombination<F>,
         c: &LinearCombination<F>,
-    ) -> Option<(Step<F>, Vec<u32>)> {
+    ) -> Option<(Step<F>, Vec<u32>, Vec<u32>)> {
         let (x, scale) = single(x)?;
         let (constant, y, k) = match c[..] {
             [(0, constant), (y, k)] | [(y, k), (0, constant)] => (constant, y, k),
             _ => return None,
         };
-        if y == 0
-            || y == x
-            || constant.is_zero()
-            || k.is_zero()
-            || self.products.get(&pair(x, y)) != Some(&None)
-        {
+        if y == 0 || y == x || constant.is_zero() || k.is_zero() {
             return None;
         }
+        let (None, excluded) = *self.products.get(&pair(x, y))? else { return None };
         let at_zero = -constant * k.inverse()?;
-        let given = self.is_known(y);
-        // `D * y = 0` is needed only to determine `y`.
-        let vanishes = || {
-            self.at.get(y as usize).into_iter().flatten().any(|i| {
-                let Some(c) = self.r1cs.constraints.get(*i as usize) else { return false };
-                let is_y = |lc: &LinearCombination<F>| single(lc).is_some_and(|(wire, _)| wire == y);
-                let zero = c.c.iter().all(|(_, k)| k.is_zero());
-                zero && ((is_y(&c.a) && proportional(&c.b, divisor))
-                    || (is_y(&c.b) && proportional(&c.a, divisor)))
-            })
-        };
-        if !given && !vanishes() {
-            return None;
+        let step = |y| Step::ZeroTest { divisor: divisor.clone(), x, scale, y, constant, at_zero };
+        if self.is_known(y) {
+            // These determine `x`, and say what `y` must be besides.
+            return Some((step(None), vec![], vec![x]));
         }
-        let divisor = divisor.clone();
-        let wires = if given { vec![x] } else { vec![y, x] };
-        Some((Step::ZeroTest { divisor, x, scale, y: (!given).then_some(y), constant, at_zero }, wires))
+        // `D * y = 0` is needed only to determine `y`.
+        let vanishing = self.at.get(y as usize)?.iter().copied().find(|i| {
+            let Some(c) = self.r1cs.constraints.get(*i as usize) else { return false };
+            let is_y = |lc: &LinearCombination<F>| single(lc).is_some_and(|(wire, _)| wire == y);
+            let zero = c.c.iter().all(|(_, k)| k.is_zero());
+            zero && ((is_y(&c.a) && proportional(&c.b, divisor))
+                || (is_y(&c.b) && proportional(&c.a, divisor)))
+        })?;
+        Some((step(Some(y)), vec![constraint, excluded, vanishing], vec![y, x]))
     }
 
     /// Rule 4: the wire `x` of `D * x = C` with the rest determined.

@@ -91,6 +91,7 @@ fn a_zero_test_needs_all_of_its_constraints() {
         assert_eq!(witness[2..], [Fr::from(inverse), Fr::from(result)]);
         assert_eq!(good.check(&witness), Ok(()));
     }
+    assert_eq!(found.assertions, [0u32; 0]);
     let witness = found.complete(&good, &[Fr::from(5u64)]).unwrap();
     assert_eq!(good.check(&witness), Ok(()));
     for missing in 0..3 {
@@ -126,6 +127,8 @@ fn bits_are_bits_and_fewer_than_the_orders() {
         assert!(found.free.is_empty(), "{places}");
         let witness = found.complete(&r1cs, &[Fr::one()]).unwrap();
         assert_eq!(r1cs.check(&witness), Ok(()));
+        // The sum can be wrong, a bit cannot, except for one that is the sum.
+        assert_eq!(found.assertions, [u32::from(places == 1)]);
         assert!(places > 8 || r1cs.check(&found.complete(&r1cs, &[Fr::from(300u64)]).unwrap()).is_err());
     }
     assert_eq!(free(&bits(8, Fr::one(), false)).len(), 8);
