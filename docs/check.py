@@ -2,7 +2,7 @@
 """Checks that what the documentation points at exists: relative links and their anchors, paths in the repository, tests.
 
 Three kinds of reference are followed in README.md, CONTRIBUTING.md, SECURITY.md, CHANGELOG.md, bench/README.md and
-docs/src: links to files or headings; inline code that names a path under bench/, crates/, circuits/, docs/, fuzz/,
+docs/src: links to files or headings; inline code that names a path under bench/, crates/, circuits/, contracts/, docs/, fuzz/,
 tests/ or .ci/; and inline code of the form `path.rs::test_name`, where the file must define the function.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "bench/README.md")]
 PAGES += sorted((ROOT / "docs/src").glob("**/*.md"))
-ROOMS = ("bench/", "crates/", "circuits/", "docs/", "fuzz/", "tests/", ".ci/")
+ROOMS = ("bench/", "crates/", "circuits/", "contracts/", "docs/", "fuzz/", "tests/", ".ci/")
 # Made by tools, not committed.
 MADE = ("fuzz/artifacts", "fuzz/corpus", "tests/node_modules")
 HOME = "https://github.com/tacit-network/tacit/blob/main/"

@@ -5,6 +5,7 @@ import {IShieldedPool} from "../src/IShieldedPool.sol";
 import {ShieldedPool} from "../src/ShieldedPool.sol";
 import {EcdsaAuthVerifier} from "../src/auth/EcdsaAuthVerifier.sol";
 import {Groth16AuthVerifier} from "../src/auth/Groth16AuthVerifier.sol";
+import {DemoToken} from "../src/demo/DemoToken.sol";
 import {Test, vm} from "./support/Test.sol";
 
 /// Real keys, real proofs of the circuits in circuits/pool: a registration, two deposits, a private transfer of both notes
@@ -111,6 +112,18 @@ contract EndToEndTest is Test {
     function checkRoot(string memory entry) private view {
         (uint256 root,) = pool.getCurrentRoots();
         vm.assertEq(root, number(entry));
+    }
+
+    function test_token_deposit() public {
+        DemoToken token = new DemoToken();
+        token.mint(address(this), 100);
+        token.approve(address(pool), 100);
+        deposit(".deposits[0]");
+        pool.deposit(address(token), 60, 7, new bytes(160));
+        measured("deposit of a token, the pool's first of it");
+        pool.deposit(address(token), 40, 8, new bytes(160));
+        measured("deposit of a token, a later one");
+        vm.assertEq(token.balanceOf(address(pool)), 100);
     }
 
     /// A prover that changes any field of what was proved gets nothing accepted.

@@ -9,6 +9,7 @@ import {
 } from "../src/Domains.sol";
 import {Eip8182ShieldedPool} from "../src/Eip8182ShieldedPool.sol";
 import {IShieldedPool} from "../src/IShieldedPool.sol";
+import {AuthRegistry} from "../src/AuthRegistry.sol";
 import {NoteTree} from "../src/NoteTree.sol";
 import {P} from "../src/Poseidon2.sol";
 import {ShieldedPool} from "../src/ShieldedPool.sol";
@@ -650,6 +651,35 @@ abstract contract PoolTest is PoolFixture {
         pool.setAuthPolicy(11, 12, 13);
     }
 
+    // --- where counters end --------------------------------------------------------------------------------------
+
+    // Places in storage; the tests see by what follows that they are these.
+    bytes32 private constant NOTE_COUNTERS = bytes32(uint256(1)); // nextLeafIndex, insertions << 64
+    bytes32 private constant REGISTRY_COUNTERS = bytes32(uint256(36)); // nextLeafPosition, lastChange << 64
+    uint256 internal constant ENTRIES = 41;
+
+    function test_the_note_tree_is_full() public {
+        vm.store(address(pool), NOTE_COUNTERS, bytes32(uint256(type(uint32).max - 1))); // room for two
+        refused(transferInputs(), abi.encodeWithSelector(NoteTree.NoteTreeFull.selector, type(uint32).max - 1));
+        deposit(1);
+        deposit(1);
+        vm.deal(address(this), 1);
+        vm.expectRevert(abi.encodeWithSelector(NoteTree.NoteTreeFull.selector, 1 << 32));
+        pool.deposit{value: 1}(address(0), 1, 1, "");
+    }
+
+    function test_the_registry_is_full() public {
+        pool.setAuthPolicy(11, 12, 13);
+        vm.store(address(pool), REGISTRY_COUNTERS, bytes32(uint256(type(uint32).max)));
+        vm.prank(address(1));
+        vm.assertEq(pool.setAuthPolicy(21, 22, 23), type(uint32).max);
+        vm.prank(address(2));
+        vm.expectRevert(AuthRegistry.AuthRegistryFull.selector);
+        pool.setAuthPolicy(31, 32, 33);
+        // Who is in can still change policies.
+        vm.assertEq(pool.setAuthPolicy(11, 12, 14), 1);
+    }
+
     // --- tools ---------------------------------------------------------------------------------------------------
 
     /// The last log since recordLogs, with these topics; gives its data.
@@ -702,6 +732,16 @@ contract ShieldedPoolTest is PoolTest {
         vm.assertFalse(registered);
         vm.assertEq(abi.encode(entry), new bytes(160));
         vm.recordLogs();
+    }
+
+    function test_policy_versions_end() public {
+        pool.setAuthPolicy(11, 12, 13);
+        bytes32 slot = keccak256(abi.encode(this, ENTRIES)); // leafPosition, policyVersion << 32
+        vm.assertEq(uint256(vm.load(address(pool), slot)), 1 << 32 | 1);
+        vm.store(address(pool), slot, bytes32((uint256(type(uint32).max) - 1) << 32 | 1));
+        pool.setAuthPolicy(11, 12, 13);
+        vm.expectRevert(IShieldedPool.PolicyVersionExhausted.selector);
+        pool.setAuthPolicy(11, 12, 13);
     }
 
     /// The twentieth public input: a proof for one pool is none for another.

@@ -110,7 +110,7 @@ const fresh = (letter) => `${letter}.${names++}`;
 let used = 0;
 const constant = () => push(BigInt(constants[used++]), "", 32);
 
-const sum = (a, b) => (dup(a), dup(b), op("ADD"));
+const sum = (a, b, name) => (dup(a), dup(b), op("ADD", name));
 const sumModP = (a, b, name) => (lasting("p"), dup(a), dup(b), op("ADDMOD", name));
 
 /** The S-box of x, which is on top with p beneath. */
@@ -127,8 +127,8 @@ const sbox = (x) => {
 /** M_E up to its last two sums: its output is v + e, e, u + f, f. */
 const external = ([a, b, c, d]) => {
     const [x, y, u, v, e, f] = ["x", "y", "u", "v", "e", "f"].map(fresh);
-    (sum(a, b), (stack[stack.length - 1] = x));
-    (sum(c, d), (stack[stack.length - 1] = y));
+    sum(a, b, x);
+    sum(c, d, y);
     (dup(y), sum(b, b), op("ADD", u));
     (dup(x), sum(d, d), op("ADD", v));
     (dup(u), lasting("p"), dup(x), push(4n), op("MULMOD"), op("ADD", e));

@@ -151,6 +151,41 @@ fn solidity_is_for_bn254_only_and_says_why() {
 }
 
 #[test]
+fn a_contracts_key_is_for_any_chain_only_if_it_comes_from_a_ceremony() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key.hex");
+    let export = |zkey: &std::path::Path, ceremony: bool| {
+        let mut command = tacit();
+        command.args(["zkey", "export", "contractkey"]).args([zkey, key.as_path()]);
+        if ceremony {
+            command.arg("--ceremony");
+        }
+        command.assert()
+    };
+    let kind = || {
+        let text = std::fs::read_to_string(&key).unwrap();
+        let bytes = hex::decode(text.trim_end().trim_start_matches("0x")).unwrap();
+        String::from_utf8(bytes[..32].to_vec()).unwrap()
+    };
+    export(&fixture("bn128", "final.zkey"), false)
+        .success()
+        .stdout(predicate::str::contains("local chains only"));
+    assert_eq!(kind(), "tacit-groth16-key-v1-development");
+    export(&fixture("bn128", "final.zkey"), true).success();
+    assert_eq!(kind(), "tacit-groth16-key-v1-ceremony\0\0\0");
+
+    let dev = dir.path().join("dev.zkey");
+    tacit()
+        .args(["groth16", "setup", "--dev"])
+        .args([&fixture("bn128", "tiny.r1cs"), &dev])
+        .assert()
+        .success();
+    export(&dev, true).code(1).stderr(predicate::str::contains("made for development"));
+    export(&dev, false).success();
+    export(&fixture("bls12381", "final.zkey"), false).code(1).stderr(predicate::str::contains("BLS12-381"));
+}
+
+#[test]
 fn a_wrong_witness_is_caught_with_and_without_constraints() {
     let curve = "bn128";
     let dir = tempfile::tempdir().unwrap();

@@ -4,6 +4,9 @@
 //! check (8) of EIP-197. Its function takes what `snarkjs zkey export soliditycalldata` prints. Inputs that are not
 //! canonical make it return `false`: public signals not below the group's order are refused by the contract,
 //! coordinates not below the field's order (and points off the curve or outside the subgroup) by the precompiles.
+//!
+//! Tacit's own contracts (`contracts/`) are compiled once and take the verification key as an argument of their
+//! constructor: [`contract_key`].
 
 use std::fmt::Write;
 
@@ -95,6 +98,57 @@ pub fn export<C: Curve>(vk: &VerificationKey<C>) -> Result<String, SolidityError
         source.push_str("}\n");
     }
     Ok(source)
+}
+
+/// Where a key comes from, which a contract must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// A ceremony whose contributions were verified, at least one of them by an honest party.
+    Ceremony,
+    /// One party knows the trapdoor: contracts refuse the key on any chain that is not local (31337, 1337).
+    Development,
+}
+
+impl Provenance {
+    /// The key's first 32 bytes.
+    fn tag(self) -> [u8; 32] {
+        let text: &[u8] = match self {
+            Self::Ceremony => b"tacit-groth16-key-v1-ceremony",
+            Self::Development => b"tacit-groth16-key-v1-development",
+        };
+        let mut tag = [0; 32];
+        tag.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        tag
+    }
+}
+
+/// The key as the constructors in `contracts/` take it (`contracts/src/Groth16.sol`):
+///
+/// ```text
+/// provenance (32) alpha (64) beta (128) gamma (128) delta (128) IC_0 .. IC_n (64 each)
+/// ```
+///
+/// with points as EIP-196 and EIP-197 encode them.
+///
+/// # Errors
+/// As for [`export`].
+pub fn contract_key<C: Curve>(
+    vk: &VerificationKey<C>,
+    provenance: Provenance,
+) -> Result<Vec<u8>, SolidityError> {
+    if C::ID != CurveId::Bn254 {
+        return Err(SolidityError::Curve { curve: C::ID });
+    }
+    check_verification_key(vk)?;
+    let mut key = provenance.tag().to_vec();
+    vk.alpha_g1.write_be(&mut key);
+    for point in [&vk.beta_g2, &vk.gamma_g2, &vk.delta_g2] {
+        point.write_be(&mut key);
+    }
+    for point in &vk.ic {
+        point.write_be(&mut key);
+    }
+    Ok(key)
 }
 
 fn constant(out: &mut String, name: &str, meaning: &str, value: &str) {

@@ -1,4 +1,4 @@
-//! `tacit zkey export verificationkey|solidityverifier|soliditycalldata`
+//! `tacit zkey export verificationkey|solidityverifier|contractkey|soliditycalldata`
 
 use std::path::PathBuf;
 
@@ -6,7 +6,8 @@ use clap::Subcommand;
 use serde_json::json;
 use tacit_algebra::{Bn254, Check, CurveId, Groups, Point, field};
 use tacit_circom::{Proof, Zkey, json, public, zkey};
-use tacit_groth16::solidity;
+use tacit_groth16::setup::is_dev;
+use tacit_groth16::solidity::{self, Provenance};
 
 use crate::curves::with_curve;
 use crate::failure::{Failure, InFile, Outcome};
@@ -33,6 +34,20 @@ pub enum Args {
         /// Contract to write
         #[arg(default_value = "verifier.sol")]
         contract: PathBuf,
+    },
+    /// Write the verification key as Tacit's contracts take it (BN254 only)
+    ///
+    /// The key is for local chains only, unless --ceremony says otherwise: whoever made a key alone can forge proofs.
+    Contractkey {
+        /// Proving key
+        #[arg(default_value = "circuit_final.zkey")]
+        zkey: PathBuf,
+        /// Key to write, as hexadecimal text
+        #[arg(default_value = "contract_key.hex")]
+        key: PathBuf,
+        /// For any chain: the key comes from a ceremony that you have verified (`tacit zkey verify`)
+        #[arg(long)]
+        ceremony: bool,
     },
     /// Print a proof as the Solidity verifier's call arguments
     Soliditycalldata {
@@ -69,6 +84,32 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
             });
             files::write(contract, text.as_bytes(), Access::Shared)?;
             ui.result(&json!({ "ok": true, "contract": contract }), contract.display().to_string());
+        }
+        Args::Contractkey { zkey: path, key: target, ceremony } => {
+            let bytes = files::read(path)?;
+            let curve = zkey::curve_of(&bytes).in_file(path)?;
+            let encoded = with_curve!(curve, C => {
+                let key = Zkey::<C>::read(&bytes, Check::Full).in_file(path)?;
+                if *ceremony && (is_dev(&key) || key.contributions.is_empty()) {
+                    return Err(Failure::new(format!(
+                        "{}: this key does not come from a ceremony ({}); take a key with contributions, or export it \
+                         without --ceremony for local chains",
+                        path.display(),
+                        if is_dev(&key) { "it was made for development" } else { "it has no contributions" },
+                    )));
+                }
+                let provenance = if *ceremony { Provenance::Ceremony } else { Provenance::Development };
+                solidity::contract_key(&key.vk, provenance).in_file(path)?
+            });
+            files::write(target, format!("0x{}\n", hex::encode(encoded)).as_bytes(), Access::Shared)?;
+            ui.result(
+                &json!({ "ok": true, "key": target, "any_chain": ceremony }),
+                if *ceremony {
+                    format!("{}, for any chain", target.display())
+                } else {
+                    format!("{}, for local chains only", target.display())
+                },
+            );
         }
         Args::Soliditycalldata { public: public_path, proof: proof_path } => {
             let proof = files::read_text(proof_path)?;

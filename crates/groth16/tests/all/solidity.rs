@@ -2,7 +2,7 @@
 
 use crate::support::{random_circuit, rng};
 use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId};
-use tacit_groth16::solidity::{SolidityError, export};
+use tacit_groth16::solidity::{Provenance, SolidityError, contract_key, export};
 use tacit_groth16::{KeyError, VerificationKey, setup};
 
 fn vk<C: Curve>(n_public: u32) -> VerificationKey<C> {
@@ -40,4 +40,24 @@ fn other_curves_and_worthless_keys_are_refused() {
     let mut worthless = vk::<Bn254>(1);
     worthless.gamma_g2 = tacit_algebra::G2Affine::<Bn254>::identity();
     assert_eq!(export(&worthless), Err(SolidityError::Key(KeyError::Identity { element: "gamma" })));
+}
+
+#[test]
+fn a_contracts_key_is_its_provenance_and_the_points() {
+    let vk = vk::<Bn254>(2);
+    let key = contract_key(&vk, Provenance::Development).unwrap();
+    assert_eq!(key.len(), 32 + 64 + 3 * 128 + 3 * 64);
+    assert_eq!(&key[..32], b"tacit-groth16-key-v1-development");
+    // gamma is the second group's generator, imaginary part first.
+    let gamma = "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2";
+    let words: Vec<String> =
+        key.chunks(32).map(|word| word.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
+    assert_eq!(words[7], gamma);
+
+    let real = contract_key(&vk, Provenance::Ceremony).unwrap();
+    assert_eq!(&real[..32], b"tacit-groth16-key-v1-ceremony\0\0\0");
+    assert_eq!(real[32..], key[32..]);
+
+    let error = contract_key(&self::vk::<Bls12_381>(1), Provenance::Development).unwrap_err();
+    assert_eq!(error, SolidityError::Curve { curve: CurveId::Bls12_381 });
 }
