@@ -46,8 +46,8 @@ abstract contract ShieldedPoolBase is IShieldedPool {
     uint256 private immutable KEY_CHAIN_ID;
     address private immutable POSEIDON2;
 
-    NoteTree.Tree internal notes;
-    AuthRegistry.Registry internal registry;
+    NoteTree.Tree private notes;
+    AuthRegistry.Registry private registry;
     mapping(uint256 nullifier => bool) private nullifierSpent;
     mapping(uint256 intentReplayId => bool) private replayIdUsed;
     mapping(address user => Entry) internal entries;
@@ -130,7 +130,7 @@ abstract contract ShieldedPoolBase is IShieldedPool {
         if (i.authVerifier == 0) revert AuthVerifierZero();
     }
 
-    function verifyPoolProof(bytes calldata proof, PublicInputs calldata publicInputs) internal view virtual {
+    function verifyPoolProof(bytes calldata proof, PublicInputs calldata publicInputs) private view {
         uint256[INPUTS] memory inputs;
         uint256 pointer;
         assembly ("memory-safe") {
