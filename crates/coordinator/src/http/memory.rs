@@ -24,6 +24,7 @@ const STREAM: usize = 128 << 10;
 const LARGE: &[(&str, usize)] = &[
     ("/v1/jobs", 4 << 20),
     ("/v1/jobs/{id}/answers", 1 << 20),
+    ("/v1/jobs/{id}/contradictions", 1 << 20),
     ("/v1/log/entries", 4 << 20),
     ("/v1/network", 1 << 20),
     ("/v1/nodes", 1 << 20),
