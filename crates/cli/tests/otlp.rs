@@ -9,7 +9,7 @@ use std::path::Path;
 use common::tacit;
 
 fn coordinator(dir: &Path) {
-    tacit().args(["coordinator", "init", "--unencrypted", "--dir"]).arg(dir).assert().success();
+    tacit().args(["coordinator", "init", "--dir"]).arg(dir).assert().success();
     let config = "http_listen = \"127.0.0.1:0\"\nquic_listen = \"127.0.0.1:0\"\n";
     std::fs::write(dir.join("coordinator.toml"), config).unwrap();
 }
