@@ -354,7 +354,9 @@ async fn take_place(store: &Store, dir: &DataDir, time: &NetworkTime) -> Result<
         store.retire(earlier.trim()).await?;
     }
     tacit_vault::dir::write_secret(&path, store.instance().as_bytes())?;
-    store.bury(cluster::DEAD).await?;
+    if let Err(error) = store.bury(cluster::DEAD).await {
+        tracing::warn!(%error, "cannot take over from coordinators that died; it is tried again");
+    }
     let (_, now) = store.beat().await?;
     if store.is_shared() {
         time.hear(now);

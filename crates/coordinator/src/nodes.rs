@@ -79,7 +79,7 @@ async fn session(service: Arc<Service>, incoming: Incoming, number: u64) {
     match greet(&service, &connection, &seat).await {
         Ok(Some(capacity)) => {
             tracing::info!(node = %identity, name, %address, "node connected");
-            let window = usize::from(capacity.min(service.config.limits.offers_in_flight).max(1));
+            let window = usize::from(capacity.min(service.config.limits.offers_in_flight.max(1)));
             let why = converse(&service, &connection, &seat, window).await;
             tracing::info!(node = %identity, name, reason = why, "node disconnected");
             if let Err(error) = service.store.depart(&identity, seat.connection()).await {
@@ -352,7 +352,7 @@ async fn offer(service: &Service, connection: &Connection, place: Place) -> Afte
 async fn try_offer(
     service: &Service,
     connection: &Connection,
-    Place { deal, index, envelope_bytes, expiry }: Place,
+    Place { deal, index, offer_bytes, expiry }: Place,
 ) -> Result<After, StoreError> {
     let node = connection.peer_identity();
     // Before the offer is read, which says whether it is wanted: nothing that comes after is missed.
@@ -360,7 +360,7 @@ async fn try_offer(
     let time = Duration::from_secs(expiry.saturating_sub(service.clock.now()).saturating_add(1));
     // Before the envelope is read.
     let room = tokio::select! {
-        room = service.relay.room(&node, envelope_bytes, time) => room,
+        room = service.relay.room(&node, offer_bytes, time) => room,
         () = unwanted(service, &mut changes, deal, index, node) => return Ok(After::Settled),
     };
     let Ok(mut room) = room else { return Ok(After::Busy(expiry)) };

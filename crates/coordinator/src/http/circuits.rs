@@ -74,6 +74,10 @@ pub async fn put(
     let incoming =
         receive(&service, Upload::Circuit, &headers, body, service.config.limits.zkey_bytes).await?;
     let _turn = turn(&service).await?;
+    // Registered meanwhile: its file stays. Another one of the same name, with other contributions, would take its place.
+    if let Some(circuit) = service.store.circuit(&id).await? {
+        return Ok((StatusCode::OK, Json(info(&circuit))));
+    }
     let file = incoming.digest;
     let checked = service
         .blocking("checking an upload", move |s| {

@@ -16,7 +16,7 @@ use tacit_wire::Digest32;
 use tokio::sync::mpsc;
 
 use super::auth::Caller;
-use super::jobs::{LISTED, Versioned, known, versioned};
+use super::jobs::{LISTED, Versioned, known_head, versioned};
 use super::nodes::node_views;
 use super::openapi::Refusals;
 use super::parse_id;
@@ -64,7 +64,7 @@ pub async fn job(
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
     let mut seen = last_event(&headers)?;
-    let row = known(&service, &caller, &id).await?;
+    let row = known_head(&service, &caller, &id).await?;
     if row.state.has_ended() && row.version <= seen {
         // What tells an EventSource not to come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -79,7 +79,7 @@ pub async fn job(
             if caller.still_may(&service).await.is_err() {
                 return;
             }
-            let Ok(row) = known(&service, &caller, &id).await else { return };
+            let Ok(row) = known_head(&service, &caller, &id).await else { return };
             if row.version > seen {
                 let Ok(job) = versioned(&service, &row).await else { return };
                 // It may have changed again meanwhile.

@@ -155,7 +155,7 @@ pub async fn submit(
             Insertion::NoCircuit => return Err(unknown_circuit(&job.circuit)),
         }
     }
-    let Some(row) = service.store.job(&deal).await?.filter(|job| caller.may_see(job)) else {
+    let Some(row) = service.store.job_head(&deal).await?.filter(|job| caller.may_see(job)) else {
         return Err(conflict(&deal));
     };
     let answer = versioned(&service, &row).await?;
@@ -254,7 +254,7 @@ pub async fn reassign(
             return Err(ApiError::not_found("unknown_place", format!("the job has no place {place}")));
         }
     }
-    Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
+    Ok(Json(versioned(&service, &known_head(&service, &caller, &id).await?).await?))
 }
 
 /// The client needs nothing more: its signature says so.
@@ -284,11 +284,11 @@ pub async fn cancel(
     let gave_up = jobs::failure("cancelled", Blame::Nobody, "its client needs no proof any more");
     if service.store.cancel(&id, &gave_up, service.clock.now()).await? {
         tracing::info!(job = %id, "its client needs nothing more");
-        let enough = known(&service, &caller, &id).await?.state == JobState::Done;
+        let enough = known_head(&service, &caller, &id).await?.state == JobState::Done;
         service.metrics.job_ended(&id, if enough { Ended::Answered } else { Ended::Failed });
         service.changed(&id);
     }
-    Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?))
+    Ok(Json(versioned(&service, &known_head(&service, &caller, &id).await?).await?))
 }
 
 /// The newest 200 jobs of the caller; for operators, of all.
@@ -329,7 +329,7 @@ pub async fn show(
     let deadline = tokio::time::Instant::now() + wait;
     let mut changes = service.polls.subscribe(id);
     loop {
-        let row = known(&service, &caller, &id).await?;
+        let row = known_head(&service, &caller, &id).await?;
         if row.version > seen || row.state.has_ended() || wait.is_zero() {
             return Ok(Json(versioned(&service, &row).await?));
         }
@@ -341,7 +341,7 @@ pub async fn show(
         // A key may be revoked while its holder waits.
         caller.still_may(&service).await?;
         if over {
-            return Ok(Json(versioned(&service, &known(&service, &caller, &id).await?).await?));
+            return Ok(Json(versioned(&service, &known_head(&service, &caller, &id).await?).await?));
         }
     }
 }
@@ -360,7 +360,7 @@ pub async fn answers(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &caller, &id).await?;
+    let row = known_head(&service, &caller, &id).await?;
     let seats = service.store.seats(&id).await?;
     let mut given: HashMap<u8, Vec<u8>> =
         service.store.answers(&id).await?.into_iter().map(|a| (a.index, a.answer)).collect();
@@ -395,7 +395,7 @@ pub async fn proof(
     Path(id): Path<String>,
 ) -> Result<Json<JobProof>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known(&service, &caller, &id).await?;
+    let row = known_head(&service, &caller, &id).await?;
     if !row.coordinator_assembles {
         let message = "the client assembles this job: fetch its answers; only the client's key opens them";
         return Err(ApiError::conflict("client_assembles", message));
@@ -433,6 +433,13 @@ pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<
     job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
 }
 
+/// As [`known`], for those who wait or want no more than its state: its header is cut off after the dials.
+pub async fn known_head(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
+    let job = service.metrics.timed("read_job", service.store.job_head(id)).await?;
+    let job = job.filter(|job| caller.may_see(job));
+    job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
+}
+
 /// A job as it is answered.
 pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
     let mut row = row.clone();
@@ -442,7 +449,7 @@ pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, Api
         if version == row.version {
             break;
         }
-        let Some(now) = service.store.job(&row.deal).await? else { break };
+        let Some(now) = service.store.job_head(&row.deal).await? else { break };
         row = now;
         (version, seats) = service.store.versioned_seats(&row.deal).await?;
     }

@@ -160,7 +160,7 @@ pub async fn receipt(
 ) -> Result<Json<JobReceipt>, ApiError> {
     let id = parse_id("job id", &id)?;
     let Some((leaf, entry)) = service.store.log_entry_of(&id).await? else {
-        return Err(match service.store.job(&id).await? {
+        return Err(match service.store.job_head(&id).await? {
             None => ApiError::not_found("unknown_job", format!("there is no job {id} here")),
             Some(row) if row.state.has_ended() => ApiError::not_found(
                 "no_receipt",

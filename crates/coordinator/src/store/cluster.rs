@@ -41,8 +41,8 @@ pub struct Place {
     pub deal: Digest32,
     /// The place in its deal.
     pub index: u8,
-    /// Bytes of its envelope.
-    pub envelope_bytes: u64,
+    /// Bytes of its envelope and of the deal's header, which go to the node together.
+    pub offer_bytes: u64,
     /// When the deal expires, in Unix seconds.
     pub expiry: u64,
 }
@@ -241,7 +241,7 @@ impl Store {
         n_resting: usize,
     ) -> Result<Claimed> {
         let rows = sqlx::query(
-            "SELECT a.deal, a.idx, a.envelope_bytes, j.expiry FROM assignments a JOIN jobs j ON j.deal = a.deal
+            "SELECT a.deal, a.idx, a.envelope_bytes + LENGTH(j.header) AS offer_bytes, j.expiry FROM assignments a JOIN jobs j ON j.deal = a.deal
                     LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
              WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
                    AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node OR (h.coordinator = $4 AND h.connection = $5))
@@ -279,14 +279,14 @@ impl Store {
             .execute(&self.light)
             .await?;
             if taken.rows_affected() == 1 {
-                // Before it is sent: whatever becomes of the offer, the node may have seen the package.
+                // Before it is sent, and on disk: whatever becomes of the offer, the node may have seen the package.
                 sqlx::query("UPDATE holders SET offered = 1 WHERE deal = $1 AND node = $2 AND offered = 0")
                     .bind(deal.0.as_slice())
                     .bind(node.0.as_slice())
-                    .execute(&self.light)
+                    .execute(&self.pool)
                     .await?;
-                let envelope_bytes = unsigned(row.try_get("envelope_bytes")?)?;
-                places.push(Place { deal, index, envelope_bytes, expiry: unsigned(row.try_get("expiry")?)? });
+                let offer_bytes = unsigned(row.try_get("offer_bytes")?)?;
+                places.push(Place { deal, index, offer_bytes, expiry: unsigned(row.try_get("expiry")?)? });
             }
         }
         if places.is_empty() && !self.is_current(node, connection).await? {
@@ -345,10 +345,12 @@ impl Store {
         .bind(signed(limit as u64))
         .fetch_all(&mut *tx)
         .await?;
+        // Rows of several jobs are taken in the order of their names, as everywhere.
+        let mut due = rows.iter().map(|row| digest(row, "deal")).collect::<Result<Vec<_>>>()?;
+        due.sort_unstable();
         let until = now.saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
         let mut taken = Vec::new();
-        for row in &rows {
-            let deal = digest(row, "deal")?;
+        for deal in due {
             let done = sqlx::query(
                 "INSERT INTO assembling (deal, coordinator, until, tried) VALUES ($1, $2, $3, 0)
                  ON CONFLICT (deal) DO UPDATE SET coordinator = excluded.coordinator, until = excluded.until

@@ -109,10 +109,25 @@ impl Store {
             .transpose()
     }
 
-    /// One job.
+    /// One job with its whole header, which may have megabytes: not for those who wait.
     pub async fn job(&self, deal: &Digest32) -> Result<Option<JobRow>> {
         sqlx::query(
             "SELECT deal, header, circuit, n, t, needed, handover, assembler, state, version, failure, proof, expiry, created_at,
+                    ended_at, owner
+             FROM jobs WHERE deal = $1",
+        )
+            .bind(deal.0.as_slice())
+            .fetch_optional(&self.pool)
+            .await?
+            .as_ref()
+            .map(job_row)
+            .transpose()
+    }
+
+    /// One job without its header beyond the dials.
+    pub async fn job_head(&self, deal: &Digest32) -> Result<Option<JobRow>> {
+        sqlx::query(
+            "SELECT deal, SUBSTR(header, 1, 512) AS header, circuit, n, t, needed, handover, assembler, state, version, failure, proof, expiry, created_at,
                     ended_at, owner
              FROM jobs WHERE deal = $1",
         )

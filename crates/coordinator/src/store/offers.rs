@@ -55,7 +55,8 @@ impl Store {
         let mut tx = self.write_job(deal).await?;
         let rows = sqlx::query(
             "SELECT a.idx, a.state, CASE WHEN a.node = $2 THEN 1 ELSE 0 END AS replies,
-                    CASE WHEN a.node = $2 THEN a.answer END AS answer, j.state AS job_state, j.header, j.assembler
+                    CASE WHEN a.node = $2 THEN a.answer END AS answer, j.state AS job_state,
+                    SUBSTR(j.header, 1, 512) AS header, j.assembler
              FROM assignments a JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1",
         )
         .bind(deal.0.as_slice())

@@ -2,8 +2,8 @@
 //! what of its secrets is still needed.
 //!
 //! The caller brings blocks in order ([`Wallet::apply`]) and goes back when the chain did ([`Wallet::rewind`]): it asks its node
-//! which of [`Wallet::anchors`] the chain still has. Nothing is believed of a node but the order of events: the roots that the events state must be those
-//! that follow from them. What is older than [`Wallet::settle`]'s block cannot be undone any more.
+//! which of [`Wallet::anchors`] the chain still has. The roots that events state must be those that follow from them; of a node that lies consistently that is no
+//! proof, and what is in no root (note data, nullifiers, replay ids) is believed. What is older than [`Wallet::settle`]'s block cannot be undone any more.
 //!
 //! | module | what it holds |
 //! |---|---|
