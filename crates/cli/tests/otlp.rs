@@ -4,24 +4,27 @@
 
 mod common;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::tacit;
 
-fn coordinator(dir: &Path) {
-    tacit().args(["coordinator", "init", "--dir"]).arg(dir).assert().success();
+/// Makes a coordinator in a folder of its own.
+fn coordinator(root: &Path) -> PathBuf {
+    let dir = root.join("coordinator");
+    tacit().args(["coordinator", "init", "--dir"]).arg(&dir).assert().success();
     let config = "http_listen = \"127.0.0.1:0\"\nquic_listen = \"127.0.0.1:0\"\n";
     std::fs::write(dir.join("coordinator.toml"), config).unwrap();
+    dir
 }
 
 #[test]
 fn a_collector_that_cannot_be_used_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    coordinator(dir.path());
+    let root = tempfile::tempdir().unwrap();
+    let dir = coordinator(root.path());
     let url = if cfg!(feature = "otlp") { "https://collector.example:4318" } else { "http://127.0.0.1:4318" };
     tacit()
         .args(["coordinator", "run", "--dir"])
-        .arg(dir.path())
+        .arg(&dir)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         .assert()
         .failure()
@@ -63,13 +66,13 @@ mod with_collector {
 
     #[test]
     fn what_is_logged_reaches_the_collector() {
-        let dir = tempfile::tempdir().unwrap();
-        coordinator(dir.path());
+        let root = tempfile::tempdir().unwrap();
+        let dir = coordinator(root.path());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut child = Command::new(env!("CARGO_BIN_EXE_tacit"))
             .args(["coordinator", "run", "--json", "--dir"])
-            .arg(dir.path())
+            .arg(&dir)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
