@@ -54,6 +54,8 @@ interface IShieldedPool {
 
     /// @notice The pool is in the middle of a deposit or transact: call it from outside of that.
     error Reentered();
+    /// @notice Intents have 32 bits for a chain's id: this chain cannot have a pool.
+    error ChainIdOutOfRange(uint256 chainId);
 
     // transact, in the order of section 5.4.1
 

@@ -63,6 +63,8 @@ abstract contract ShieldedPoolBase is IShieldedPool {
 
     /// @param key The pool circuit's verifying key, as Groth16 describes it.
     constructor(bytes memory key) {
+        // Section 5.4.1, step 6: no transact could ever name such a chain, and what was deposited would stay for ever.
+        if (block.chainid >= 1 << 32) revert ChainIdOutOfRange(block.chainid);
         Groth16.check(key, INPUTS + (binds() ? 1 : 0));
         if (binds()) Groth16.fix(key, POOL_ADDRESS, uint160(address(this)));
         Groth16.fix(key, EXECUTION_CHAIN_ID, block.chainid);

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Groth16} from "../src/Groth16.sol";
 import {P} from "../src/Poseidon2.sol";
 import {Eip8182ShieldedPool} from "../src/Eip8182ShieldedPool.sol";
+import {IShieldedPool} from "../src/IShieldedPool.sol";
 import {ShieldedPool} from "../src/ShieldedPool.sol";
 import {EcdsaAuthVerifier} from "../src/auth/EcdsaAuthVerifier.sol";
 import {Groth16AuthVerifier} from "../src/auth/Groth16AuthVerifier.sol";
@@ -50,6 +51,16 @@ contract Groth16Test is Test {
         new Groth16AuthVerifier(TestKey.make(Groth16.CEREMONY, 2));
         new ShieldedPool(TestKey.make(Groth16.CEREMONY, 20));
         new Eip8182ShieldedPool(TestKey.make(Groth16.CEREMONY, 19));
+    }
+
+    /// Intents have 32 bits for it: whatever is deposited elsewhere could never be withdrawn.
+    function test_no_pool_where_the_chain_id_is_too_long() public {
+        bytes memory key = TestKey.make(Groth16.CEREMONY, 20);
+        vm.chainId((1 << 32) - 1);
+        new ShieldedPool(key);
+        vm.chainId(1 << 32);
+        vm.expectRevert(abi.encodeWithSelector(IShieldedPool.ChainIdOutOfRange.selector, 1 << 32));
+        new ShieldedPool(key);
     }
 
     function test_keys_of_unknown_kind() public {
