@@ -428,14 +428,17 @@ pub async fn proof(
 
 /// A job that must be there, and be the caller's to see.
 pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
-    let job =
-        service.metrics.timed("read_job", service.store.job(id)).await?.filter(|job| caller.may_see(job));
-    job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
+    let job = service.metrics.timed("read_job", service.store.job(id)).await?;
+    seen(job, caller, id)
 }
 
 /// As [`known`], for those who wait or want no more than its state: its header is cut off after the dials.
 pub async fn known_head(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
     let job = service.metrics.timed("read_job", service.store.job_head(id)).await?;
+    seen(job, caller, id)
+}
+
+fn seen(job: Option<JobRow>, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
     let job = job.filter(|job| caller.may_see(job));
     job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
 }

@@ -111,32 +111,29 @@ impl Store {
 
     /// One job with its whole header, which may have megabytes: not for those who wait.
     pub async fn job(&self, deal: &Digest32) -> Result<Option<JobRow>> {
-        sqlx::query(
+        self.job_by(
+            deal,
             "SELECT deal, header, circuit, n, t, needed, handover, assembler, state, version, failure, proof, expiry, created_at,
                     ended_at, owner
              FROM jobs WHERE deal = $1",
         )
-            .bind(deal.0.as_slice())
-            .fetch_optional(&self.pool)
-            .await?
-            .as_ref()
-            .map(job_row)
-            .transpose()
+        .await
     }
 
     /// One job without its header beyond the dials.
     pub async fn job_head(&self, deal: &Digest32) -> Result<Option<JobRow>> {
-        sqlx::query(
-            "SELECT deal, SUBSTR(header, 1, 512) AS header, circuit, n, t, needed, handover, assembler, state, version, failure, proof, expiry, created_at,
-                    ended_at, owner
+        self.job_by(
+            deal,
+            "SELECT deal, SUBSTR(header, 1, 512) AS header, circuit, n, t, needed, handover, assembler, state, version, failure, proof,
+                    expiry, created_at, ended_at, owner
              FROM jobs WHERE deal = $1",
         )
-            .bind(deal.0.as_slice())
-            .fetch_optional(&self.pool)
-            .await?
-            .as_ref()
-            .map(job_row)
-            .transpose()
+        .await
+    }
+
+    async fn job_by(&self, deal: &Digest32, query: &'static str) -> Result<Option<JobRow>> {
+        let row = sqlx::query(query).bind(deal.0.as_slice()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(job_row).transpose()
     }
 
     /// The newest jobs, newest first, with their committees: neither headers beyond the dials nor proofs, envelopes or answers are read.

@@ -9,6 +9,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use tacit_algebra::{Bn254, CurveId, Groups};
 use tacit_circom::{Constraint, R1cs};
+use tacit_coordinator::store::{NewJob, NewSeat};
 use tacit_coordinator::{AllowedNode, Coordinator};
 use tacit_delegate::{
     self as delegate, AssembleError, Assembled, DealHeader, DealTerms, Dials, Handover, Layout, Package,
@@ -100,6 +101,28 @@ pub fn witness(x: u64) -> Vec<F> {
 pub enum By<'a> {
     Client,
     Coordinator(&'a SealingKeyCertificate),
+}
+
+/// A job as its submission leaves it in the database, under another name and at these nodes, which open nothing of it.
+pub fn stored_job(name: Digest32, model: &Dealt, nodes: impl IntoIterator<Item = IdentityKey>) -> NewJob {
+    let seats = (1u8..).zip(model.message.deliveries.iter().zip(nodes)).map(|(index, (delivery, node))| {
+        NewSeat { index, node, assignment: delivery.assignment.encode(), envelope: delivery.envelope.clone() }
+    });
+    let dials = model.header.terms.dials;
+    NewJob {
+        owner: None,
+        deal: name,
+        submission: name,
+        header: model.message.header.clone(),
+        circuit: circuit().id,
+        n: dials.seats(),
+        t: 1,
+        needed: 3,
+        handover: "witness".to_owned(),
+        coordinator_assembles: false,
+        expiry: model.header.terms.expiry,
+        seats: seats.collect(),
+    }
 }
 
 /// A deal as the client keeps it.

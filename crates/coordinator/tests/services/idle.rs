@@ -1,10 +1,10 @@
 //! Many jobs and nodes at once, most of which wait.
 
-use tacit_coordinator::store::{Database, Insertion, NewJob, NewSeat, Store};
+use tacit_coordinator::store::{Database, Insertion, Store};
 use tacit_wire::Digest32;
 use tacit_wire::status::DeliveryState;
 
-use crate::fixture::{Behaviour, By, FakeKeys, Network, circuit, deal, now};
+use crate::fixture::{Behaviour, By, FakeKeys, Network, circuit, deal, now, stored_job};
 
 const NODES: usize = 200;
 const JOBS: u64 = 10_000;
@@ -30,26 +30,9 @@ async fn heavy_ten_thousand_waiting_jobs_and_two_hundred_nodes_fit_into_500_mib(
         let mut name = [0; 32];
         name[..8].copy_from_slice(&number.to_le_bytes());
         // As a submission leaves it, but for the names: nobody opens these.
-        let seats = (1u8..).zip(&model.message.deliveries).map(|(index, delivery)| NewSeat {
-            index,
-            node: fakes[(usize::try_from(number).unwrap() + usize::from(index)) % NODES].identity.key(),
-            assignment: delivery.assignment.encode(),
-            envelope: delivery.envelope.clone(),
-        });
-        let job = NewJob {
-            owner: None,
-            deal: Digest32(name),
-            submission: Digest32(name),
-            header: model.message.header.clone(),
-            circuit: circuit().id,
-            n: 3,
-            t: 1,
-            needed: 3,
-            handover: "witness".to_owned(),
-            coordinator_assembles: false,
-            expiry: now() + 3600,
-            seats: seats.collect(),
-        };
+        let first = usize::try_from(number).unwrap() + 1;
+        let nodes = (first..).map(|node| fakes[node % NODES].identity.key());
+        let job = stored_job(Digest32(name), &model, nodes);
         assert_eq!(store.insert_job(&job, now(), JOBS).await.unwrap(), Insertion::New);
     }
     for fake in &fakes {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tacit_coordinator::store::{Claimed, Database, Insertion, JobState, NewJob, NewSeat, Store};
+use tacit_coordinator::store::{Claimed, Database, Insertion, JobState, NewJob, Store};
 use tacit_wire::{Digest32, Identity, IdentityKey};
 
-use crate::fixture::{By, Dealt, FakeKeys, circuit, deal, now};
+use crate::fixture::{By, Dealt, FakeKeys, deal, now, stored_job};
 use crate::postgres::with_postgres;
 
 const FAILURE: &str = "{\"code\":\"invalid_proof\",\"message\":\"\",\"blame\":\"nobody\"}";
@@ -17,26 +17,8 @@ fn dealt() -> Dealt {
 }
 
 fn job(number: u8, model: &Dealt, nodes: &[IdentityKey]) -> NewJob {
-    let seats = (1u8..).zip(&model.message.deliveries).map(|(index, delivery)| NewSeat {
-        index,
-        node: nodes[usize::from(index) - 1],
-        assignment: delivery.assignment.encode(),
-        envelope: delivery.envelope.clone(),
-    });
-    NewJob {
-        owner: None,
-        deal: Digest32([number; 32]),
-        submission: Digest32([number; 32]),
-        header: model.message.header.clone(),
-        circuit: circuit().id,
-        n: 4,
-        t: 1,
-        needed: 3,
-        handover: "witness".to_owned(),
-        coordinator_assembles: true,
-        expiry: now() + 600,
-        seats: seats.collect(),
-    }
+    let job = stored_job(Digest32([number; 32]), model, nodes.iter().copied());
+    NewJob { coordinator_assembles: true, ..job }
 }
 
 /// A database with jobs for these nodes.

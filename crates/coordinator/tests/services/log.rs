@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sqlx::Connection as _;
-use tacit_coordinator::store::{CircuitRow, Database, Insertion, NewJob, NewSeat, Store};
+use tacit_coordinator::store::{CircuitRow, Database, Insertion, NewJob, Store};
 use tacit_log::{
     ConsistencyProof, Digest32, Frontier, InclusionProof, LogEvidence, ProvenReceipt, SignedTreeHead,
     leaf_hash,
@@ -18,7 +18,7 @@ use tacit_wire::messages::{Assembler, Cancel, Refusal, RefusalCode};
 use tacit_wire::status::{CircuitKind, DeliveryState, JobState};
 use tacit_wire::{Blame, Identity, JobOutcome, SeatOutcome, SignedReceipt};
 
-use crate::fixture::{Api, Behaviour, By, Dealt, FakeKeys, Network, circuit, deal, now};
+use crate::fixture::{Api, Behaviour, By, Dealt, FakeKeys, Network, circuit, deal, now, stored_job};
 
 async fn json(api: &Api, path: &str) -> Value {
     let (code, body) = api.get(path).await;
@@ -214,27 +214,7 @@ fn deal_public(dealt: &Dealt) -> Vec<u8> {
 
 /// A job that was never anywhere.
 fn job(dealt: &Dealt) -> NewJob {
-    let dials = dealt.header.terms.dials;
-    let seats = (1..=dials.seats()).zip(&dealt.message.deliveries).map(|(index, d)| NewSeat {
-        index,
-        node: d.assignment.node(),
-        assignment: d.assignment.encode(),
-        envelope: d.envelope.clone(),
-    });
-    NewJob {
-        deal: dealt.id,
-        submission: dealt.id,
-        header: dealt.message.header.clone(),
-        circuit: circuit().id,
-        n: dials.seats(),
-        t: 1,
-        needed: 3,
-        handover: "witness".to_owned(),
-        coordinator_assembles: false,
-        expiry: dealt.header.terms.expiry,
-        seats: seats.collect(),
-        owner: None,
-    }
+    stored_job(dealt.id, dealt, dealt.message.deliveries.iter().map(|d| d.assignment.node()))
 }
 
 pub async fn add_circuit(store: &Store) {

@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
-use tacit_coordinator::store::{Database, Insertion, NewJob, NewSeat, Store};
+use tacit_coordinator::store::{Database, Insertion, Store};
 use tacit_wire::Digest32;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 
-use crate::fixture::{Api, By, FakeKeys, LONG, Network, circuit, deal, eventually, now};
+use crate::fixture::{Api, By, FakeKeys, LONG, Network, deal, eventually, now, stored_job};
 use crate::hostile::{ELSEWHERE, connect, honest, network};
 use crate::idle::resident;
 
@@ -70,26 +70,8 @@ async fn fill(network: &Network, fakes: &[FakeKeys], jobs: u8) {
     let path = network.config.data_dir.join("coordinator.sqlite");
     let store = Store::open(&Database::Sqlite(path)).await.unwrap();
     for number in 0..jobs {
-        let seats = (1u8..).zip(&model.message.deliveries).map(|(index, delivery)| NewSeat {
-            index,
-            node: fakes[usize::from(index) - 1].identity.key(),
-            assignment: delivery.assignment.encode(),
-            envelope: delivery.envelope.clone(),
-        });
-        let job = NewJob {
-            owner: None,
-            deal: Digest32([number; 32]),
-            submission: Digest32([number; 32]),
-            header: model.message.header.clone(),
-            circuit: circuit().id,
-            n: 4,
-            t: 1,
-            needed: 3,
-            handover: "witness".to_owned(),
-            coordinator_assembles: false,
-            expiry: now() + 3600,
-            seats: seats.collect(),
-        };
+        let nodes = fakes.iter().map(|f| f.identity.key());
+        let job = stored_job(Digest32([number; 32]), &model, nodes);
         assert_eq!(store.insert_job(&job, now(), 1000).await.unwrap(), Insertion::New);
     }
     store.close().await;

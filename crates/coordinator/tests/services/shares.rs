@@ -5,7 +5,7 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tacit_coordinator::access::{self, ApiKey, Role};
-use tacit_coordinator::store::{Database, Insertion, NewJob, NewSeat, Shares, Store};
+use tacit_coordinator::store::{Database, Insertion, NewJob, Shares, Store};
 use tacit_coordinator::{Access, Limits};
 use tacit_wire::frame::Body as _;
 use tacit_wire::messages::Cancel;
@@ -13,7 +13,7 @@ use tacit_wire::{Digest32, Identity};
 use tokio::io::AsyncWriteExt;
 
 use crate::fixture::{
-    Api, By, Circuit, Dealt, FakeKeys, LONG, Network, circuit, deal, eventually, new_circuit, now,
+    Api, By, Circuit, Dealt, FakeKeys, LONG, Network, circuit, deal, eventually, new_circuit, now, stored_job,
 };
 use crate::hostile::{ELSEWHERE, connect};
 use crate::postgres::with_postgres;
@@ -130,26 +130,8 @@ pub async fn one_key_cannot_fill_the_room_for_envelopes() {
 }
 
 fn job(number: u8, model: &Dealt, fakes: &[FakeKeys]) -> NewJob {
-    let seats = (1u8..).zip(&model.message.deliveries).map(|(index, delivery)| NewSeat {
-        index,
-        node: fakes[usize::from(index) - 1].identity.key(),
-        assignment: delivery.assignment.encode(),
-        envelope: delivery.envelope.clone(),
-    });
-    NewJob {
-        owner: Some(i64::from(number) % 3),
-        deal: Digest32([number; 32]),
-        submission: Digest32([number; 32]),
-        header: model.message.header.clone(),
-        circuit: circuit().id,
-        n: 4,
-        t: 1,
-        needed: 3,
-        handover: "witness".to_owned(),
-        coordinator_assembles: false,
-        expiry: now() + 600,
-        seats: seats.collect(),
-    }
+    let job = stored_job(Digest32([number; 32]), model, fakes.iter().map(|f| f.identity.key()));
+    NewJob { owner: Some(i64::from(number) % 3), ..job }
 }
 
 /// Many submissions at once, through several coordinators: exactly as many as there is room for are taken.
