@@ -55,6 +55,28 @@ struct Stored {
     has_proof: bool,
 }
 
+/// Waits until so many nodes are connected.
+pub async fn connected(url: &str, nodes: i64, patience: Duration) -> Outcome {
+    let deadline = Instant::now() + patience;
+    let pool = PgPool::connect(url).await?;
+    loop {
+        // Its coordinators make the tables.
+        let found =
+            sqlx::query("SELECT COUNT(*) FROM presence WHERE coordinator IS NOT NULL").fetch_one(&pool).await;
+        let found: i64 = found.map_or(Ok(0), |row| row.try_get(0))?;
+        if found == nodes {
+            pool.close().await;
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(
+                format!("{found} of {nodes} nodes are connected after {} s", patience.as_secs()).into()
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Waits until no job is open.
 pub async fn drained(pool: &PgPool, patience: Duration) -> Outcome {
     let deadline = Instant::now() + patience;

@@ -149,7 +149,6 @@ pub fn run(args: &Args) -> Outcome {
         accepted: AtomicU64::new(accepted.len() as u64),
     });
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
-        worker.register(bytes).await;
         let mut jobs = JoinSet::new();
         for entry in fs::read_dir(args.dir.join("tickets"))?.flatten() {
             // A ticket that a kill cut off was not submitted: it is saved before.
@@ -176,6 +175,21 @@ pub fn run(args: &Args) -> Outcome {
     })
 }
 
+/// Registers the circuit, before there are clients.
+pub async fn register(network: &Path, zkey: &Path, patience: Duration) -> Outcome {
+    let bytes = fs::read(zkey)?;
+    let id = ProvingKey::<Bn254>::from_zkey(Zkey::read(&bytes, Check::Full)?)?.circuit_id;
+    let (client, file) = (Client::new(Network::load(network)?)?, Artefact::from(bytes));
+    let deadline = Instant::now() + patience;
+    while let Err(error) = client.register_circuit(id, &file, None, Arc::new(Silent)).await {
+        if Instant::now() > deadline {
+            return Err(format!("cannot register the circuit: {error}").into());
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    Ok(())
+}
+
 impl Worker {
     fn remaining(&self, jobs: usize) -> usize {
         jobs.saturating_sub(usize::try_from(self.accepted.load(Ordering::Relaxed)).unwrap_or(usize::MAX))
@@ -192,16 +206,6 @@ impl Worker {
 
     fn ticket_path(&self, job: Digest32) -> PathBuf {
         self.dir.join("tickets").join(job.to_string())
-    }
-
-    async fn register(&self, zkey: Vec<u8>) {
-        let zkey = Artefact::from(zkey);
-        while let Err(error) =
-            self.client.register_circuit(self.key.circuit_id, &zkey, None, Arc::new(Silent)).await
-        {
-            eprintln!("cannot register the circuit yet: {error}");
-            sleep(Duration::from_millis(500)).await;
-        }
     }
 
     async fn new_job(self: Arc<Self>) -> Outcome {

@@ -130,6 +130,8 @@ pub struct Process {
     /// CPU time of processes that ended, and of this one as far as it was seen.
     spent: Duration,
     running: Duration,
+    /// What of it was its start.
+    start: Duration,
     /// The largest resident set that was seen, in KiB.
     peak_kib: u64,
 }
@@ -175,6 +177,7 @@ impl Process {
             child: None,
             spent: Duration::ZERO,
             running: Duration::ZERO,
+            start: Duration::ZERO,
             peak_kib: 0,
         })
     }
@@ -303,6 +306,17 @@ impl Process {
     /// CPU time of all processes that it was.
     pub fn cpu(&self) -> Duration {
         self.spent + self.running
+    }
+
+    /// What it took until now was its start: the rest is what it does.
+    pub fn has_started(&mut self) {
+        self.measure();
+        self.start = self.cpu();
+    }
+
+    /// CPU time of its start.
+    pub fn start_cpu(&self) -> Duration {
+        self.start
     }
 
     fn ends(&mut self) {

@@ -18,7 +18,7 @@ use crate::error::ApiError;
 use crate::jobs;
 use crate::metrics::Ended;
 use crate::service::Service;
-use crate::store::{AnswerRow, JobRow, JobState, SeatState};
+use crate::store::{AnswerRow, Answered, JobRow, JobState, SeatState};
 
 /// Jobs assembled at a time, at most: each takes a core, and its answers' memory.
 const AT_A_TIME: usize = 4;
@@ -63,10 +63,12 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
     if row.state != JobState::Ready || !row.coordinator_assembles {
         return Ok(());
     }
-    let version = row.version;
-    // Read after the version: an answer that comes in between makes this one old, and the job is tried again.
-    let answers = service.store.answers(&deal).await?;
-    let waiting = service.store.seats(&deal).await?.iter().any(|s| s.state == SeatState::Waiting);
+    // An answer that comes after this makes the version old, and the job is tried again.
+    let Some(Answered { job: head, seats, answers }) = service.store.job_with_answers(&deal).await? else {
+        return Ok(());
+    };
+    let version = head.version;
+    let waiting = seats.iter().any(|s| s.state == SeatState::Waiting);
     let vk = match service.store.verification_key(&row.circuit).await? {
         Some(json) => json.into_bytes(),
         None => service

@@ -269,6 +269,12 @@ impl CircuitFiles {
         remove(&self.r1cs_path(id))
     }
 
+    /// The circuits of which there may be files.
+    pub fn folders(&self) -> Vec<Digest32> {
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
     /// Removes all of a circuit's files.
     pub async fn forget(&self, id: &Digest32) {
         let _turn = self.fetching.lock().await;

@@ -77,7 +77,12 @@ async fn look(service: &Service) {
 
 async fn hear(service: &Arc<Service>) {
     loop {
-        match service.store.listen().await {
+        let listening = service.store.listen().await;
+        if listening.is_ok() {
+            // Whatever was told before this listened was not heard.
+            service.forget_removed_circuits().await;
+        }
+        match listening {
             Ok(None) => return,
             Ok(Some(listener)) => {
                 service.look_again();
@@ -103,6 +108,7 @@ async fn listen(service: &Arc<Service>, mut listener: Listener) -> StoreError {
             Ok(Heard::Event(Event::Removed(circuit))) => service.forget_circuit(circuit),
             Ok(Heard::Gap) => {
                 service.reload_assembler_keys().await;
+                service.forget_removed_circuits().await;
                 service.look_again();
             }
             Err(error) => return error,

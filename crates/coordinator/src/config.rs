@@ -91,18 +91,26 @@ pub struct Limits {
     pub r1cs_bytes: u64,
     /// Circuits kept.
     pub circuits: u64,
+    /// Bytes of their files, constraint systems among them.
+    pub circuit_bytes: u64,
     /// Bytes of a submitted job, all its envelopes together.
     pub job_bytes: usize,
     /// Jobs that have not ended.
     pub open_jobs: u64,
     /// Jobs of one API key that have not ended.
     pub client_open_jobs: u64,
-    /// Bytes of the envelopes of jobs that have not ended.
+    /// Bytes of the headers and envelopes of jobs that have not ended.
     pub envelope_bytes: u64,
     /// The same of one API key's jobs.
     pub client_envelope_bytes: u64,
+    /// Bytes of the headers, answers and proofs of jobs that have ended: where there are more, the oldest are forgotten before their time.
+    pub kept_bytes: u64,
+    /// The same of one API key's jobs.
+    pub client_kept_bytes: u64,
     /// Circuits that one API key of the role `client` may register; with 0, operators alone register circuits.
     pub client_circuits: u64,
+    /// Bytes of the files of circuits that one API key of the role `client` registered.
+    pub client_circuit_bytes: u64,
     /// Seconds between now and the expiry of a deal.
     pub deal_seconds: u64,
     /// Seconds for which an ended job and its proof are kept.
@@ -129,7 +137,8 @@ pub struct Limits {
     pub client_requests_at_once: usize,
     /// Event streams of one API key, and from one address.
     pub client_streams: usize,
-    /// Memory for answers that clients have not taken yet; one client has at most a quarter of it.
+    /// Memory for answers that clients have not taken yet; where keys are needed, a quarter of it is for addresses without one. One client has at most
+    /// a quarter of its part.
     pub answer_bytes: usize,
     /// Bytes a second of an answer that a client must take.
     pub answer_bytes_per_second: u64,
@@ -147,12 +156,16 @@ impl Default for Limits {
             zkey_bytes: 4 << 30,
             r1cs_bytes: 2 << 30,
             circuits: 256,
+            circuit_bytes: 256 << 30,
             job_bytes: 512 << 20,
             open_jobs: 10_000,
             client_open_jobs: 2_500,
             envelope_bytes: 64 << 30,
             client_envelope_bytes: 16 << 30,
+            kept_bytes: 64 << 30,
+            client_kept_bytes: 16 << 30,
             client_circuits: 16,
+            client_circuit_bytes: 64 << 30,
             deal_seconds: 24 * 3600,
             keep_seconds: 7 * 24 * 3600,
             poll_seconds: 30,

@@ -61,7 +61,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tacit_net::{CertificatePin, Server, Settings, tls};
-use tacit_vault::{Clock, DataDir, Unlock, identity};
+use tacit_vault::{Clock, DataDir, Unlock, VaultError, identity};
 use tacit_wire::{Identity, IdentityKey};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
@@ -91,6 +91,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How often, in ticks, what clients used up is forgotten where it does not matter any more.
 const TIDY_TICKS: u64 = 60;
+
+/// How often, in ticks, it is looked how much is kept of jobs that have ended.
+const LOOK_TICKS: u64 = 10;
 
 /// How often, in ticks, keys are maintained and old jobs forgotten.
 const SLOW_TICKS: u64 = 600;
@@ -159,19 +162,18 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Coor
     Coordinator::start(config).await?.run(shutdown).await
 }
 
-/// Opens the data directory. The keys of a new one are encrypted if the configuration says under what.
+/// Opens the data directory. The keys of a new one are encrypted if the configuration says under what; keys in the clear are refused then.
 fn open_dir(config: &Config) -> Result<DataDir, CoordinatorError> {
     let unlock =
         Unlock::from_files(config.passphrase_file.as_deref(), config.key_file.as_deref(), &config.data_dir)?;
     let mut dir = DataDir::open_with(&config.data_dir, &unlock)?;
     if unlock.is_some() && !dir.protection().is_on() {
         if identity::exists(&dir) {
-            tracing::warn!(
-                "a passphrase or key file is configured, but this coordinator's keys are not encrypted: `tacit coordinator passphrase` encrypts them"
-            );
-        } else {
-            dir.protect(&unlock)?;
+            // Somebody may have put them there.
+            let path = config.data_dir.clone();
+            return Err(VaultError::NotProtected { path, given: unlock.method() }.into());
         }
+        dir.protect(&unlock)?;
     }
     Ok(dir)
 }
@@ -196,7 +198,7 @@ impl Coordinator {
         let identity = identity::load_or_create(&dir)?;
         let database = Database::of(&config);
         served::check(dir.path(), &database)?;
-        let store = Store::open(&database).await?.signing_as(&identity);
+        let store = Store::open(&database).await?.signing_as(&identity).beside(clock.clone());
         let owner = store.adopt(&identity.key()).await?;
         if owner != identity.key() {
             let (expected, got) = (owner, identity.key());
@@ -244,7 +246,7 @@ impl Coordinator {
 
         let intake = intake::Intake::new(&config.limits);
         let relay = relay::Relay::new(&config.limits);
-        let outgo = outgo::Outgo::new(&config.limits);
+        let outgo = outgo::Outgo::new(&config.limits, access);
         let usage = limits::Usage::new(&config.limits);
         let service = Arc::new(Service {
             config,
@@ -421,6 +423,9 @@ async fn housekeeping(service: Arc<Service>) {
             continue;
         }
         end_and_sign(&service, now).await;
+        if count % LOOK_TICKS == 0 {
+            forget_beyond(&service).await;
+        }
         if std::mem::take(&mut slow) {
             forget_and_renew(&service, now).await;
         }
@@ -440,6 +445,17 @@ async fn end_and_sign(service: &Service, now: u64) {
     }
     if let Err(error) = log::head(service).await {
         tracing::error!(error = error.body.message, "cannot sign the log's head");
+    }
+}
+
+async fn forget_beyond(service: &Service) {
+    let limits = &service.config.limits;
+    match service.store.forget_beyond(limits.kept_bytes, limits.client_kept_bytes).await {
+        Ok(0) => {}
+        Ok(jobs) => {
+            tracing::warn!(jobs, "forgot jobs that had ended before their time: there is no room for them")
+        }
+        Err(error) => tracing::error!(%error, "cannot tell whether there is room for jobs that have ended"),
     }
 }
 

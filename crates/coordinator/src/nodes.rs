@@ -27,6 +27,7 @@ use crate::SOFTWARE;
 use crate::jobs;
 use crate::memory::Held;
 use crate::metrics::Relayed;
+use crate::polls::Turns;
 use crate::registry::Seat;
 use crate::relay;
 use crate::service::Service;
@@ -172,12 +173,14 @@ async fn converse(
     let mut in_flight = HashSet::new();
     let mut resting = Resting::default();
     let mut rng = StdRng::from_rng(&mut rand::rng());
-    let mut look = true;
+    // Whether there may be something to offer; and whether more waits than there was a place for in the window.
+    let (mut look, mut more) = (true, false);
     loop {
         if look {
             match fill(service, connection, seat, window, &mut offers, &mut in_flight, &resting.until).await {
-                Ok(true) => {}
-                Ok(false) => return REPLACED.to_owned(),
+                Ok(Filled::All) => more = false,
+                Ok(Filled::More) => more = true,
+                Ok(Filled::Superseded) => return REPLACED.to_owned(),
                 Err(error) => {
                     tracing::error!(%error, "cannot look for offers");
                     resting
@@ -205,10 +208,11 @@ async fn converse(
                 look = true;
             }
             Some(ended) = offers.join_next(), if !offers.is_empty() => {
-                look = true;
+                look = more;
                 if let Ok((deal, after)) = ended {
                     in_flight.remove(&deal);
-                    resting.note(deal, after, service.clock.now(), &mut rng);
+                    // What had no room, and may have it now.
+                    look |= resting.note(deal, after, service.clock.now(), &mut rng);
                 }
             }
             Some(_) = requests.join_next(), if !requests.is_empty() => {}
@@ -239,14 +243,16 @@ struct Resting {
 }
 
 impl Resting {
-    fn note(&mut self, deal: Digest32, after: After, now: u64, rng: &mut StdRng) {
+    /// Returns whether the rest of others ended with it.
+    fn note(&mut self, deal: Digest32, after: After, now: u64, rng: &mut StdRng) -> bool {
         let Some((first, expiry)) = after.rest() else {
             self.tries.remove(&deal);
+            let before = self.until.len();
             if after == After::Recorded {
                 // The node has room again.
                 self.until.retain(|_, rest| !rest.busy);
             }
-            return;
+            return self.until.len() < before;
         };
         if self.tries.len() > 2 * RESTING {
             let until = &self.until;
@@ -257,6 +263,7 @@ impl Resting {
         let at = Instant::now() + relay::rest(first, *tries, left, rng);
         self.until.insert(deal, Rest { at, busy: matches!(after, After::Busy(_)) });
         *tries = tries.saturating_add(1);
+        false
     }
 }
 
@@ -268,7 +275,18 @@ async fn farewell(connection: &Connection, bye: &Bye) -> Result<(), NetError> {
     stream.delivered(time).await
 }
 
-/// Offers what waits for this node, up to its window. Returns whether this is still the node's connection.
+/// What came of filling a node's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    /// Nothing waits for the node but what rests.
+    All,
+    /// The window is full, and something may wait.
+    More,
+    /// A newer connection of the node counts.
+    Superseded,
+}
+
+/// Offers what waits for this node, up to its window.
 async fn fill(
     service: &Arc<Service>,
     connection: &Connection,
@@ -277,10 +295,10 @@ async fn fill(
     offers: &mut JoinSet<(Digest32, After)>,
     in_flight: &mut HashSet<Digest32>,
     resting: &HashMap<Digest32, Rest>,
-) -> Result<bool, StoreError> {
+) -> Result<Filled, StoreError> {
     // A node that declines everything is asked again when some of that has rested.
     if in_flight.len() >= window || resting.len() >= RESTING {
-        return Ok(true);
+        return Ok(Filled::More);
     }
     let held: &HashSet<Digest32> = in_flight;
     let rests = |deal: &Digest32| resting.contains_key(deal) || held.contains(deal);
@@ -290,7 +308,7 @@ async fn fill(
         .store
         .claim(&seat.identity, seat.connection(), service.clock.now(), limit, rests, n_resting)
         .await?;
-    let Claimed::Places(places) = claimed else { return Ok(false) };
+    let Claimed::Places { places, all } = claimed else { return Ok(Filled::Superseded) };
     for place in places {
         let Place { deal, index, .. } = place;
         in_flight.insert(deal);
@@ -308,7 +326,7 @@ async fn fill(
             (deal, after)
         });
     }
-    Ok(true)
+    Ok(if all { Filled::All } else { Filled::More })
 }
 
 /// What comes after an offer.
@@ -422,16 +440,22 @@ fn refusal_code(code: RefusalCode) -> String {
 /// Returns when a node's answer is no longer wanted: the job has ended, or the place is another node's.
 async fn unwanted(
     service: &Service,
-    changes: &mut watch::Receiver<()>,
+    changes: &mut watch::Receiver<Turns>,
     deal: Digest32,
     index: u8,
     node: IdentityKey,
 ) {
+    let mut seen = *changes.borrow_and_update();
     loop {
         if changes.changed().await.is_err() {
             // Nobody will say: the reply's own deadline ends the wait.
             return std::future::pending().await;
         }
+        let now = *changes.borrow_and_update();
+        if now == seen {
+            continue;
+        }
+        seen = now;
         match service.store.is_wanted(&deal, index, &node).await {
             Ok(false) => return,
             Ok(true) => {}
@@ -529,7 +553,11 @@ async fn record(
         Recorded::New { state, answered, waiting, assemble } => {
             tracing::info!(job = %deal, index, node = %node, ?state, answered, waiting, "a node replied");
             service.metrics.job_replied(&deal, answered, state);
-            service.changed(&deal);
+            if state.has_ended() {
+                service.changed(&deal);
+            } else {
+                service.replied(&deal);
+            }
             if assemble {
                 service.assemble.notify_one();
             }
@@ -537,6 +565,7 @@ async fn record(
         }
         Recorded::Contradiction => {
             tracing::error!(job = %deal, index, node = %node, "a node signed two different answers; both are kept");
+            service.replied(&deal);
         }
         Recorded::Same | Recorded::Unwanted => {}
     }
@@ -655,9 +684,9 @@ mod tests {
         resting.note(busy, After::Busy(1000), 0, &mut rng);
         resting.note(failed, After::Failed(1000), 0, &mut rng);
         resting.note(lost, After::Unanswered(1000), 0, &mut rng);
-        resting.note(done, After::Settled, 0, &mut rng);
+        assert!(!resting.note(done, After::Settled, 0, &mut rng));
         assert_eq!(resting.until.len(), 3);
-        resting.note(done, After::Recorded, 0, &mut rng);
+        assert!(resting.note(done, After::Recorded, 0, &mut rng), "there is something to look for");
         assert!(!resting.until.contains_key(&busy), "it has room again");
         assert!(resting.until.contains_key(&failed) && resting.until.contains_key(&lost));
         // How often it was busy is not forgotten with that.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::time::Instant;
 
+use crate::access::Access;
 use crate::config::Limits;
 use crate::error::ApiError;
 use crate::limits::{Client, Place};
@@ -18,11 +19,23 @@ use crate::memory::{Budget, Held, Share};
 /// One client's part of the memory: a quarter.
 const CLIENTS: usize = 4;
 
+/// The part of those without a key where keys are needed, all together: a quarter. They read the log, and that this coordinator lives.
+const STRANGERS: usize = 4;
+
 /// Memory for answers.
 #[derive(Debug)]
 pub struct Outgo {
     budget: Budget<Client>,
+    /// Of addresses, where clients have keys: anybody has as many addresses as it takes.
+    strangers: Option<Budget<Client>>,
     pace: Pace,
+}
+
+/// What a client may have of the memory, and of which part.
+#[derive(Debug)]
+pub struct Account<'a> {
+    budget: &'a Budget<Client>,
+    share: Share,
 }
 
 /// How slowly an answer may be taken.
@@ -55,29 +68,39 @@ impl Carried {
 
 impl Outgo {
     /// As the operator decided.
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, access: Access) -> Self {
+        let part = |bytes: usize| Budget::new(bytes, bytes / CLIENTS);
+        let strangers = match access {
+            Access::Open => 0,
+            Access::Keys => limits.answer_bytes / STRANGERS,
+        };
         Self {
-            budget: Budget::new(limits.answer_bytes, limits.answer_bytes / CLIENTS),
+            budget: part(limits.answer_bytes - strangers),
+            strangers: (access == Access::Keys).then(|| part(strangers)),
             pace: Pace::new(limits),
         }
     }
 
     /// Bytes held now.
     pub fn held(&self) -> usize {
-        self.budget.held()
+        self.budget.held() + self.strangers.as_ref().map_or(0, Budget::held)
     }
 
     /// A client's share.
-    pub fn share(&self, client: &Client) -> Share {
-        self.budget.share(client)
+    pub fn account(&self, client: &Client) -> Account<'_> {
+        let budget = match (client, &self.strangers) {
+            (Client::Address(_), Some(strangers)) => strangers,
+            _ => &self.budget,
+        };
+        Account { budget, share: budget.share(client) }
     }
 
     /// Takes memory for an answer, or more of it.
     ///
     /// # Errors
     /// When the client has too many answers that it did not take, or all of them have.
-    pub async fn grow(&self, held: &mut Held, share: &Share, bytes: usize) -> Result<(), ApiError> {
-        self.budget.grow(held, share, bytes, self.pace.silence).await.map_err(|_| {
+    pub async fn grow(&self, held: &mut Held, account: &Account<'_>, bytes: usize) -> Result<(), ApiError> {
+        account.budget.grow(held, &account.share, bytes, self.pace.silence).await.map_err(|_| {
             ApiError::full(
                 "too many answers wait for their clients to take them; take those that you asked for, or try again later",
             )
@@ -214,10 +237,11 @@ mod tests {
 
     #[tokio::test]
     async fn memory_is_held_for_as_long_as_there_are_bytes() {
-        let outgo = Outgo::new(&Limits { answer_bytes: 1 << 20, peer_seconds: 0, ..Limits::default() });
+        let limits = Limits { answer_bytes: 1 << 20, peer_seconds: 0, ..Limits::default() };
+        let outgo = Outgo::new(&limits, Access::Open);
         let (one, other) = (Client::Key(1), Client::Key(2));
         let mut held = Held::default();
-        outgo.grow(&mut held, &outgo.share(&one), 1 << 18).await.unwrap();
+        outgo.grow(&mut held, &outgo.account(&one), 1 << 18).await.unwrap();
         let carried = Carried::memory(held);
         let parcel = Arc::new(Parcel::new(outgo.pace(), carried, Instant::now()));
         let mut bytes = bytes_of(&parcel, Bytes::from(vec![1; 1 << 18]));
@@ -225,10 +249,30 @@ mod tests {
         let piece = bytes.split_to(10);
         drop(bytes);
         assert_eq!(outgo.held(), 1 << 18);
-        let refused = outgo.grow(&mut Held::default(), &outgo.share(&one), 1).await.unwrap_err();
+        let refused = outgo.grow(&mut Held::default(), &outgo.account(&one), 1).await.unwrap_err();
         assert_eq!(refused.body.code, "full");
-        outgo.grow(&mut Held::default(), &outgo.share(&other), 1).await.unwrap();
+        outgo.grow(&mut Held::default(), &outgo.account(&other), 1).await.unwrap();
         drop(piece);
         assert_eq!(outgo.held(), 0);
+    }
+
+    #[tokio::test]
+    async fn addresses_without_a_key_leave_room_for_keys() {
+        let limits = Limits { answer_bytes: 1 << 20, peer_seconds: 0, ..Limits::default() };
+        for (access, room) in [(Access::Keys, 1 << 18), (Access::Open, 1 << 20)] {
+            let outgo = Outgo::new(&limits, access);
+            let mut all = Vec::new();
+            for n in 1..=8 {
+                let mut held = Held::default();
+                let client = Client::address([127, 0, 0, n].into());
+                let _ = outgo.grow(&mut held, &outgo.account(&client), 1 << 20).await;
+                all.push(held);
+            }
+            assert_eq!(outgo.held(), room, "{access:?}");
+            let mut held = Held::default();
+            let key = outgo.grow(&mut held, &outgo.account(&Client::Key(1)), 1 << 20).await;
+            assert_eq!(key.is_ok(), access == Access::Keys);
+            assert_eq!(outgo.held(), if key.is_ok() { room + (3 << 18) / 4 } else { room });
+        }
     }
 }

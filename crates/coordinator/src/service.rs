@@ -138,6 +138,18 @@ impl Service {
         });
     }
 
+    /// Deletes the files of circuits that were removed while this coordinator did not hear of it.
+    pub async fn forget_removed_circuits(self: &Arc<Self>) {
+        let here = self.circuits.folders();
+        match self.store.circuits().await {
+            Ok(registered) => {
+                let gone = |id: &Digest32| registered.iter().all(|circuit| circuit.id != *id);
+                here.into_iter().filter(gone).for_each(|id| self.forget_circuit(id));
+            }
+            Err(error) => tracing::error!(%error, "cannot tell which circuits are gone"),
+        }
+    }
+
     /// Everybody who waits looks again: something may have happened that was not told.
     pub fn look_again(&self) {
         self.registry.wake_all();
@@ -164,5 +176,10 @@ impl Service {
     /// Says that a job changed. The other coordinators learn it from the commit.
     pub fn changed(&self, deal: &Digest32) {
         self.polls.wake(deal);
+    }
+
+    /// Says that a node has replied, and that the job goes on.
+    pub fn replied(&self, deal: &Digest32) {
+        self.polls.wake_for_reply(deal);
     }
 }

@@ -3,7 +3,7 @@
 //! One coordinator whose clock is far ahead would otherwise end everybody's jobs, destroy everybody's keys and push the log's time into the future, from
 //! where it never comes back. Whatever is stored is therefore stored with the database's time. It is heard at every beat and carried on by the monotonic
 //! clock in between. As it may be the database whose clock is wrong, nothing is destroyed and no head is signed while the two differ by more than [`BOUND`]:
-//! what can only be done once is left to a coordinator that agrees with the database.
+//! what can only be done once is left to a coordinator that agrees with the database. The log, whose time never goes back, has the earlier one of the two.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

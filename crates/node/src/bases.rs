@@ -11,7 +11,7 @@ use tacit_vault::dir::sync_parent;
 use tacit_wire::messages::{Refusal, RefusalCode};
 use tacit_wire::{Blame, Digest32};
 
-use crate::circuits::{Circuits, Kept, Resident, Source, run, size_of_file};
+use crate::circuits::{Circuits, Kept, Resident, Source, run, size_of_file, unreadable};
 use crate::disk::touch;
 use crate::fetch::Incoming;
 use crate::memory::Reserved;
@@ -71,7 +71,7 @@ impl Circuits {
             let text = format!("its file of bases is not acceptable: {e}");
             Refusal::new(RefusalCode::UnknownCircuit, Blame::Coordinator, text)
         };
-        let bytes = std::fs::read(&fetched.path).map_err(|e| bad(&e))?;
+        let bytes = std::fs::read(&fetched.path).map_err(|e| unreadable(id, &e))?;
         let bases = Bases::<C>::read(&bytes).map_err(|e| bad(&e))?;
         if bases.id().0 != id.0 {
             return Err(bad(&format!("it is bases {}, asked for were {id}", bases.id())));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tacit_algebra::{Bls12_381, Bn254, Curve};
+use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId};
 use tacit_delegate::circuit::ShareCounts;
 use tacit_delegate::{
     Bases, CircuitShape, DealHeader, Dials, KeyPart, Layout, NodeKey, Package, RespondError, key_slice,
@@ -198,6 +198,41 @@ pub struct Circuits {
     /// One key is loaded at a time: it takes all cores and much memory.
     loading: tokio::sync::Mutex<()>,
     pub(crate) fetches: Fetches,
+    /// What was fetched and is not what it should be.
+    unacceptable: Unacceptable,
+}
+
+/// Files that were fetched, checked, and are not what they should be: their names, what to read them as, until when nobody asks again, and why.
+#[derive(Debug, Default)]
+struct Unacceptable(Mutex<Vec<(Name, u64, Refusal)>>);
+
+/// What was asked for, and over which curve.
+type Name = (Digest32, bool, CurveId);
+
+/// For how many seconds what is not acceptable is not fetched again. The coordinator may have a better one by then.
+const REMEMBERED: u64 = 600;
+/// How many such files are remembered.
+const MOST_REMEMBERED: usize = 256;
+
+impl Unacceptable {
+    fn state(&self) -> std::sync::MutexGuard<'_, Vec<(Name, u64, Refusal)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, name: Name, now: u64) -> Option<Refusal> {
+        let mut known = self.state();
+        known.retain(|(_, until, _)| now < *until);
+        known.iter().find(|(known, ..)| *known == name).map(|(_, _, refusal)| refusal.clone())
+    }
+
+    fn note(&self, name: Name, now: u64, refusal: Refusal) {
+        let mut known = self.state();
+        if known.len() >= MOST_REMEMBERED {
+            // The oldest.
+            known.remove(0);
+        }
+        known.push((name, now.saturating_add(REMEMBERED), refusal));
+    }
 }
 
 /// Memory for opening a prepared file of so many bytes: the bytes, and the key with what its points take more than in the file.
@@ -255,6 +290,7 @@ impl Circuits {
             patience: Duration::from_secs(limits.peer_seconds),
             loading: tokio::sync::Mutex::default(),
             fetches: Fetches::default(),
+            unacceptable: Unacceptable::default(),
         })
     }
 
@@ -362,15 +398,26 @@ impl Circuits {
             }
             let source = Source { asker, fetched: fetched.take() };
             let loaded = match part {
-                KeyPart::Whole => self.whole(id, &source).await?,
-                KeyPart::Slice { group, groups } => self.slice(id, (group, groups), &source).await?,
-                KeyPart::Bases => self.bases(id, &source).await?,
+                KeyPart::Whole => self.whole(id, &source).await,
+                KeyPart::Slice { group, groups } => self.slice(id, (group, groups), &source).await,
+                KeyPart::Bases => self.bases(id, &source).await,
             };
+            let name = (id, part == KeyPart::Bases, C::ID);
+            if let Err(refusal) = &loaded
+                && source.fetched.is_some()
+                && (refusal.code, refusal.blame) == (RefusalCode::UnknownCircuit, Blame::Coordinator)
+            {
+                self.unacceptable.note(name, asker.now, refusal.clone());
+            }
+            let loaded = loaded?;
             if let Some((key, memory)) = loaded {
                 return Ok(self.keep((id, part), key, memory));
             }
             // The line may be slow: others load meanwhile.
             drop(turn);
+            if let Some(refusal) = self.unacceptable.find(name, asker.now) {
+                return Err(refusal);
+            }
             let needs = if part == KeyPart::Bases { crate::bases::to_check } else { to_import };
             fetched = Some(self.fetched(id, asker, needs).await?);
         }
@@ -494,7 +541,7 @@ impl Circuits {
                 format!("its zkey is not acceptable: {e}"),
             )
         };
-        let bytes = std::fs::read(zkey).map_err(|e| bad(&e))?;
+        let bytes = std::fs::read(zkey).map_err(|e| unreadable(id, &e))?;
         let key = crate::import::checked::<C>(bytes).map_err(|e| bad(&e))?;
         if key.circuit_id.0 != id.0 {
             return Err(bad(&format!("it is circuit {}, asked for was {id}", key.circuit_id)));
@@ -546,6 +593,12 @@ async fn on_disk<T: Send + 'static>(
         }
         Err(_) => None,
     }
+}
+
+/// What was fetched cannot be read any more.
+pub(crate) fn unreadable(id: &Digest32, error: &std::io::Error) -> Refusal {
+    tracing::error!(circuit = %id, %error, "a fetched circuit cannot be read");
+    Refusal::new(RefusalCode::Internal, Blame::Node, "the circuit cannot be read")
 }
 
 /// The size of a file that is there.

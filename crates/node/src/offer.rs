@@ -201,7 +201,7 @@ impl Desk {
         }
         let work = Work::of(key);
         let expiry = header.terms.expiry;
-        let _promise = self.promise(work, expiry)?;
+        let promise = self.promise(work, expiry)?;
         let holding = admitted.bytes().saturating_add(loaded.bytes());
         let _memory = self.circuits.room(work.memory, holding, "computing the response").await?;
         let records = self.ledger.bytes().await.map_err(|e| unrecorded(&e))?;
@@ -217,7 +217,7 @@ impl Desk {
             Standing::Open => {}
             standing => return settled(standing),
         }
-        let task = Task { client, work, expiry, unwanted };
+        let task = Task { client, work, expiry, unwanted, promise: &promise };
         let computed = self.compute(header, offer, held, assembler, loaded, task).await;
         if let Err(refusal) = &computed
             && !matches!(refusal.code, RefusalCode::Internal)
@@ -236,10 +236,11 @@ impl Desk {
     fn promise(&self, work: Work, expiry: u64) -> Result<Promise, Refusal> {
         let speed = self.bases_per_second.load(Ordering::Relaxed);
         // Before the speed is known, nothing is known.
-        let own = self.pace.estimate(work, speed, Instant::now()).unwrap_or(0.0);
+        let at = Instant::now();
+        let own = self.pace.estimate(work, speed, at).unwrap_or(0.0);
         let now = self.clock.now();
         let left = expiry.saturating_sub(now);
-        self.turns.promise(own, expiry, now).map_err(|why| {
+        self.turns.promise(own, expiry, now, at).map_err(|why| {
             let text = match why {
                 Crowded::Late { before } if own > left as f64 || before <= 0.0 => {
                     format!("this takes about {own:.1} seconds here now, the deal expires in {left}")
@@ -340,6 +341,7 @@ impl Desk {
         self.stats.phase(Phase::Wait, waiting.elapsed());
         let node = self.identity.clone();
         let computing = Instant::now();
+        task.promise.begins(computing);
         let answered = tokio::task::spawn_blocking(move || {
             // Over when the computation is, even if nobody waits for it any more.
             let _turn = turn;
@@ -363,6 +365,8 @@ struct Task<'a> {
     expiry: u64,
     /// Cancelled when nobody waits for the answer.
     unwanted: &'a CancellationToken,
+    /// What was promised of it.
+    promise: &'a Promise,
 }
 
 /// Opens the package, acknowledges it, computes the response and seals it. What is opened is wiped when this returns.

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tacit_wire::IdentityKey;
 use tokio::sync::oneshot;
@@ -38,6 +39,16 @@ struct Work {
     seconds: f64,
     /// By when it must be done, Unix seconds.
     due: u64,
+    /// Since when it computes.
+    begun: Option<Instant>,
+}
+
+impl Work {
+    /// Estimated seconds that are left of it.
+    fn left(&self, at: Instant) -> f64 {
+        let done = self.begun.map_or(0.0, |begun| at.saturating_duration_since(begun).as_secs_f64());
+        (self.seconds - done).max(0.0)
+    }
 }
 
 #[derive(Debug)]
@@ -79,9 +90,9 @@ impl Turns {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Estimated seconds of work in hand.
-    pub fn promised(&self) -> f64 {
-        self.state().promised.values().map(|work| work.seconds).sum()
+    /// Estimated seconds that are left of the work in hand.
+    pub fn promised(&self, at: Instant) -> f64 {
+        self.state().left(at)
     }
 
     /// How many wait for their turn.
@@ -89,13 +100,20 @@ impl Turns {
         self.state().waiting.len()
     }
 
-    /// Adds work that is due at a time to what is in hand, if all of it can be done in time in any order. Unix seconds.
+    /// Adds work that is due at a time to what is in hand, if all of it can be done in time in any order. The time is given in Unix seconds, and as `at`
+    /// for what tells how much of what computes is done.
     ///
     /// # Errors
     /// What would be late.
-    pub fn promise(self: &Arc<Self>, seconds: f64, due: u64, now: u64) -> Result<Promise, Crowded> {
+    pub fn promise(
+        self: &Arc<Self>,
+        seconds: f64,
+        due: u64,
+        now: u64,
+        at: Instant,
+    ) -> Result<Promise, Crowded> {
         let mut state = self.state();
-        let before: f64 = state.promised.values().map(|work| work.seconds).sum();
+        let before = state.left(at);
         let fits = |due: u64| before + seconds <= due.saturating_sub(now) as f64;
         if !fits(due) {
             return Err(Crowded::Late { before });
@@ -107,7 +125,7 @@ impl Turns {
         }
         let number = state.next_promise;
         state.next_promise += 1;
-        state.promised.insert(number, Work { seconds, due });
+        state.promised.insert(number, Work { seconds, due, begun: None });
         Ok(Promise { turns: Arc::clone(self), number })
     }
 
@@ -160,6 +178,21 @@ impl Turns {
     }
 }
 
+impl State {
+    fn left(&self, at: Instant) -> f64 {
+        self.promised.values().map(|work| work.left(at)).sum()
+    }
+}
+
+impl Promise {
+    /// The work computes from now on.
+    pub fn begins(&self, at: Instant) {
+        if let Some(work) = self.turns.state().promised.get_mut(&self.number) {
+            work.begun = Some(at);
+        }
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(turns) = self.0.take() {
@@ -178,6 +211,7 @@ impl Drop for Promise {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::pin::pin;
+    use std::time::Duration;
 
     use super::*;
     use crate::config::Limits;
@@ -249,27 +283,44 @@ mod tests {
 
     #[test]
     fn promises_add_up_and_go() {
-        let turns = turns();
-        let one = turns.promise(1.5, 100, 0).unwrap();
-        let two = turns.promise(2.0, 100, 0).unwrap();
-        assert!((turns.promised() - 3.5).abs() < 1e-9);
+        let (turns, at) = (turns(), Instant::now());
+        let one = turns.promise(1.5, 100, 0, at).unwrap();
+        let two = turns.promise(2.0, 100, 0, at).unwrap();
+        assert!((turns.promised(at) - 3.5).abs() < 1e-9);
+        one.begins(at);
+        assert!((turns.promised(at + Duration::from_secs(1)) - 2.5).abs() < 1e-9);
+        assert!((turns.promised(at + Duration::from_secs(9)) - 2.0).abs() < 1e-9);
         drop(one);
         drop(two);
-        assert!(turns.promised().abs() < 1e-9);
+        assert!(turns.promised(at).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_done_of_it_is_no_longer_in_the_way() {
+        let (turns, at) = (turns(), Instant::now());
+        let long = turns.promise(100.0, 1000, 0, at).unwrap();
+        long.begins(at);
+        let _waits = turns.promise(10.0, 130, 0, at).unwrap();
+        let after = |seconds| at + Duration::from_secs(seconds);
+        // After 60 of the 100 seconds 50 are left in all, and the one that waits has 70: it is not late, and what would make it so is refused.
+        assert_eq!(turns.promise(30.0, 1000, 60, after(60)).unwrap_err(), Crowded::Others);
+        // What fits is promised.
+        assert!(turns.promise(20.0, 80 + 60, 60, after(60)).is_ok());
+        assert_eq!(turns.promise(31.0, 80 + 60, 60, after(60)).unwrap_err(), Crowded::Late { before: 50.0 });
     }
 
     #[test]
     fn what_is_promised_stays_in_time_whoever_comes_first() {
-        let turns = turns();
-        let tight = turns.promise(4.0, 110, 100).unwrap();
-        assert_eq!(turns.promise(7.0, 110, 100).unwrap_err(), Crowded::Late { before: 4.0 });
+        let (turns, at) = (turns(), Instant::now());
+        let tight = turns.promise(4.0, 110, 100, at).unwrap();
+        assert_eq!(turns.promise(7.0, 110, 100, at).unwrap_err(), Crowded::Late { before: 4.0 });
         // It has time enough itself, and what is promised has not.
-        assert_eq!(turns.promise(7.0, 1000, 100).unwrap_err(), Crowded::Others);
-        let short = turns.promise(5.0, 1000, 100).unwrap();
+        assert_eq!(turns.promise(7.0, 1000, 100, at).unwrap_err(), Crowded::Others);
+        let short = turns.promise(5.0, 1000, 100, at).unwrap();
         drop((short, tight));
         // Once nothing can be made late any more, there is room.
-        let late = turns.promise(4.0, 104, 100).unwrap();
-        assert!(turns.promise(7.0, 1000, 102).is_ok());
+        let late = turns.promise(4.0, 104, 100, at).unwrap();
+        assert!(turns.promise(7.0, 1000, 102, at).is_ok());
         drop(late);
     }
 }

@@ -11,7 +11,7 @@ use crate::protection::{Protection, Unlock};
 use crate::{VaultError, identity, keyring, protection};
 
 /// The largest secret file that is read: keys are far smaller.
-const MAX_SECRET: u64 = 1 << 16;
+pub(crate) const MAX_SECRET: u64 = 1 << 16;
 
 /// The extension of a secret file that is not yet in its place, or is being removed.
 pub(crate) const LEFTOVER: &str = "new";
@@ -188,6 +188,14 @@ pub fn replace_secret(path: &Path, content: &[u8]) -> Result<(), VaultError> {
 /// # Errors
 /// When it cannot be read, is implausibly large, or others than its owner can read it.
 pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    read_secret_up_to(path, MAX_SECRET)
+}
+
+/// [`read_secret`] of what is no key and may have `longest` bytes.
+///
+/// # Errors
+/// As [`read_secret`].
+pub fn read_secret_up_to(path: &Path, longest: u64) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -195,12 +203,12 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError
     };
     let metadata = file.metadata().map_err(|e| VaultError::io(path, e))?;
     refuse_exposed(path, &metadata)?;
-    if metadata.len() > MAX_SECRET {
-        return Err(VaultError::Damaged { path: path.to_owned(), what: "it is far larger than a key" });
+    if metadata.len() > longest {
+        return Err(VaultError::Damaged { path: path.to_owned(), what: "it is far larger than it can be" });
     }
-    // Full capacity at once: a growing buffer would leave copies behind.
-    let mut content = Zeroizing::new(Vec::with_capacity(MAX_SECRET as usize));
-    file.take(MAX_SECRET).read_to_end(&mut content).map_err(|e| VaultError::io(path, e))?;
+    // Full capacity at once, and one byte more to see the end: a growing buffer would leave copies behind.
+    let mut content = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
+    file.take(metadata.len()).read_to_end(&mut content).map_err(|e| VaultError::io(path, e))?;
     Ok(Some(content))
 }
 

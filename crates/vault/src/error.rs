@@ -83,8 +83,8 @@ pub enum VaultError {
     },
     /// Something is given to open secret files that are not encrypted.
     #[error(
-        "a {given} is given and the keys in {} are not encrypted (there is no file `protection`). If they never were, encrypt them: `tacit node passphrase`. If they should not \
-         be, take the {given} out of the configuration, the options and the environment. If they were, somebody put other keys there or took the file away: make a new node", path.display()
+        "a {given} is given and the keys in {} are not encrypted (there is no file `protection`). If they never were, encrypt them: `tacit node passphrase`, or `tacit coordinator passphrase`. If they should not \
+         be, take the {given} out of the configuration, the options and the environment. If they were, somebody put other keys there or took the file away: begin with new ones", path.display()
     )]
     NotProtected {
         /// The directory.

@@ -39,7 +39,10 @@ use rand_core::TryRng;
 use zeroize::Zeroizing;
 
 use crate::VaultError;
-use crate::dir::{LEFTOVER, destroy_secret, read_secret, replace_secret, sync_parent, write_secret};
+use crate::dir::{
+    LEFTOVER, MAX_SECRET, destroy_secret, read_secret, read_secret_up_to, replace_secret, sync_parent,
+    write_secret,
+};
 
 /// In a data directory whose secret files are encrypted.
 pub const PROTECTION_FILE: &str = "protection";
@@ -353,7 +356,15 @@ impl Protection {
     /// # Errors
     /// When it cannot be read, was written under another name or for another purpose, or is encrypted and protection is off.
     pub fn read(&self, path: &Path, purpose: &str) -> Result<Option<Secret>, VaultError> {
-        let Some(content) = read_secret(path)? else { return Ok(None) };
+        self.read_up_to(path, purpose, MAX_SECRET)
+    }
+
+    /// [`Protection::read`] of what is no key and may have `longest` bytes.
+    ///
+    /// # Errors
+    /// As [`Protection::read`].
+    pub fn read_up_to(&self, path: &Path, purpose: &str, longest: u64) -> Result<Option<Secret>, VaultError> {
+        let Some(content) = read_secret_up_to(path, longest)? else { return Ok(None) };
         let damaged = |what| VaultError::Damaged { path: path.to_owned(), what };
         let Some(sealed) = content.strip_prefix(SECRET_MAGIC) else {
             return Ok(Some(Secret { content, in_the_clear: true }));

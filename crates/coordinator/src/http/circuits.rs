@@ -18,7 +18,10 @@ use crate::error::ApiError;
 use crate::limits::{NoPlace, Place, too_many};
 use crate::metrics::Upload;
 use crate::service::Service;
-use crate::store::{CircuitRow, CircuitShares, Registration, Removal};
+use crate::store::{CircuitRow, CircuitShare, CircuitShares, Registration, Removal};
+
+/// How often a file is put into the database that is removed there at the same time.
+const PUBLISH: usize = 3;
 
 /// Registered circuits and bases.
 #[utoipa::path(
@@ -69,7 +72,8 @@ pub async fn put(
         return Ok((StatusCode::OK, Json(info(&circuit))));
     }
     let shares = shares(&service, &caller)?;
-    admitted(service.store.room_for_circuit(caller.key, shares).await?)?;
+    let announced = announced(&headers).unwrap_or(0);
+    admitted(service.store.room_for_circuit(caller.key, shares, announced).await?)?;
     let _place = upload_place(&service, &caller)?;
     let incoming =
         receive(&service, Upload::Circuit, &headers, body, service.config.limits.zkey_bytes).await?;
@@ -88,10 +92,16 @@ pub async fn put(
         .await?;
     // What is registered is at hand: its bytes before its row.
     let path = service.circuits.path_of(&id, checked.row.kind);
-    service.circuits.publish(&service.store, &path, &file, service.clock.now()).await?;
     let key = checked.verification_key.as_deref();
-    let registered = service.store.register_circuit(&checked.row, key, caller.key, shares).await?;
-    if matches!(registered, Registration::Full | Registration::Share) {
+    let mut registered = Registration::Incomplete;
+    for _ in 0..PUBLISH {
+        service.circuits.publish(&service.store, &path, &file, service.clock.now()).await?;
+        registered = service.store.register_circuit(&checked.row, key, caller.key, shares).await?;
+        if registered != Registration::Incomplete {
+            break;
+        }
+    }
+    if !matches!(registered, Registration::New | Registration::Known) {
         service.circuits.forget(&id).await;
     }
     let new = admitted(registered)?;
@@ -158,7 +168,7 @@ pub async fn put_r1cs(
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     let circuit = known(&service, &id).await?;
-    shares(&service, &caller)?;
+    let shares = shares(&service, &caller)?;
     let _place = upload_place(&service, &caller)?;
     let incoming = receive(&service, Upload::R1cs, &headers, body, service.config.limits.r1cs_bytes).await?;
     let (digest, bytes) = (incoming.digest, incoming.bytes);
@@ -180,8 +190,20 @@ pub async fn put_r1cs(
         })
         .await?;
     let path = service.circuits.r1cs_path(&id);
-    service.circuits.publish(&service.store, &path, &digest, service.clock.now()).await?;
-    if service.store.set_r1cs(&id, &digest, bytes).await? != Some(digest) {
+    let mut set = Registration::Incomplete;
+    for _ in 0..PUBLISH {
+        service.circuits.publish(&service.store, &path, &digest, service.clock.now()).await?;
+        set = service.store.set_r1cs(&id, &digest, bytes, shares).await?;
+        if set != Registration::Incomplete {
+            break;
+        }
+    }
+    if set != Registration::Known {
+        if set != Registration::New {
+            service.circuits.forget_r1cs(&id)?;
+        }
+        admitted(set)?;
+    } else if known(&service, &id.to_string()).await?.r1cs.is_none_or(|(known, _)| known != digest) {
         // Another coordinator registered another one in the meantime: that one stays.
         service.circuits.forget_r1cs(&id)?;
         let message = format!("circuit {id} has another constraint system already");
@@ -231,14 +253,16 @@ fn unknown(id: &Digest32) -> ApiError {
 /// How many circuits there may be, and of the caller.
 fn shares(service: &Service, caller: &Caller) -> Result<CircuitShares, ApiError> {
     let limits = &service.config.limits;
+    let all = CircuitShare { circuits: limits.circuits, bytes: limits.circuit_bytes };
     if caller.sees_all {
-        return Ok(CircuitShares { all: limits.circuits, of_one: None });
+        return Ok(CircuitShares { all, of_one: None });
     }
     if limits.client_circuits == 0 {
         let message = "circuits are registered by this coordinator's operators alone: ask one of them";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "operators_only", Blame::Client, message));
     }
-    Ok(CircuitShares { all: limits.circuits, of_one: Some(limits.client_circuits) })
+    let of_one = CircuitShare { circuits: limits.client_circuits, bytes: limits.client_circuit_bytes };
+    Ok(CircuitShares { all, of_one: Some(of_one) })
 }
 
 /// Whether it is new.
@@ -247,11 +271,14 @@ fn admitted(registration: Registration) -> Result<bool, ApiError> {
         Registration::New => Ok(true),
         Registration::Known => Ok(false),
         Registration::Full => Err(ApiError::full(
-            "this coordinator keeps no more circuits; its operator can remove some, or raise limits.circuits",
+            "this coordinator keeps no more circuits, or none so large; its operator can remove some, or raise limits.circuits and limits.circuit_bytes",
+        )),
+        Registration::Incomplete => Err(ApiError::full(
+            "the circuit was removed again and again while it was registered; try again later",
         )),
         Registration::Share => Err(ApiError::share(
-            "this key has registered as many circuits as one key may; remove one, or ask the operator to raise \
-             limits.client_circuits",
+            "this key has registered as many circuits as one key may, or as large ones; remove one, or ask the operator to raise \
+             limits.client_circuits and limits.client_circuit_bytes",
         )),
     }
 }
@@ -269,15 +296,18 @@ async fn receive(
 ) -> Result<Incoming, ApiError> {
     let what = if kind == Upload::R1cs { "the constraint system" } else { "the file" };
     // A claimed length saves both sides an upload that would be refused; it is not trusted otherwise.
-    let claimed =
-        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    if claimed.is_some_and(|c| c > limit) {
+    if announced(headers).is_some_and(|c| c > limit) {
         return Err(ApiError::too_large(what, limit));
     }
     let pieces = service.intake.pace().keep(body, what);
     let received = service.circuits.receive(what, pieces, limit).await;
     service.metrics.upload(kind, received.as_ref().ok().map(|i| i.bytes));
     received
+}
+
+/// How long a body is, as its sender says.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok())
 }
 
 /// A place among those that upload: what is uploaded is on disk before it is checked.

@@ -79,16 +79,14 @@ pub async fn job(
             if caller.still_may(&service).await.is_err() {
                 return;
             }
-            let Ok(row) = known_head(&service, &caller, &id).await else { return };
-            if row.version > seen {
-                let Ok(job) = versioned(&service, &row).await else { return };
-                // It may have changed again meanwhile.
+            let Ok(job) = versioned(&service, &caller, &id).await else { return };
+            if job.version() > seen {
                 seen = job.version();
                 if !tell(&service, &caller, &send, event("job", Some(seen), &job)).await {
                     return;
                 }
             }
-            if row.state.has_ended() {
+            if job.has_ended() {
                 return;
             }
             tokio::select! {

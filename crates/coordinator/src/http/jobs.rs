@@ -24,10 +24,10 @@ use crate::jobs;
 use crate::memory::Held;
 use crate::metrics::{Ended, Upload};
 use crate::service::Service;
-use crate::store::{Excess, Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, Shares, StoreError};
+use crate::store::{
+    Answered, Excess, Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, Shares, StoreError,
+};
 
-/// How often a job is read again that changes while it is read: as often as a committee has seats.
-const MOST_REREADS: usize = 64;
 /// Jobs in one listing.
 pub const LISTED: u32 = 200;
 
@@ -68,6 +68,11 @@ impl Versioned {
     pub fn version(&self) -> u64 {
         self.version
     }
+
+    /// Whether nothing changes any more.
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,8 +110,8 @@ pub async fn submit(
         })
         .await?;
     let deal = header.deal;
-    let circuit = service.store.circuit(&header.circuit).await?;
-    let circuit = circuit.ok_or_else(|| unknown_circuit(&header.circuit))?;
+    let circuit = service.store.circuit_for(&header.circuit, &deal).await?;
+    let (circuit, known) = circuit.ok_or_else(|| unknown_circuit(&header.circuit))?;
     let (submission, message) = parts;
     let idempotency = IdempotencyKey::of(&caller, &headers, submission)?;
     if let Some(key) = &idempotency
@@ -118,7 +123,7 @@ pub async fn submit(
         // Another coordinator may just have made it.
         service.reload_assembler_keys().await;
     }
-    let job = match service.store.submission(&deal).await? {
+    let job = match known {
         // Known bytes need no second look, and stay acceptable after the deal's expiry.
         Some(known) if known == submission => None,
         Some(_) => return Err(conflict(&deal)),
@@ -155,10 +160,12 @@ pub async fn submit(
             Insertion::NoCircuit => return Err(unknown_circuit(&job.circuit)),
         }
     }
-    let Some(row) = service.store.job_head(&deal).await?.filter(|job| caller.may_see(job)) else {
+    let Some((row, seats)) =
+        service.store.job_with_seats(&deal).await?.filter(|(job, _)| caller.may_see(job))
+    else {
         return Err(conflict(&deal));
     };
-    let answer = versioned(&service, &row).await?;
+    let answer = Versioned::of(jobs::status(&row, &seats)?, &row, &seats);
     if let Some(key) = &idempotency {
         key.keep(&service, code, &answer).await?;
     }
@@ -254,7 +261,7 @@ pub async fn reassign(
             return Err(ApiError::not_found("unknown_place", format!("the job has no place {place}")));
         }
     }
-    Ok(Json(versioned(&service, &known_head(&service, &caller, &id).await?).await?))
+    Ok(Json(versioned(&service, &caller, &id).await?))
 }
 
 /// The client needs nothing more: its signature says so.
@@ -282,13 +289,13 @@ pub async fn cancel(
     }
     cancel.verify(&jobs::HeaderFacts::read(&row.header)?.client)?;
     let gave_up = jobs::failure("cancelled", Blame::Nobody, "its client needs no proof any more");
-    if service.store.cancel(&id, &gave_up, service.clock.now()).await? {
+    if let Some(state) = service.store.cancel(&id, &gave_up, service.clock.now()).await? {
         tracing::info!(job = %id, "its client needs nothing more");
-        let enough = known_head(&service, &caller, &id).await?.state == JobState::Done;
+        let enough = state == JobState::Done;
         service.metrics.job_ended(&id, if enough { Ended::Answered } else { Ended::Failed });
         service.changed(&id);
     }
-    Ok(Json(versioned(&service, &known_head(&service, &caller, &id).await?).await?))
+    Ok(Json(versioned(&service, &caller, &id).await?))
 }
 
 /// The newest 200 jobs of the caller; for operators, of all.
@@ -329,9 +336,9 @@ pub async fn show(
     let deadline = tokio::time::Instant::now() + wait;
     let mut changes = service.polls.subscribe(id);
     loop {
-        let row = known_head(&service, &caller, &id).await?;
-        if row.version > seen || row.state.has_ended() || wait.is_zero() {
-            return Ok(Json(versioned(&service, &row).await?));
+        let now = versioned(&service, &caller, &id).await?;
+        if now.version > seen || now.has_ended() || wait.is_zero() {
+            return Ok(Json(now));
         }
         let over = tokio::select! {
             changed = changes.changed() => changed.is_err(),
@@ -341,7 +348,7 @@ pub async fn show(
         // A key may be revoked while its holder waits.
         caller.still_may(&service).await?;
         if over {
-            return Ok(Json(versioned(&service, &known_head(&service, &caller, &id).await?).await?));
+            return Ok(Json(versioned(&service, &caller, &id).await?));
         }
     }
 }
@@ -360,10 +367,10 @@ pub async fn answers(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
-    let row = known_head(&service, &caller, &id).await?;
-    let seats = service.store.seats(&id).await?;
-    let mut given: HashMap<u8, Vec<u8>> =
-        service.store.answers(&id).await?.into_iter().map(|a| (a.index, a.answer)).collect();
+    let found = service.metrics.timed("read_job", service.store.job_with_answers(&id)).await?;
+    let found = found.filter(|found| caller.may_see(&found.job));
+    let Answered { job: row, seats, answers } = found.ok_or_else(|| unknown_job(&id))?;
+    let mut given: HashMap<u8, Vec<u8>> = answers.into_iter().map(|a| (a.index, a.answer)).collect();
     let mut answers = Vec::new();
     for seat in seats {
         let outcome = match seat.state {
@@ -432,30 +439,24 @@ pub async fn known(service: &Service, caller: &Caller, id: &Digest32) -> Result<
     seen(job, caller, id)
 }
 
-/// As [`known`], for those who wait or want no more than its state: its header is cut off after the dials.
+/// As [`known`], for those who want no more than its state: its header is cut off after the dials.
 pub async fn known_head(service: &Service, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
     let job = service.metrics.timed("read_job", service.store.job_head(id)).await?;
     seen(job, caller, id)
 }
 
 fn seen(job: Option<JobRow>, caller: &Caller, id: &Digest32) -> Result<JobRow, ApiError> {
-    let job = job.filter(|job| caller.may_see(job));
-    job.ok_or_else(|| ApiError::not_found("unknown_job", format!("there is no job {id} here")))
+    job.filter(|job| caller.may_see(job)).ok_or_else(|| unknown_job(id))
 }
 
-/// A job as it is answered.
-pub async fn versioned(service: &Service, row: &JobRow) -> Result<Versioned, ApiError> {
-    let mut row = row.clone();
-    let (mut version, mut seats) = service.store.versioned_seats(&row.deal).await?;
-    // A node may have replied between the two: its seat must not be further than the job.
-    for _ in 0..MOST_REREADS {
-        if version == row.version {
-            break;
-        }
-        let Some(now) = service.store.job_head(&row.deal).await? else { break };
-        row = now;
-        (version, seats) = service.store.versioned_seats(&row.deal).await?;
-    }
+fn unknown_job(id: &Digest32) -> ApiError {
+    ApiError::not_found("unknown_job", format!("there is no job {id} here"))
+}
+
+/// A job as it is answered, which must be there, and be the caller's to see. Those who wait hold no more than this.
+pub async fn versioned(service: &Service, caller: &Caller, id: &Digest32) -> Result<Versioned, ApiError> {
+    let found = service.metrics.timed("read_job", service.store.job_with_seats(id)).await?;
+    let (row, seats) = found.filter(|(job, _)| caller.may_see(job)).ok_or_else(|| unknown_job(id))?;
     Ok(Versioned::of(jobs::status(&row, &seats)?, &row, &seats))
 }
 

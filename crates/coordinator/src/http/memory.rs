@@ -39,15 +39,15 @@ pub async fn reserve(State(service): State<Arc<Service>>, request: Request, next
     let peer = || request.extensions().get::<Peer>().map(|Peer(client)| client.clone());
     let client = caller.or_else(peer).filter(|_| !FREE.contains(&route(&request)));
     let Some(client) = client else { return next.run(request).await };
-    let share = service.outgo.share(&client);
+    let account = service.outgo.account(&client);
     let mut held = Held::default();
-    if let Err(refusal) = service.outgo.grow(&mut held, &share, at_first(&request)).await {
+    if let Err(refusal) = service.outgo.grow(&mut held, &account, at_first(&request)).await {
         return refusal.into_response();
     }
     let mut response = next.run(request).await;
     let bytes =
         response.body().size_hint().exact().map_or(STREAM, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    if let Err(refusal) = service.outgo.grow(&mut held, &share, bytes).await {
+    if let Err(refusal) = service.outgo.grow(&mut held, &account, bytes).await {
         return refusal.into_response();
     }
     held.shrink(bytes);

@@ -4,13 +4,21 @@ use sqlx::Row as _;
 use tacit_wire::Digest32;
 use tacit_wire::status::CircuitKind;
 
-use super::rows::{CircuitRow, Registration, Removal, circuit_row, signed, unsigned};
-use super::{CircuitShares, Event, Kind, Result, Store, Write};
+use super::rows::{CircuitRow, Registration, Removal, circuit_row, digest, signed, unsigned};
+use super::{CircuitShare, CircuitShares, Event, Kind, PIECE_BYTES, Result, Store, Write};
+
+/// A circuit's columns as [`circuit_row`] reads them.
+macro_rules! circuit_columns {
+    () => {
+        "id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at, file_digest"
+    };
+}
 
 impl Store {
     /// Adds a circuit of nobody's, without a bound; `false` where it is known already.
     pub async fn add_circuit(&self, c: &CircuitRow, verification_key: Option<&str>) -> Result<bool> {
-        let unbounded = CircuitShares { all: u64::MAX, of_one: None };
+        let all = CircuitShare { circuits: u64::MAX, bytes: u64::MAX };
+        let unbounded = CircuitShares { all, of_one: None };
         let done = self.register_circuit(c, verification_key, None, unbounded).await?;
         Ok(done == Registration::New)
     }
@@ -32,9 +40,14 @@ impl Store {
         if known.is_some() {
             return Ok(Registration::Known);
         }
-        match excess(&mut tx, owner, shares).await? {
+        match excess(&mut tx, owner, shares, (1, c.zkey_bytes)).await? {
             Registration::New => {}
             refused => return Ok(refused),
+        }
+        if let Some(file) = &c.file
+            && !has_pieces(&mut tx, file, c.zkey_bytes).await?
+        {
+            return Ok(Registration::Incomplete);
         }
         // One that was removed, and that ended jobs still name, begins anew.
         sqlx::query(
@@ -63,11 +76,16 @@ impl Store {
         Ok(Registration::New)
     }
 
-    /// Whether there is room for one more circuit of a key: [`Registration::New`] if so. What decides is
+    /// Whether there is room for one more circuit of a key, of so many bytes: [`Registration::New`] if so. What decides is
     /// [`Store::register_circuit`]; this spares an upload.
-    pub async fn room_for_circuit(&self, owner: Option<i64>, shares: CircuitShares) -> Result<Registration> {
+    pub async fn room_for_circuit(
+        &self,
+        owner: Option<i64>,
+        shares: CircuitShares,
+        bytes: u64,
+    ) -> Result<Registration> {
         let mut tx = self.write().await?;
-        excess(&mut tx, owner, shares).await
+        excess(&mut tx, owner, shares, (1, bytes)).await
     }
 
     /// Removes a circuit that no open job needs. `by` is the key that asks; `None` may remove any.
@@ -133,30 +151,78 @@ impl Store {
         Ok(Removal::Done)
     }
 
-    /// Records a circuit's constraint system. Returns the digest that is recorded now: the first one stays.
-    pub async fn set_r1cs(&self, id: &Digest32, digest: &Digest32, bytes: u64) -> Result<Option<Digest32>> {
+    /// Records a circuit's constraint system. [`Registration::Known`] if there is one already: the first one stays.
+    pub async fn set_r1cs(
+        &self,
+        id: &Digest32,
+        digest: &Digest32,
+        bytes: u64,
+        shares: CircuitShares,
+    ) -> Result<Registration> {
+        let mut tx = self.write().await?;
+        // Nobody removes pieces meanwhile.
+        self.lock_shares(&mut tx).await?;
+        let owner = sqlx::query(
+            "SELECT owner FROM circuits WHERE id = $1 AND r1cs_digest IS NULL AND removed_at IS NULL",
+        )
+        .bind(id.0.as_slice())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(owner) = owner else { return Ok(Registration::Known) };
+        // It counts for whoever registered the circuit.
+        match excess(&mut tx, owner.try_get("owner")?, shares, (0, bytes)).await? {
+            Registration::New => {}
+            refused => return Ok(refused),
+        }
+        if !has_pieces(&mut tx, digest, bytes).await? {
+            return Ok(Registration::Incomplete);
+        }
         sqlx::query(
             "UPDATE circuits SET r1cs_digest = $2, r1cs_bytes = $3 WHERE id = $1 AND r1cs_digest IS NULL AND removed_at IS NULL",
         )
         .bind(id.0.as_slice())
         .bind(digest.0.as_slice())
         .bind(signed(bytes))
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(self.circuit(id).await?.and_then(|c| c.r1cs).map(|(digest, _)| digest))
+        tx.commit().await?;
+        Ok(Registration::New)
     }
 
     /// One circuit.
     pub async fn circuit(&self, id: &Digest32) -> Result<Option<CircuitRow>> {
-        sqlx::query("SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at,
-                    file_digest
-             FROM circuits WHERE id = $1 AND removed_at IS NULL")
-            .bind(id.0.as_slice())
-            .fetch_optional(&self.pool)
-            .await?
-            .as_ref()
-            .map(circuit_row)
-            .transpose()
+        sqlx::query(concat!(
+            "SELECT ",
+            circuit_columns!(),
+            " FROM circuits WHERE id = $1 AND removed_at IS NULL"
+        ))
+        .bind(id.0.as_slice())
+        .fetch_optional(&self.pool)
+        .await?
+        .as_ref()
+        .map(circuit_row)
+        .transpose()
+    }
+
+    /// The circuit of a deal, and the digest of what was submitted under the deal's name.
+    pub async fn circuit_for(
+        &self,
+        id: &Digest32,
+        deal: &Digest32,
+    ) -> Result<Option<(CircuitRow, Option<Digest32>)>> {
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            circuit_columns!(),
+            ", (SELECT submission FROM jobs WHERE deal = $2) AS submission
+             FROM circuits WHERE id = $1 AND removed_at IS NULL"
+        ))
+        .bind(id.0.as_slice())
+        .bind(deal.0.as_slice())
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let known = row.try_get::<Option<Vec<u8>>, _>("submission")?.is_some();
+        Ok(Some((circuit_row(&row)?, known.then(|| digest(&row, "submission")).transpose()?)))
     }
 
     /// A circuit's verification key in snarkjs's JSON, where it was stored with it.
@@ -170,32 +236,54 @@ impl Store {
 
     /// All circuits, oldest first.
     pub async fn circuits(&self) -> Result<Vec<CircuitRow>> {
-        let rows = sqlx::query(
-            "SELECT id, kind, curve, n_wires, n_public, log_domain, zkey_bytes, r1cs_digest, r1cs_bytes, added_at,
-                    file_digest
-             FROM circuits WHERE removed_at IS NULL ORDER BY added_at, id",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            circuit_columns!(),
+            " FROM circuits WHERE removed_at IS NULL ORDER BY added_at, id"
+        ))
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(circuit_row).collect()
     }
 }
 
-/// Whether there is room for one more.
-async fn excess(tx: &mut Write, owner: Option<i64>, shares: CircuitShares) -> Result<Registration> {
-    let all =
-        sqlx::query("SELECT COUNT(*) FROM circuits WHERE removed_at IS NULL").fetch_one(&mut **tx).await?;
-    if unsigned(all.try_get(0)?)? >= shares.all {
+/// Whether all pieces of a file are in the database, where coordinators share them.
+async fn has_pieces(tx: &mut Write, file: &Digest32, bytes: u64) -> Result<bool> {
+    if !tx.is_shared() {
+        return Ok(true);
+    }
+    let row = sqlx::query("SELECT COUNT(*) FROM file_pieces WHERE digest = $1")
+        .bind(file.0.as_slice())
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(unsigned(row.try_get(0)?)? >= bytes.div_ceil(PIECE_BYTES as u64))
+}
+
+/// Whether there is room for so many more, of so many bytes.
+async fn excess(
+    tx: &mut Write,
+    owner: Option<i64>,
+    shares: CircuitShares,
+    (circuits, bytes): (u64, u64),
+) -> Result<Registration> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS n, COUNT(CASE WHEN owner = $1 THEN 1 END) AS own,
+                CAST(COALESCE(SUM(zkey_bytes + COALESCE(r1cs_bytes, 0)), 0) AS BIGINT) AS bytes,
+                CAST(COALESCE(SUM(CASE WHEN owner = $1 THEN zkey_bytes + COALESCE(r1cs_bytes, 0) END), 0) AS BIGINT) AS own_bytes
+         FROM circuits WHERE removed_at IS NULL",
+    )
+    .bind(owner)
+    .fetch_one(&mut **tx)
+    .await?;
+    let is_over = |number: &str, size: &str, most: CircuitShare| -> Result<bool> {
+        let (n, has) = (unsigned(row.try_get(number)?)?, unsigned(row.try_get(size)?)?);
+        Ok(n.saturating_add(circuits) > most.circuits || has.saturating_add(bytes) > most.bytes)
+    };
+    if is_over("n", "bytes", shares.all)? {
         return Ok(Registration::Full);
     }
-    if let (Some(owner), Some(most)) = (owner, shares.of_one) {
-        let own = sqlx::query("SELECT COUNT(*) FROM circuits WHERE removed_at IS NULL AND owner = $1")
-            .bind(owner)
-            .fetch_one(&mut **tx)
-            .await?;
-        if unsigned(own.try_get(0)?)? >= most {
-            return Ok(Registration::Share);
-        }
+    match shares.of_one {
+        Some(most) if owner.is_some() && is_over("own", "own_bytes", most)? => Ok(Registration::Share),
+        _ => Ok(Registration::New),
     }
-    Ok(Registration::New)
 }

@@ -1,6 +1,6 @@
 //! What coordinators that share a database tell one another: who lives, where nodes are connected, who offers what.
 //!
-//! All of it can be lost: nodes and coordinators say it again. Its commits therefore do not wait for the disk.
+//! It can be lost: nodes and coordinators say it again. Its commits therefore do not wait for the disk, but for [`Store::claim`]'s.
 //!
 //! **Who changes several rows at once** takes them in the order of their keys, and in PostgreSQL changes those rows alone
 //! that it took so: what comes in between is not waited for out of turn. Otherwise two that do so wait for one another.
@@ -28,8 +28,13 @@ pub struct PresenceRow {
 /// What became of a session's wish for work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// These places are the session's to offer, until it gives them back.
-    Places(Vec<Place>),
+    /// Some places are the session's now.
+    Places {
+        /// Which it is to offer, until it gives them back.
+        places: Vec<Place>,
+        /// Whether nothing else waits for the node but what rests.
+        all: bool,
+    },
     /// A newer connection of the node counts.
     Superseded,
 }
@@ -161,10 +166,15 @@ impl Store {
         .await?;
         let connection = row.try_get("connection")?;
         sqlx::query(match self.kind {
-            Kind::Sqlite => "DELETE FROM in_hand WHERE node = $1",
+            Kind::Sqlite => {
+                "UPDATE holders SET offered = 1 WHERE node = $1 AND offered = 0
+                        AND deal IN (SELECT deal FROM in_hand WHERE node = $1);
+                 DELETE FROM in_hand WHERE node = $1"
+            }
             Kind::Postgres => {
-                "WITH locked AS (SELECT deal, idx FROM in_hand WHERE node = $1 ORDER BY deal, idx FOR UPDATE)
-                 DELETE FROM in_hand h USING locked l WHERE h.deal = l.deal AND h.idx = l.idx"
+                "WITH locked AS (SELECT deal, idx FROM in_hand WHERE node = $1 ORDER BY deal, idx FOR UPDATE),
+                 gone AS (DELETE FROM in_hand h USING locked l WHERE h.deal = l.deal AND h.idx = l.idx RETURNING h.deal)
+                 UPDATE holders o SET offered = 1 FROM gone g WHERE o.deal = g.deal AND o.node = $1 AND o.offered = 0"
             }
         })
         .bind(node.0.as_slice())
@@ -228,9 +238,11 @@ impl Store {
         rows.iter().map(presence).collect()
     }
 
-    /// Takes up to `limit` places that wait for this node and that nobody offers at present, oldest first. Places of
+    /// Takes up to `limit` places that wait for this node and that no later connection of it has, oldest first. Places of
     /// `resting` jobs stay where they are: those that the session has in hand must be among them, because what it once claimed and could not give
     /// back it may claim again.
+    ///
+    /// That a place is taken is on disk before it is offered: whatever becomes of the offer, the node may have seen the package.
     pub async fn claim(
         &self,
         node: &IdentityKey,
@@ -240,71 +252,82 @@ impl Store {
         resting: impl Fn(&Digest32) -> bool,
         n_resting: usize,
     ) -> Result<Claimed> {
+        // A row of nothing says that this is the node's connection, and that nothing waits.
         let rows = sqlx::query(
-            "SELECT a.deal, a.idx, a.envelope_bytes + LENGTH(j.header) AS offer_bytes, j.expiry FROM assignments a JOIN jobs j ON j.deal = a.deal
-                    LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
-             WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
-                   AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node OR (h.coordinator = $4 AND h.connection = $5))
-             ORDER BY a.created_at, a.deal, a.idx LIMIT $3",
+            "SELECT w.deal, w.idx, w.offer_bytes, w.expiry, w.others FROM presence p LEFT JOIN
+                    (SELECT a.deal, a.idx, a.created_at, a.envelope_bytes + LENGTH(j.header) AS offer_bytes, j.expiry,
+                            CASE WHEN h.node <> a.node THEN 1 ELSE 0 END AS others
+                     FROM assignments a JOIN jobs j ON j.deal = a.deal
+                            LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
+                     WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
+                           AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node OR h.connection <= $5)
+                     ORDER BY a.created_at, a.deal, a.idx LIMIT $3) w ON 1 = 1
+             WHERE p.node = $1 AND p.coordinator = $4 AND p.connection = $5
+             ORDER BY w.created_at, w.deal, w.idx",
         )
         .bind(node.0.as_slice())
         .bind(signed(now))
-        .bind(signed((limit + n_resting) as u64))
+        .bind(signed((limit + n_resting + 1) as u64))
         .bind(self.instance.as_str())
         .bind(connection)
         .fetch_all(&self.light)
         .await?;
+        if rows.is_empty() {
+            return Ok(Claimed::Superseded);
+        }
         let mut places = Vec::new();
+        let mut all = true;
         for row in &rows {
+            if row.try_get::<Option<i64>, _>("idx")?.is_none() {
+                break;
+            }
             let (deal, index) = (digest(row, "deal")?, small(row, "idx")?);
-            if places.len() >= limit || resting(&deal) {
+            if resting(&deal) {
                 continue;
             }
+            if places.len() >= limit {
+                all = false;
+                break;
+            }
+            if small(row, "others")? != 0 {
+                self.note_offered(&deal, index).await?;
+            }
             // Each place by itself, so that nobody waits for locks in a circle, and only for the node's current connection:
-            // between this and the reading above all may change.
+            // between this and the reading above all may change. What an earlier connection took after a later one came is the later one's.
             let taken = sqlx::query(
                 "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost)
                  SELECT $1, $2, $3, $4, $5, 0
                  WHERE EXISTS (SELECT 1 FROM presence WHERE node = $3 AND coordinator = $4 AND connection = $5)
                  ON CONFLICT (deal, idx) DO UPDATE SET node = excluded.node, coordinator = excluded.coordinator,
                                                        connection = excluded.connection, lost = 0
-                 WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node
-                       OR (in_hand.coordinator = excluded.coordinator AND in_hand.connection = excluded.connection)",
+                 WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node OR in_hand.connection <= excluded.connection",
             )
             .bind(deal.0.as_slice())
             .bind(i64::from(index))
             .bind(node.0.as_slice())
             .bind(self.instance.as_str())
             .bind(connection)
-            .execute(&self.light)
+            .execute(&self.pool)
             .await?;
             if taken.rows_affected() == 1 {
-                // Before it is sent, and on disk: whatever becomes of the offer, the node may have seen the package.
-                sqlx::query("UPDATE holders SET offered = 1 WHERE deal = $1 AND node = $2 AND offered = 0")
-                    .bind(deal.0.as_slice())
-                    .bind(node.0.as_slice())
-                    .execute(&self.pool)
-                    .await?;
                 let offer_bytes = unsigned(row.try_get("offer_bytes")?)?;
                 places.push(Place { deal, index, offer_bytes, expiry: unsigned(row.try_get("expiry")?)? });
             }
         }
-        if places.is_empty() && !self.is_current(node, connection).await? {
-            return Ok(Claimed::Superseded);
-        }
-        Ok(Claimed::Places(places))
+        Ok(Claimed::Places { places, all })
     }
 
-    /// Whether this is the node's connection: at this coordinator, and none came after it.
-    async fn is_current(&self, node: &IdentityKey, connection: i64) -> Result<bool> {
-        let row =
-            sqlx::query("SELECT 1 FROM presence WHERE node = $1 AND connection = $2 AND coordinator = $3")
-                .bind(node.0.as_slice())
-                .bind(connection)
-                .bind(self.instance.as_str())
-                .fetch_optional(&self.light)
-                .await?;
-        Ok(row.is_some())
+    /// Whoever has a place in hand that is another node's by now may have seen its package.
+    async fn note_offered(&self, deal: &Digest32, index: u8) -> Result<()> {
+        sqlx::query(
+            "UPDATE holders SET offered = 1 WHERE deal = $1 AND offered = 0
+                    AND node IN (SELECT node FROM in_hand WHERE deal = $1 AND idx = $2)",
+        )
+        .bind(deal.0.as_slice())
+        .bind(i64::from(index))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// Gives a claimed place back. Without a reply the node may still have it in hand.
@@ -315,10 +338,16 @@ impl Store {
         connection: i64,
         unanswered: bool,
     ) -> Result<()> {
-        let query = if unanswered {
-            "UPDATE in_hand SET lost = 1 WHERE deal = $1 AND node = $2 AND connection = $3"
-        } else {
-            "DELETE FROM in_hand WHERE deal = $1 AND node = $2 AND connection = $3"
+        let query = match (unanswered, self.kind) {
+            (true, _) => "UPDATE in_hand SET lost = 1 WHERE deal = $1 AND node = $2 AND connection = $3",
+            (false, Kind::Sqlite) => {
+                "UPDATE holders SET offered = 1 WHERE deal = $1 AND node = $2 AND offered = 0;
+                 DELETE FROM in_hand WHERE deal = $1 AND node = $2 AND connection = $3"
+            }
+            (false, Kind::Postgres) => {
+                "WITH gone AS (DELETE FROM in_hand WHERE deal = $1 AND node = $2 AND connection = $3 RETURNING deal)
+                 UPDATE holders o SET offered = 1 FROM gone g WHERE o.deal = g.deal AND o.node = $2 AND o.offered = 0"
+            }
         };
         sqlx::query(query)
             .bind(deal.0.as_slice())

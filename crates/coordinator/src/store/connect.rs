@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::Row as _;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -25,6 +26,9 @@ const SQLITE_CONNECTIONS: u32 = 4;
 
 /// For what may be lost; see [`Store`].
 const LIGHT_CONNECTIONS: u32 = 4;
+
+/// A connection to a server that rested for longer is tried before it is used. One that did not was tried when it was put aside.
+const RESTED: Duration = Duration::from_millis(100);
 
 /// Where the data is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +116,8 @@ async fn sqlite(path: &Path) -> Result<Store> {
     let open = async |connections, last: &'static str| {
         AnyPoolOptions::new()
             .max_connections(connections)
+            // There is no server that could have gone away.
+            .test_before_acquire(false)
             // As in `tacit_vault::sqlite::open`: a full disk can end a transaction by itself.
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .after_connect(move |connection, _| {
@@ -128,18 +134,22 @@ async fn sqlite(path: &Path) -> Result<Store> {
     let pool = open(SQLITE_CONNECTIONS, "PRAGMA synchronous = FULL").await.map_err(failed)?;
     // The write-ahead log keeps what these commit, but for the last of it when the power fails.
     let light = open(LIGHT_CONNECTIONS, "PRAGMA synchronous = NORMAL").await.map_err(failed)?;
-    Ok(Store { pool, light, kind: Kind::Sqlite, postgres: None, instance: instance(), keeper: None })
+    Ok(Store {
+        pool,
+        light,
+        kind: Kind::Sqlite,
+        postgres: None,
+        instance: instance(),
+        keeper: None,
+        own_clock: None,
+    })
 }
 
 async fn postgres(url: &DatabaseUrl, migrate: bool) -> Result<Store> {
     let database = url.to_string();
     let failed = |source| StoreError::Connect { database: database.clone(), source };
     let options = AnyConnectOptions::from_str(url.reveal()).map_err(failed)?;
-    let pool = AnyPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .connect_with(options)
-        .await
-        .map_err(failed)?;
+    let pool = to_server(POSTGRES_CONNECTIONS).connect_with(options).await.map_err(failed)?;
     refuse_loss(&pool, &database).await?;
     if migrate {
         // Takes a lock on the server: of several coordinators that start at once, one migrates.
@@ -148,8 +158,7 @@ async fn postgres(url: &DatabaseUrl, migrate: bool) -> Result<Store> {
             .await
             .map_err(|source| StoreError::Migration { database: database.clone(), source })?;
     }
-    let light = AnyPoolOptions::new()
-        .max_connections(LIGHT_CONNECTIONS)
+    let light = to_server(LIGHT_CONNECTIONS)
         .after_connect(|connection, _| {
             Box::pin(async move {
                 sqlx::query("SET synchronous_commit = off").execute(connection).await?;
@@ -160,7 +169,29 @@ async fn postgres(url: &DatabaseUrl, migrate: bool) -> Result<Store> {
         .await
         .map_err(failed)?;
     let postgres = Some(PgConnectOptions::from_str(url.reveal()).map_err(failed)?);
-    Ok(Store { pool, light, kind: Kind::Postgres, postgres, instance: instance(), keeper: None })
+    Ok(Store {
+        pool,
+        light,
+        kind: Kind::Postgres,
+        postgres,
+        instance: instance(),
+        keeper: None,
+        own_clock: None,
+    })
+}
+
+/// Connections to a server. Each statement would else cost a round trip more.
+fn to_server(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(connections).test_before_acquire(false).before_acquire(
+        |connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for > RESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        },
+    )
 }
 
 /// A name for this process that no other has.

@@ -46,10 +46,15 @@ impl Store {
 
     /// Every node that has, or had, a place of a job.
     pub async fn holders(&self, deal: &Digest32) -> Result<Vec<Holder>> {
-        let rows = sqlx::query("SELECT node, idx, offered FROM holders WHERE deal = $1 ORDER BY idx, node")
-            .bind(deal.0.as_slice())
-            .fetch_all(&self.pool)
-            .await?;
+        // While an offer is out, that it is says so; when it is not any more, that was noted.
+        let rows = sqlx::query(
+            "SELECT o.node, o.idx, CASE WHEN h.deal IS NULL THEN o.offered ELSE 1 END AS offered
+             FROM holders o LEFT JOIN in_hand h ON h.deal = o.deal AND h.idx = o.idx AND h.node = o.node
+             WHERE o.deal = $1 ORDER BY o.idx, o.node",
+        )
+        .bind(deal.0.as_slice())
+        .fetch_all(&self.pool)
+        .await?;
         let holder = |row| {
             Ok(Holder {
                 node: IdentityKey(digest(row, "node")?.0),

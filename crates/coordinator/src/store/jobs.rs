@@ -6,34 +6,67 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
 
-use super::offers::hold;
 use super::rows::{
-    AnswerRow, Insertion, JobRow, JobState, NewJob, SeatRow, SeatState, digest, job_row, seat_row, signed,
-    small, unsigned,
+    AnswerRow, Answered, Insertion, JobRow, JobState, NewJob, SeatRow, SeatState, digest, job_row, seat_row,
+    signed, small, unsigned,
 };
-use super::{Event, Result, Shares, Store, shares};
+use super::{Event, Excess, Result, Shares, Store, Write, shares};
+
+/// A job's columns as [`job_row`] reads them, with its header and its proof as they are given.
+macro_rules! job_columns {
+    ($header:expr, $proof:expr) => {
+        concat!(
+            "j.deal, ",
+            $header,
+            " AS header, j.circuit, j.n, j.t, j.needed, j.handover, j.assembler, j.state, j.version, j.failure, ",
+            $proof,
+            " AS proof, j.expiry, j.created_at, j.ended_at, j.owner"
+        )
+    };
+}
+
+/// What of a header has the curve and the dials.
+macro_rules! head {
+    () => {
+        "SUBSTR(j.header, 1, 512)"
+    };
+}
+
+/// A seat's columns as [`seat_row`] reads them.
+macro_rules! seat_columns {
+    () => {
+        "a.idx, a.node, a.envelope_bytes, a.state AS seat_state, COALESCE(LENGTH(a.answer), 0) AS answer_bytes, a.refusal,
+         a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted,
+         CASE WHEN h.deal IS NULL THEN 0 WHEN h.lost = 0 THEN 1 ELSE 2 END AS in_hand,
+         CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected"
+    };
+}
+
+/// Where they come from.
+macro_rules! seats {
+    () => {
+        "assignments a LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx AND h.node = a.node
+                       LEFT JOIN presence p ON p.node = a.node"
+    };
+}
 
 impl Store {
     /// Stores a job with its envelopes, unless the deal is known or there is no room.
     pub async fn insert_job(&self, job: &NewJob, now: u64, shares: impl Into<Shares>) -> Result<Insertion> {
         let shares = shares.into();
         let mut tx = self.write().await?;
-        let bytes = shares::bytes_of(job.seats.iter().map(|s| s.envelope.as_slice()));
+        let bytes = shares::bytes_of(job);
         // Where there is no room in any case, nothing is written. What decides is the look at the end, where others may write meanwhile.
-        if let Some(excess) = self.excess(&mut tx, job.owner, &shares, 1, unsigned(bytes)?).await? {
-            drop(tx);
-            return Ok(match self.submission(&job.deal).await? {
-                Some(known) => known_already(known == job.submission),
-                None => Insertion::Full(excess),
-            });
-        }
         // Of two that submit one deal at two coordinators, the second waits here for the first's commit.
-        let inserted = sqlx::query(
+        let inserted = sqlx::query(concat!(
             "INSERT INTO jobs
              (deal, submission, header, circuit, n, t, needed, handover, assembler, state, version, expiry, created_at, owner,
               envelope_bytes)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13, $14) ON CONFLICT (deal) DO NOTHING",
-        )
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, $11, $12, $13, $14 FROM (",
+            shares::counted!("$13"),
+            ") c WHERE c.jobs < $15 AND c.bytes <= $16 AND ($13 IS NULL OR (c.own_jobs < $17 AND c.own_bytes <= $18))
+             ON CONFLICT (deal) DO NOTHING"
+        ))
         .bind(job.deal.0.as_slice())
         .bind(job.submission.0.as_slice())
         .bind(job.header.as_slice())
@@ -47,7 +80,11 @@ impl Store {
         .bind(signed(job.expiry))
         .bind(signed(now))
         .bind(job.owner)
-        .bind(bytes)
+        .bind(signed(bytes))
+        .bind(signed(shares.jobs))
+        .bind(signed(shares.bytes).saturating_sub(signed(bytes)))
+        .bind(signed(shares.jobs_of_one))
+        .bind(signed(shares.bytes_of_one).saturating_sub(signed(bytes)))
         .execute(&mut *tx)
         .await;
         let inserted = match inserted {
@@ -58,64 +95,41 @@ impl Store {
         if inserted.rows_affected() == 0 {
             let known = sqlx::query("SELECT submission FROM jobs WHERE deal = $1")
                 .bind(job.deal.0.as_slice())
-                .fetch_one(&mut *tx)
+                .fetch_optional(&mut *tx)
                 .await?;
-            return Ok(known_already(digest(&known, "submission")? == job.submission));
+            return Ok(match known {
+                Some(known) if digest(&known, "submission")? == job.submission => Insertion::Same,
+                Some(_) => Insertion::Conflict,
+                // There may be room again by now: then it is as well to try again.
+                None => {
+                    let counted = shares::count(&mut tx, job.owner, &job.circuit).await?;
+                    Insertion::Full(counted.excess(job.owner, &shares, 1, bytes).unwrap_or(Excess::Jobs))
+                }
+            });
         }
+        insert_seats(&mut tx, job, now).await?;
         for seat in &job.seats {
-            sqlx::query(
-                "INSERT INTO assignments (deal, idx, node, assignment, envelope, envelope_bytes, state, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            )
-            .bind(job.deal.0.as_slice())
-            .bind(i64::from(seat.index))
-            .bind(seat.node.0.as_slice())
-            .bind(seat.assignment.as_slice())
-            .bind(seat.envelope.as_slice())
-            .bind(signed(seat.envelope.len() as u64))
-            .bind(SeatState::Waiting as i64)
-            .bind(signed(now))
-            .execute(&mut *tx)
-            .await?;
-            hold(&mut tx, &job.deal, seat).await?;
             tx.tell(Event::Work(seat.node));
         }
         tx.tell(Event::Job(job.deal));
         self.lock_shares(&mut tx).await?;
         // With this job among them.
-        if self.is_shared()
-            && let Some(excess) = self.excess(&mut tx, job.owner, &shares, 0, 0).await?
-        {
+        let counted = shares::count(&mut tx, job.owner, &job.circuit).await?;
+        if let Some(excess) = counted.excess(job.owner, &shares, 0, 0) {
             return Ok(Insertion::Full(excess));
         }
-        let circuit = sqlx::query("SELECT 1 FROM circuits WHERE id = $1 AND removed_at IS NULL")
-            .bind(job.circuit.0.as_slice())
-            .fetch_optional(&mut *tx)
-            .await?;
-        if circuit.is_none() {
+        if !counted.has_circuit {
             return Ok(Insertion::NoCircuit);
         }
         tx.commit().await?;
         Ok(Insertion::New)
     }
 
-    /// The digest of what was submitted under a deal's name.
-    pub async fn submission(&self, deal: &Digest32) -> Result<Option<Digest32>> {
-        sqlx::query("SELECT submission FROM jobs WHERE deal = $1")
-            .bind(deal.0.as_slice())
-            .fetch_optional(&self.pool)
-            .await?
-            .map(|r| digest(&r, "submission"))
-            .transpose()
-    }
-
     /// One job with its whole header, which may have megabytes: not for those who wait.
     pub async fn job(&self, deal: &Digest32) -> Result<Option<JobRow>> {
         self.job_by(
             deal,
-            "SELECT deal, header, circuit, n, t, needed, handover, assembler, state, version, failure, proof, expiry, created_at,
-                    ended_at, owner
-             FROM jobs WHERE deal = $1",
+            concat!("SELECT ", job_columns!("j.header", "j.proof"), " FROM jobs j WHERE j.deal = $1"),
         )
         .await
     }
@@ -124,9 +138,7 @@ impl Store {
     pub async fn job_head(&self, deal: &Digest32) -> Result<Option<JobRow>> {
         self.job_by(
             deal,
-            "SELECT deal, SUBSTR(header, 1, 512) AS header, circuit, n, t, needed, handover, assembler, state, version, failure, proof,
-                    expiry, created_at, ended_at, owner
-             FROM jobs WHERE deal = $1",
+            concat!("SELECT ", job_columns!(head!(), "j.proof"), " FROM jobs j WHERE j.deal = $1"),
         )
         .await
     }
@@ -136,31 +148,46 @@ impl Store {
         row.as_ref().map(job_row).transpose()
     }
 
+    /// One job and its committee, by index, as they were at one moment: neither its header beyond the dials nor its proof, envelopes or answers are read.
+    pub async fn job_with_seats(&self, deal: &Digest32) -> Result<Option<(JobRow, Vec<SeatRow>)>> {
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            job_columns!(head!(), "NULL"),
+            ", ",
+            seat_columns!(),
+            " FROM ",
+            seats!(),
+            " JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1 ORDER BY a.idx"
+        ))
+        .bind(deal.0.as_slice())
+        .fetch_all(&self.pool)
+        .await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        Ok(Some((job_row(first)?, rows.iter().map(seat_row).collect::<Result<_>>()?)))
+    }
+
     /// The newest jobs, newest first, with their committees: neither headers beyond the dials nor proofs, envelopes or answers are read.
     /// Only those of `owner`, if there is one.
     pub async fn jobs(&self, limit: u32, owner: Option<i64>) -> Result<Vec<(JobRow, Vec<SeatRow>)>> {
-        let rows = sqlx::query(
-            "SELECT deal, SUBSTR(header, 1, 512) AS header, circuit, n, t, needed, handover, assembler, state, version,
-                    failure, NULL AS proof, expiry, created_at, ended_at, owner
-             FROM jobs WHERE $2 = 0 OR owner = $3 ORDER BY created_at DESC, deal LIMIT $1",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            job_columns!(head!(), "NULL"),
+            " FROM jobs j WHERE $2 = 0 OR j.owner = $3 ORDER BY j.created_at DESC, j.deal LIMIT $1"
+        ))
         .bind(i64::from(limit))
         .bind(i64::from(owner.is_some()))
         .bind(owner.unwrap_or(0))
         .fetch_all(&self.pool)
         .await?;
         let jobs: Vec<JobRow> = rows.iter().map(job_row).collect::<Result<_>>()?;
-        let rows = sqlx::query(
-            "SELECT a.deal, a.idx, a.node, a.envelope_bytes, a.state, COALESCE(LENGTH(a.answer), 0) AS answer_bytes, a.refusal,
-                    a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted,
-                    CASE WHEN h.deal IS NULL THEN 0 WHEN h.lost = 0 THEN 1 ELSE 2 END AS in_hand,
-                    CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected
-             FROM assignments a JOIN (SELECT deal FROM jobs WHERE $2 = 0 OR owner = $3 ORDER BY created_at DESC, deal LIMIT $1) j
-                  ON j.deal = a.deal
-                    LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx AND h.node = a.node
-                    LEFT JOIN presence p ON p.node = a.node
-             ORDER BY a.deal, a.idx",
-        )
+        let rows = sqlx::query(concat!(
+            "SELECT a.deal, ",
+            seat_columns!(),
+            " FROM ",
+            seats!(),
+            " JOIN (SELECT deal FROM jobs WHERE $2 = 0 OR owner = $3 ORDER BY created_at DESC, deal LIMIT $1) j ON j.deal = a.deal
+             ORDER BY a.deal, a.idx"
+        ))
         .bind(i64::from(limit))
         .bind(i64::from(owner.is_some()))
         .bind(owner.unwrap_or(0))
@@ -179,44 +206,33 @@ impl Store {
 
     /// A job's committee, by index, without what its nodes answered.
     pub async fn seats(&self, deal: &Digest32) -> Result<Vec<SeatRow>> {
-        Ok(self.versioned_seats(deal).await?.1)
+        Ok(self.job_with_seats(deal).await?.map_or_else(Vec::new, |(_, seats)| seats))
     }
 
-    /// A job's committee, with the job's version at which it is this.
-    pub async fn versioned_seats(&self, deal: &Digest32) -> Result<(u64, Vec<SeatRow>)> {
-        let rows = sqlx::query(
-            "SELECT a.idx, a.node, a.envelope_bytes, a.state, COALESCE(LENGTH(a.answer), 0) AS answer_bytes, a.refusal,
-                    a.answered_at, CASE WHEN a.contradiction IS NULL THEN 0 ELSE 1 END AS contradicted,
-                    CASE WHEN h.deal IS NULL THEN 0 WHEN h.lost = 0 THEN 1 ELSE 2 END AS in_hand,
-                    CASE WHEN p.coordinator IS NULL THEN 0 ELSE 1 END AS connected, j.version
-             FROM assignments a JOIN jobs j ON j.deal = a.deal
-                    LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx AND h.node = a.node
-                    LEFT JOIN presence p ON p.node = a.node
-             WHERE a.deal = $1 ORDER BY a.idx",
-        )
+    /// [`Store::job_with_seats`] with what the nodes answered, by index, of the same moment.
+    pub async fn job_with_answers(&self, deal: &Digest32) -> Result<Option<Answered>> {
+        let rows = sqlx::query(concat!(
+            "SELECT ",
+            job_columns!(head!(), "NULL"),
+            ", ",
+            seat_columns!(),
+            ", CASE WHEN a.state = 1 THEN a.assignment END AS assignment, CASE WHEN a.state = 1 THEN a.answer END AS answer FROM ",
+            seats!(),
+            " JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1 ORDER BY a.idx"
+        ))
         .bind(deal.0.as_slice())
         .fetch_all(&self.pool)
         .await?;
-        let version = rows.first().map(|row| unsigned(row.try_get("version")?)).transpose()?.unwrap_or(0);
-        Ok((version, rows.iter().map(seat_row).collect::<Result<_>>()?))
-    }
-
-    /// What a job's nodes answered, by index.
-    pub async fn answers(&self, deal: &Digest32) -> Result<Vec<AnswerRow>> {
-        let rows = sqlx::query(
-            "SELECT idx, assignment, answer FROM assignments WHERE deal = $1 AND state = 1 AND answer IS NOT NULL ORDER BY idx",
-        )
-        .bind(deal.0.as_slice())
-        .fetch_all(&self.pool)
-        .await?;
-        let answer = |row: &AnyRow| {
-            Ok(AnswerRow {
-                index: small(row, "idx")?,
-                assignment: row.try_get("assignment")?,
-                answer: row.try_get("answer")?,
-            })
-        };
-        rows.iter().map(answer).collect()
+        let Some(first) = rows.first() else { return Ok(None) };
+        let mut all = Answered { job: job_row(first)?, seats: Vec::new(), answers: Vec::new() };
+        for row in &rows {
+            let seat = seat_row(row)?;
+            if let (Some(assignment), Some(answer)) = (row.try_get("assignment")?, row.try_get("answer")?) {
+                all.answers.push(AnswerRow { index: seat.index, assignment, answer });
+            }
+            all.seats.push(seat);
+        }
+        Ok(Some(all))
     }
 
     /// The answers of nodes that gave two, by index: the one that counts with the other.
@@ -255,6 +271,33 @@ impl Store {
     }
 }
 
-fn known_already(same: bool) -> Insertion {
-    if same { Insertion::Same } else { Insertion::Conflict }
+/// A new job's seats, and that their nodes have, or had, a place.
+async fn insert_seats(tx: &mut Write, job: &NewJob, now: u64) -> Result<()> {
+    // Only the numbers of the placeholders are put together here.
+    let mut sql = "INSERT INTO assignments (deal, state, created_at, idx, node, assignment, envelope, envelope_bytes) VALUES "
+        .to_owned();
+    for at in 0..job.seats.len() {
+        let [a, b, c, d, e] = [4, 5, 6, 7, 8].map(|place| place + 5 * at);
+        sql += &format!("{}($1, $2, $3, ${a}, ${b}, ${c}, ${d}, ${e})", if at == 0 { "" } else { ", " });
+    }
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(job.deal.0.as_slice())
+        .bind(SeatState::Waiting as i64)
+        .bind(signed(now));
+    for seat in &job.seats {
+        query = query
+            .bind(i64::from(seat.index))
+            .bind(seat.node.0.as_slice())
+            .bind(seat.assignment.as_slice())
+            .bind(seat.envelope.as_slice())
+            .bind(signed(seat.envelope.len() as u64));
+    }
+    query.execute(&mut **tx).await?;
+    sqlx::query(
+        "INSERT INTO holders (deal, node, idx, offered) SELECT deal, node, idx, 0 FROM assignments WHERE deal = $1",
+    )
+    .bind(job.deal.0.as_slice())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

@@ -59,7 +59,7 @@ impl Store {
             Some(head) => head.head.timestamp.saturating_add(1),
             None => 0,
         };
-        let timestamp = now.max(last_time).max(later);
+        let timestamp = tx.log_time(now).max(last_time).max(later);
         let head = TreeHead { log, size: frontier.size(), root: frontier.root(), timestamp }.sign(keeper);
         sqlx::query("INSERT INTO log_heads (size, root, signed_at, signature) VALUES ($1, $2, $3, $4)")
             .bind(signed(head.head.size))
@@ -126,9 +126,9 @@ impl Store {
 /// Takes the log for this transaction.
 async fn lock(tx: &mut Write) -> Result<State> {
     // A write that changes nothing locks the row on every database.
-    sqlx::query("UPDATE log_state SET size = size WHERE id = 1").execute(&mut **tx).await?;
-    let row =
-        sqlx::query("SELECT size, peaks, last_time FROM log_state WHERE id = 1").fetch_one(&mut **tx).await?;
+    let row = sqlx::query("UPDATE log_state SET size = size WHERE id = 1 RETURNING size, peaks, last_time")
+        .fetch_one(&mut **tx)
+        .await?;
     let bytes: Vec<u8> = row.try_get("peaks")?;
     let (peaks, rest) = bytes.as_chunks::<32>();
     let peaks = peaks.iter().map(|peak| Digest32(*peak)).collect();
@@ -147,32 +147,34 @@ pub(super) async fn append(tx: &mut Write, deal: &Digest32, now: u64) -> Result<
     let keeper = tx.keeper.clone().ok_or(StoreError::NoKeeper)?;
     let mut receipt = receipt_of(tx, deal, &keeper).await?;
     let State { mut frontier, last_time } = lock(tx).await?;
-    let there = sqlx::query("SELECT 1 FROM log_leaves WHERE deal = $1")
-        .bind(deal.0.as_slice())
-        .fetch_optional(&mut **tx)
-        .await?;
-    if there.is_some() {
-        return Ok(());
-    }
-    receipt.ended = now.max(last_time).max(receipt.accepted);
+    receipt.ended = tx.log_time(now).max(last_time);
+    // By the database's clock alone, which may have been ahead.
+    receipt.accepted = receipt.accepted.min(receipt.ended);
     let time = receipt.ended;
     let entry = receipt.sign(&keeper).encode();
     debug_assert!(SignedReceipt::decode(&entry).is_ok(), "a receipt that nobody can read");
     let index = frontier.size();
-    sqlx::query("INSERT INTO log_leaves (idx, deal, entry) VALUES ($1, $2, $3)")
-        .bind(signed(index))
-        .bind(deal.0.as_slice())
-        .bind(entry.as_slice())
-        .execute(&mut **tx)
-        .await?;
-    for (node, hash) in frontier.append(leaf_hash(&entry)) {
-        let position = node.position().ok_or(StoreError::Damaged("the log's size"))?;
-        sqlx::query("INSERT INTO log_nodes (position, hash) VALUES ($1, $2)")
-            .bind(signed(position))
-            .bind(hash.0.as_slice())
-            .execute(&mut **tx)
-            .await?;
+    let done = sqlx::query(
+        "INSERT INTO log_leaves (idx, deal, entry) VALUES ($1, $2, $3) ON CONFLICT (deal) DO NOTHING",
+    )
+    .bind(signed(index))
+    .bind(deal.0.as_slice())
+    .bind(entry.as_slice())
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(());
     }
+    let nodes = frontier.append(leaf_hash(&entry));
+    let places: Vec<String> = (1..=nodes.len()).map(|i| format!("(${}, ${})", 2 * i - 1, 2 * i)).collect();
+    // Only the numbers of the placeholders are put together here.
+    let sql = format!("INSERT INTO log_nodes (position, hash) VALUES {}", places.join(", "));
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+    for (node, hash) in &nodes {
+        let position = node.position().ok_or(StoreError::Damaged("the log's size"))?;
+        query = query.bind(signed(position)).bind(hash.0.as_slice());
+    }
+    query.execute(&mut **tx).await?;
     let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| peak.0).collect();
     sqlx::query("UPDATE log_state SET size = $1, peaks = $2, last_time = $3 WHERE id = 1")
         .bind(signed(frontier.size()))
@@ -185,16 +187,23 @@ pub(super) async fn append(tx: &mut Write, deal: &Digest32, now: u64) -> Result<
 
 /// How a job ended, by its rows.
 async fn receipt_of(tx: &mut Write, deal: &Digest32, keeper: &Identity) -> Result<Receipt> {
-    let job = sqlx::query(
-        "SELECT header, circuit, assembler, state, failure, created_at FROM jobs WHERE deal = $1",
+    // Those that have a place now come first, by place, and then those that had one.
+    let rows = sqlx::query(
+        "SELECT SUBSTR(j.header, 1, 512) AS header, j.circuit, j.assembler, j.state AS job_state, j.failure, j.created_at,
+                h.idx, h.node, a.state, a.answer, a.refusal
+         FROM jobs j JOIN holders h ON h.deal = j.deal
+                LEFT JOIN assignments a ON a.deal = h.deal AND a.idx = h.idx AND a.node = h.node
+         WHERE j.deal = $1 ORDER BY CASE WHEN a.deal IS NULL THEN 1 ELSE 0 END, h.idx, h.node LIMIT $2",
     )
     .bind(deal.0.as_slice())
-    .fetch_one(&mut **tx)
+    .bind(signed(MAX_RECEIPT_SEATS as u64))
+    .fetch_all(&mut **tx)
     .await?;
+    let job = rows.first().ok_or(StoreError::Damaged("a job's committee"))?;
     let job_header: Vec<u8> = job.try_get("header")?;
     let damaged = |_| StoreError::Damaged("a job's header");
-    let coordinator_assembles = small(&job, "assembler")? == 1;
-    let outcome = match JobState::from_code(job.try_get("state")?)? {
+    let coordinator_assembles = small(job, "assembler")? == 1;
+    let outcome = match JobState::from_code(job.try_get("job_state")?)? {
         JobState::Done if coordinator_assembles => JobOutcome::Proved,
         JobState::Done => JobOutcome::Answered,
         JobState::Expired => JobOutcome::Expired,
@@ -204,33 +213,12 @@ async fn receipt_of(tx: &mut Write, deal: &Digest32, keeper: &Identity) -> Resul
             JobOutcome::failed(&body.map_or_else(String::new, |body| body.code))
         }
     };
-    let mut seats = Vec::new();
-    let rows =
-        sqlx::query("SELECT idx, node, state, answer, refusal FROM assignments WHERE deal = $1 ORDER BY idx")
-            .bind(deal.0.as_slice())
-            .fetch_all(&mut **tx)
-            .await?;
-    for row in &rows {
-        seats.push(seat_of(row)?);
-    }
-    let holders = sqlx::query("SELECT idx, node FROM holders WHERE deal = $1 ORDER BY idx, node LIMIT $2")
-        .bind(deal.0.as_slice())
-        .bind(signed(MAX_RECEIPT_SEATS as u64))
-        .fetch_all(&mut **tx)
-        .await?;
-    for row in &holders {
-        let (place, node) = (small(row, "idx")?, IdentityKey(digest(row, "node")?.0));
-        if seats.len() < MAX_RECEIPT_SEATS
-            && !seats.iter().any(|seat| seat.place == place && seat.node == node)
-        {
-            seats.push(ReceiptSeat { place, node, outcome: SeatOutcome::Replaced });
-        }
-    }
+    let seats = rows.iter().map(seat_of).collect::<Result<_>>()?;
     let accepted = unsigned(job.try_get("created_at")?)?;
     Ok(Receipt {
         coordinator: keeper.key(),
         job: *deal,
-        circuit: digest(&job, "circuit")?,
+        circuit: digest(job, "circuit")?,
         curve: header::curve_of(&job_header).map_err(damaged)?,
         dials: header::dials_of(&job_header).map_err(damaged)?,
         assembler: if coordinator_assembles { Assembler::Coordinator } else { Assembler::Client },
@@ -242,14 +230,16 @@ async fn receipt_of(tx: &mut Write, deal: &Digest32, keeper: &Identity) -> Resul
 }
 
 fn seat_of(row: &AnyRow) -> Result<ReceiptSeat> {
-    let outcome = match SeatState::from_code(row.try_get("state")?)? {
-        SeatState::Waiting => SeatOutcome::Silent,
-        SeatState::Answered => {
+    let state: Option<i64> = row.try_get("state")?;
+    let outcome = match state.map(SeatState::from_code).transpose()? {
+        None => SeatOutcome::Replaced,
+        Some(SeatState::Waiting) => SeatOutcome::Silent,
+        Some(SeatState::Answered) => {
             let answer: Option<Vec<u8>> = row.try_get("answer")?;
             let answer = Answer::from_body(answer.as_deref().unwrap_or_default());
             SeatOutcome::Acknowledged(answer.map_err(|_| StoreError::Damaged("an answer"))?.acknowledgement)
         }
-        SeatState::Refused => {
+        Some(SeatState::Refused) => {
             let refusal: Option<String> = row.try_get("refusal")?;
             let refusal = serde_json::from_str::<RefusalInfo>(refusal.as_deref().unwrap_or_default());
             SeatOutcome::Refused(refusal.map_err(|_| StoreError::Damaged("a refusal"))?.code)

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
-use tacit_vault::VaultError;
+use tacit_vault::{Clock, VaultError};
 use tacit_wire::{Digest32, Identity};
 use thiserror::Error;
 
@@ -55,7 +55,7 @@ pub use files::PIECE_BYTES;
 pub use health::Holder;
 pub use keys::KeyRow;
 pub use rows::*;
-pub use shares::{CircuitShares, Excess, Shares};
+pub use shares::{CircuitShare, CircuitShares, Excess, Shares};
 
 /// Why the database gave no answer.
 #[derive(Debug, Error)]
@@ -139,6 +139,8 @@ pub struct Store {
     instance: String,
     /// Who signs what is logged.
     keeper: Option<Arc<Identity>>,
+    /// This machine's clock, beside the database's.
+    own_clock: Option<Clock>,
 }
 
 /// A transaction that writes.
@@ -147,9 +149,16 @@ pub(crate) struct Write {
     /// The server's channel takes who speaks, and what is told at the commit.
     tells: Option<(String, Vec<Event>)>,
     keeper: Option<Arc<Identity>>,
+    own_clock: Option<Clock>,
 }
 
 impl Write {
+    /// The log's time: the earlier one of what the caller says and this machine's clock. The log never goes back, so that one clock that is ahead for a moment, be it the
+    /// database's, must not take it along.
+    pub(crate) fn log_time(&self, now: u64) -> u64 {
+        self.own_clock.as_ref().map_or(now, |own| now.min(own.now()))
+    }
+
     /// Tells the other coordinators, if this is committed.
     pub(crate) fn tell(&mut self, event: Event) {
         if let Some((_, events)) = &mut self.tells {
@@ -197,6 +206,12 @@ impl Store {
         Self { keeper: Some(Arc::new(keeper.clone())), ..self }
     }
 
+    /// With this machine's clock: what is logged is no later than it says.
+    #[must_use]
+    pub fn beside(self, own_clock: Clock) -> Self {
+        Self { own_clock: Some(own_clock), ..self }
+    }
+
     /// Waits until every connection is closed.
     pub async fn close(&self) {
         self.light.close().await;
@@ -225,29 +240,24 @@ impl Store {
             Kind::Postgres => "BEGIN",
         };
         let tells = self.postgres.as_ref().map(|_| (self.instance.clone(), Vec::new()));
-        Ok(Write { tx: pool.begin_with(begin).await?, tells, keeper: self.keeper.clone() })
+        let (keeper, own_clock) = (self.keeper.clone(), self.own_clock.clone());
+        Ok(Write { tx: pool.begin_with(begin).await?, tells, keeper, own_clock })
     }
 
     /// [`Store::write`] with a job's row locked: nobody else changes the job or its seats until this ends.
     pub(crate) async fn write_job(&self, deal: &Digest32) -> Result<Write> {
         let mut tx = self.write().await?;
-        self.lock_job(&mut tx, deal).await?;
+        if self.kind == Kind::Postgres {
+            sqlx::query("SELECT 1 FROM jobs WHERE deal = $1 FOR NO KEY UPDATE")
+                .bind(deal.0.as_slice())
+                .fetch_optional(&mut *tx)
+                .await?;
+        }
         Ok(tx)
     }
 
     /// Whether other coordinators may use this database.
     pub(crate) fn is_shared(&self) -> bool {
         self.kind == Kind::Postgres
-    }
-
-    /// Locks a job's row where other coordinators could write.
-    pub(crate) async fn lock_job(&self, tx: &mut Write, deal: &Digest32) -> Result<()> {
-        if self.kind == Kind::Postgres {
-            sqlx::query("SELECT 1 FROM jobs WHERE deal = $1 FOR NO KEY UPDATE")
-                .bind(deal.0.as_slice())
-                .fetch_optional(&mut **tx)
-                .await?;
-        }
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::housekeeping::set_state;
 use super::rows::{
     JobState, NewSeat, OfferRow, Reassigned, Recorded, Reply, SeatState, digest, signed, small, unsigned,
 };
-use super::{Event, Excess, Result, Shares, Store, StoreError, Write};
+use super::{Event, Excess, Kind, Result, Shares, Store, StoreError, shares};
 
 /// Places of seats by state.
 struct Tally {
@@ -82,13 +82,23 @@ impl Store {
                 return Ok(Recorded::Same);
             }
             (Reply::Answer(answer), SeatState::Answered, Some(_)) => {
-                sqlx::query("UPDATE assignments SET contradiction = $3 WHERE deal = $1 AND idx = $2")
-                    .bind(deal.0.as_slice())
-                    .bind(index)
-                    .bind(*answer)
-                    .execute(&mut *tx)
-                    .await?;
-                tx.commit().await?;
+                // Two are enough to show it: the first that contradicts stays.
+                let done = sqlx::query(
+                    "UPDATE assignments SET contradiction = $3 WHERE deal = $1 AND idx = $2 AND contradiction IS NULL",
+                )
+                .bind(deal.0.as_slice())
+                .bind(index)
+                .bind(*answer)
+                .execute(&mut *tx)
+                .await?;
+                if done.rows_affected() == 1 {
+                    sqlx::query("UPDATE jobs SET version = version + 1 WHERE deal = $1")
+                        .bind(deal.0.as_slice())
+                        .execute(&mut *tx)
+                        .await?;
+                    tx.tell(Event::Job(*deal));
+                    tx.commit().await?;
+                }
                 return Ok(Recorded::Contradiction);
             }
             (_, SeatState::Waiting, _) if !job_state.has_ended() => {}
@@ -99,24 +109,25 @@ impl Store {
             Reply::Answer(bytes) => (SeatState::Answered, Some(bytes), None),
             Reply::Refusal(reason) => (SeatState::Refused, None, Some(reason)),
         };
-        sqlx::query(
-            "UPDATE assignments SET state = $3, answer = $4, refusal = $5, answered_at = $6
-             WHERE deal = $1 AND idx = $2",
-        )
+        sqlx::query(match self.kind {
+            Kind::Sqlite => {
+                "UPDATE assignments SET state = $3, answer = $4, refusal = $5, answered_at = $6 WHERE deal = $1 AND idx = $2;
+                 DELETE FROM in_hand WHERE deal = $1 AND idx = $2 AND node = $7"
+            }
+            Kind::Postgres => {
+                "WITH gone AS (DELETE FROM in_hand WHERE deal = $1 AND idx = $2 AND node = $7)
+                 UPDATE assignments SET state = $3, answer = $4, refusal = $5, answered_at = $6 WHERE deal = $1 AND idx = $2"
+            }
+        })
         .bind(deal.0.as_slice())
         .bind(index)
         .bind(state as i64)
         .bind(answer)
         .bind(refusal)
         .bind(signed(now))
+        .bind(node.0.as_slice())
         .execute(&mut *tx)
         .await?;
-        sqlx::query("DELETE FROM in_hand WHERE deal = $1 AND idx = $2 AND node = $3")
-            .bind(deal.0.as_slice())
-            .bind(index)
-            .bind(node.0.as_slice())
-            .execute(&mut *tx)
-            .await?;
         let tally = tally(&rows, index, state)?;
         let possible = tally.answered.iter().chain(&tally.waiting).copied();
         // A client that assembles can still give the packages of nodes that refused to others; for one that went away nobody will.
@@ -144,7 +155,7 @@ impl Store {
         deal: &Digest32,
         new: &NewSeat,
         now: u64,
-        shares: impl Into<Shares>,
+        most: impl Into<Shares>,
     ) -> Result<Reassigned> {
         let mut tx = self.write_job(deal).await?;
         let seat = sqlx::query(
@@ -156,6 +167,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(seat) = seat else { return Ok(Reassigned::Unknown) };
+        let before = IdentityKey(digest(&seat, "node")?.0);
         if seat.try_get::<Vec<u8>, _>("assignment")? == new.assignment {
             return Ok(Reassigned::Same);
         }
@@ -188,7 +200,23 @@ impl Store {
         .bind(SeatState::Waiting as i64)
         .execute(&mut *tx)
         .await?;
-        hold(&mut tx, deal, new).await?;
+        // Whoever replied, or may have the package in hand, has seen it: nothing will say so any more when the place is another's.
+        sqlx::query(
+            "UPDATE holders SET offered = 1 WHERE deal = $1 AND node = $2 AND offered = 0
+                    AND ($4 <> 0 OR EXISTS (SELECT 1 FROM in_hand h WHERE h.deal = $1 AND h.idx = $3 AND h.node = $2))",
+        )
+        .bind(deal.0.as_slice())
+        .bind(before.0.as_slice())
+        .bind(i64::from(new.index))
+        .bind(seat.try_get::<i64, _>("state")?)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("INSERT INTO holders (deal, node, idx, offered) VALUES ($1, $2, $3, 0)")
+            .bind(deal.0.as_slice())
+            .bind(new.node.0.as_slice())
+            .bind(i64::from(new.index))
+            .execute(&mut *tx)
+            .await?;
         let more = signed(new.envelope.len() as u64).saturating_sub(seat.try_get("envelope_bytes")?);
         sqlx::query(
             "UPDATE jobs SET version = version + 1, envelope_bytes = envelope_bytes + $2 WHERE deal = $1",
@@ -201,15 +229,16 @@ impl Store {
         tx.tell(Event::Work(new.node));
         if more > 0 {
             self.lock_shares(&mut tx).await?;
-            let (owner, shares) = (seat.try_get("owner")?, shares.into());
-            match self.excess(&mut tx, owner, &shares, 0, 0).await? {
+            let (owner, most): (_, Shares) = (seat.try_get("owner")?, most.into());
+            let counted = shares::count(&mut tx, owner, &Digest32([0; 32])).await?;
+            match counted.excess(owner, &most, 0, 0) {
                 // No job came.
                 None | Some(Excess::Jobs | Excess::JobsOfOne) => {}
                 Some(excess) => return Ok(Reassigned::Full(excess)),
             }
         }
         tx.commit().await?;
-        Ok(Reassigned::Done(IdentityKey(digest(&seat, "node")?.0)))
+        Ok(Reassigned::Done(before))
     }
 
     /// Whether this node's word about a place is still wanted.
@@ -225,17 +254,6 @@ impl Store {
         .await?;
         Ok(row.is_some())
     }
-}
-
-/// Notes that a node has, or had, a place.
-pub(super) async fn hold(tx: &mut Write, deal: &Digest32, seat: &NewSeat) -> Result<()> {
-    sqlx::query("INSERT INTO holders (deal, node, idx, offered) VALUES ($1, $2, $3, 0)")
-        .bind(deal.0.as_slice())
-        .bind(seat.node.0.as_slice())
-        .bind(i64::from(seat.index))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
 
 /// Of the seats as they were read, but for this one's new state.

@@ -151,6 +151,8 @@ pub enum Registration {
     Full,
     /// There are too many of this key.
     Share,
+    /// Pieces of its file are not in the database any more: it was removed while they were put there. They are to be put there again.
+    Incomplete,
 }
 
 /// What became of a circuit's removal.
@@ -256,6 +258,17 @@ pub struct AnswerRow {
     pub answer: Vec<u8>,
 }
 
+/// A job with what its nodes answered.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The job; its header is cut off after the dials, and its proof is left out.
+    pub job: JobRow,
+    /// Its committee, by index.
+    pub seats: Vec<SeatRow>,
+    /// What its nodes answered, by index.
+    pub answers: Vec<AnswerRow>,
+}
+
 /// What a node is offered.
 #[derive(Debug)]
 pub struct OfferRow {
@@ -353,7 +366,7 @@ pub(super) fn seat_row(row: &AnyRow) -> Result<SeatRow> {
         index: small(row, "idx")?,
         node: IdentityKey(digest(row, "node")?.0),
         envelope_bytes: unsigned(row.try_get("envelope_bytes")?)?,
-        state: SeatState::from_code(row.try_get("state")?)?,
+        state: SeatState::from_code(row.try_get("seat_state")?)?,
         delivery: match (small(row, "in_hand")?, small(row, "connected")? != 0) {
             (1, _) => DeliveryState::Offered,
             // A node that is back is offered it again.

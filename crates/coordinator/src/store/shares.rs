@@ -5,7 +5,9 @@
 
 use sqlx::Row as _;
 
-use super::rows::{signed, unsigned};
+use tacit_wire::Digest32;
+
+use super::rows::{NewJob, unsigned};
 use super::{Kind, Result, Store, Write};
 
 /// What there may be of jobs that have not ended.
@@ -25,9 +27,18 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CircuitShares {
     /// All together.
-    pub all: u64,
+    pub all: CircuitShare,
     /// Those that one key registered; `None` for whoever has no bound of its own.
-    pub of_one: Option<u64>,
+    pub of_one: Option<CircuitShare>,
+}
+
+/// How many, and how large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CircuitShare {
+    /// Circuits.
+    pub circuits: u64,
+    /// Bytes of their files, constraint systems among them.
+    pub bytes: u64,
 }
 
 /// What there is too much of.
@@ -50,11 +61,30 @@ impl From<u64> for Shares {
     }
 }
 
-/// What there is, a new job or replacement included.
-struct Counted {
+/// What there is, all together and of one key.
+pub(super) struct Counted {
     jobs: u64,
     bytes: u64,
+    own_jobs: u64,
+    own_bytes: u64,
+    /// Whether a circuit is registered that was asked for.
+    pub(super) has_circuit: bool,
 }
+
+/// What there is of open jobs, of all and of the key with the placeholder that is given.
+macro_rules! counted {
+    ($owner:literal) => {
+        concat!(
+            "SELECT COUNT(*) AS jobs, CAST(COALESCE(SUM(envelope_bytes), 0) AS BIGINT) AS bytes,
+                    COUNT(CASE WHEN owner = ",
+            $owner,
+            " THEN 1 END) AS own_jobs, CAST(COALESCE(SUM(CASE WHEN owner = ",
+            $owner,
+            " THEN envelope_bytes END), 0) AS BIGINT) AS own_bytes FROM jobs WHERE ended_at IS NULL"
+        )
+    };
+}
+pub(super) use counted;
 
 impl Store {
     /// Waits until nobody else is between counting and its commit. A transaction that is here locks nothing else.
@@ -67,51 +97,53 @@ impl Store {
         }
         Ok(())
     }
+}
 
+impl Counted {
     /// What there is too much of, if anything, when `jobs` more come with `bytes` more.
-    pub(super) async fn excess(
+    pub(super) fn excess(
         &self,
-        tx: &mut Write,
         owner: Option<i64>,
         shares: &Shares,
         jobs: u64,
         bytes: u64,
-    ) -> Result<Option<Excess>> {
-        let all = count(tx, None).await?;
-        if all.jobs.saturating_add(jobs) > shares.jobs {
-            return Ok(Some(Excess::Jobs));
+    ) -> Option<Excess> {
+        if self.jobs.saturating_add(jobs) > shares.jobs {
+            return Some(Excess::Jobs);
         }
-        if all.bytes.saturating_add(bytes) > shares.bytes {
-            return Ok(Some(Excess::Bytes));
+        if self.bytes.saturating_add(bytes) > shares.bytes {
+            return Some(Excess::Bytes);
         }
         // Where nobody has a key nobody has a share: all are one.
-        let Some(owner) = owner else { return Ok(None) };
-        let own = count(tx, Some(owner)).await?;
-        if own.jobs.saturating_add(jobs) > shares.jobs_of_one {
-            return Ok(Some(Excess::JobsOfOne));
+        owner?;
+        if self.own_jobs.saturating_add(jobs) > shares.jobs_of_one {
+            return Some(Excess::JobsOfOne);
         }
-        Ok((own.bytes.saturating_add(bytes) > shares.bytes_of_one).then_some(Excess::BytesOfOne))
+        (self.own_bytes.saturating_add(bytes) > shares.bytes_of_one).then_some(Excess::BytesOfOne)
     }
 }
 
-async fn count(tx: &mut Write, owner: Option<i64>) -> Result<Counted> {
-    let row = match owner {
-        None => sqlx::query(
-            "SELECT COUNT(*) AS jobs, CAST(COALESCE(SUM(envelope_bytes), 0) AS BIGINT) AS bytes FROM jobs
-             WHERE ended_at IS NULL",
-        ),
-        Some(owner) => sqlx::query(
-            "SELECT COUNT(*) AS jobs, CAST(COALESCE(SUM(envelope_bytes), 0) AS BIGINT) AS bytes FROM jobs
-             WHERE ended_at IS NULL AND owner = $1",
-        )
-        .bind(owner),
-    }
+/// Counts, and looks whether a circuit is registered.
+pub(super) async fn count(tx: &mut Write, owner: Option<i64>, circuit: &Digest32) -> Result<Counted> {
+    let row = sqlx::query(concat!(
+        "SELECT c.*, (SELECT COUNT(*) FROM circuits WHERE id = $2 AND removed_at IS NULL) AS circuits FROM (",
+        counted!("$1"),
+        ") c"
+    ))
+    .bind(owner)
+    .bind(circuit.0.as_slice())
     .fetch_one(&mut **tx)
     .await?;
-    Ok(Counted { jobs: unsigned(row.try_get("jobs")?)?, bytes: unsigned(row.try_get("bytes")?)? })
+    Ok(Counted {
+        jobs: unsigned(row.try_get("jobs")?)?,
+        bytes: unsigned(row.try_get("bytes")?)?,
+        own_jobs: unsigned(row.try_get("own_jobs")?)?,
+        own_bytes: unsigned(row.try_get("own_bytes")?)?,
+        has_circuit: row.try_get::<i64, _>("circuits")? != 0,
+    })
 }
 
-/// As the database keeps a sum of bytes.
-pub(super) fn bytes_of<'a>(envelopes: impl Iterator<Item = &'a [u8]>) -> i64 {
-    signed(envelopes.map(|e| e.len() as u64).sum())
+/// What a job takes of its share: its envelopes, and its header, which may have megabytes of public inputs.
+pub(super) fn bytes_of(job: &NewJob) -> u64 {
+    job.seats.iter().fold(job.header.len() as u64, |sum, seat| sum.saturating_add(seat.envelope.len() as u64))
 }

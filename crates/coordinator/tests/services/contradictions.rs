@@ -67,7 +67,16 @@ pub async fn two_answers_of_a_node_are_shown_with_what_they_prove() {
         assert_eq!(record(&first).await, Recorded::Same);
         assert!(shown().await.contradictions.is_empty(), "one answer is none");
         let second = body(&other(&dealt, node, 2, &right, two_packages.then_some(b"another package")));
+        let version = async || store.job_with_seats(&dealt.id).await.unwrap().unwrap().0.version;
+        let before = version().await;
         assert_eq!(record(&second).await, Recorded::Contradiction);
+        assert_eq!(version().await, before + 1, "whoever waits is told");
+        // Said again, or with a third answer, it is no news: the first two are kept.
+        let third = body(&other(&dealt, node, 2, &right, Some(b"a third package")));
+        for again in [&second, &third] {
+            assert_eq!(record(again).await, Recorded::Contradiction);
+        }
+        assert_eq!(version().await, before + 1);
 
         let [found] = shown().await.contradictions.try_into().unwrap();
         assert_eq!((found.index, found.identity), (2, node.identity.key()));

@@ -100,6 +100,24 @@ fn what_is_remembered_holds_no_password() {
     });
 }
 
+#[tokio::test]
+async fn keys_in_the_clear_are_refused_where_a_passphrase_is_configured() {
+    let root = tempfile::tempdir().unwrap();
+    let passphrase = root.path().join("passphrase");
+    tacit_vault::dir::write_secret(&passphrase, b"correct horse battery\n").unwrap();
+    let mut config = Config::new(root.path().join("data"));
+    let identity = tacit_coordinator::init_as(&config, None).unwrap();
+    config.passphrase_file = Some(passphrase.clone());
+    (config.http_listen, config.quic_listen) =
+        ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap());
+    let refused = tacit_coordinator::Coordinator::start(config.clone()).await.unwrap_err();
+    assert!(matches!(refused, CoordinatorError::Vault(VaultError::NotProtected { .. })), "{refused}");
+    assert!(refused.to_string().contains("tacit coordinator passphrase"), "{refused}");
+    assert!(tacit_coordinator::init_as(&config, None).is_err());
+    config.passphrase_file = None;
+    assert_eq!(tacit_coordinator::Coordinator::start(config).await.unwrap().identity(), identity);
+}
+
 #[test]
 fn an_encrypted_identity_is_taken_over_with_what_opens_it() {
     let root = tempfile::tempdir().unwrap();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tacit_coordinator::store::{Claimed, Database, Insertion, JobState, NewJob, Store};
+use tacit_coordinator::store::{
+    Claimed, Database, Holder, Insertion, JobState, NewJob, NewSeat, Reassigned, Recorded, Reply, Store,
+};
 use tacit_wire::{Digest32, Identity, IdentityKey};
 
 use crate::fixture::{By, Dealt, FakeKeys, deal, now, stored_job};
@@ -46,7 +48,7 @@ async fn places(
     resting: &[Digest32],
 ) -> Option<Vec<(Digest32, u8)>> {
     match store.claim(node, connection, now(), 10, |d| resting.contains(d), resting.len()).await.unwrap() {
-        Claimed::Places(places) => Some(places.into_iter().map(|p| (p.deal, p.index)).collect()),
+        Claimed::Places { places, .. } => Some(places.into_iter().map(|p| (p.deal, p.index)).collect()),
         Claimed::Superseded => None,
     }
 }
@@ -70,6 +72,168 @@ async fn a_place_that_could_not_be_given_back_is_offered_again() {
     let newer = store.arrive(&nodes[0], b"hello").await.unwrap();
     assert_eq!(places(&store, &nodes[0], connection, &[]).await, None);
     assert_eq!(places(&store, &nodes[0], newer, &[]).await, both);
+    store.close().await;
+}
+
+/// Every way in which a node stops having a package in hand, and that it may have seen it all the same.
+async fn who_was_offered_a_package_counts_as_having_seen_it(database: &Database) {
+    let nodes: Vec<_> = (1..=5).map(|n| Identity::from_seed(&[n; 32]).key()).collect();
+    let store = filled(database, 3, &nodes[..4]).await;
+    let model = dealt();
+    let seen = async |job: u8| -> Vec<u8> {
+        let holders = store.holders(&Digest32([job; 32])).await.unwrap();
+        let place = |h: &Holder| nodes.iter().position(|n| *n == h.node).unwrap() as u8;
+        let mut seen: Vec<_> = holders.iter().filter(|h| h.offered).map(place).collect();
+        seen.sort_unstable();
+        seen
+    };
+    let [given_back, replaced, ended] = [Digest32([0; 32]), Digest32([1; 32]), Digest32([2; 32])];
+    let mut connections = Vec::new();
+    for node in &nodes {
+        connections.push(store.arrive(node, b"hello").await.unwrap());
+    }
+    let claim = async |node: usize, resting: &[Digest32]| {
+        places(&store, &nodes[node], connections[node], resting).await.unwrap().len()
+    };
+    assert_eq!(seen(0).await, [] as [u8; 0]);
+    // While it is out; when the node declines; when it comes back.
+    assert_eq!(claim(0, &[replaced, ended]).await, 1);
+    assert_eq!(seen(0).await, [0]);
+    store.release(&given_back, &nodes[0], connections[0], false).await.unwrap();
+    assert_eq!(claim(1, &[replaced, ended]).await, 1);
+    store.depart(&nodes[1], connections[1]).await.unwrap();
+    assert_eq!(seen(0).await, [0, 1]);
+    store.arrive(&nodes[1], b"hello").await.unwrap();
+    assert_eq!(seen(0).await, [0, 1]);
+    // When its place is another's, and that one takes it.
+    assert_eq!(claim(2, &[given_back, ended]).await, 1);
+    let model = job(1, &model, &nodes[..4]);
+    let seat = NewSeat {
+        index: 3,
+        node: nodes[4],
+        assignment: vec![9; 10],
+        envelope: model.seats[2].envelope.clone(),
+    };
+    let done = store.reassign(&replaced, &seat, now(), 1000).await.unwrap();
+    assert_eq!(done, Reassigned::Done(nodes[2]));
+    assert_eq!(seen(1).await, [2]);
+    assert_eq!(claim(4, &[]).await, 1);
+    assert_eq!(seen(1).await, [2, 4]);
+    // When the job ends; whoever it was not offered to has not seen it.
+    assert_eq!(claim(3, &[given_back, replaced]).await, 1);
+    store.cancel(&ended, FAILURE, now()).await.unwrap();
+    assert_eq!(seen(2).await, [3]);
+    assert_eq!(seen(0).await, [0, 1]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn who_was_offered_a_package_is_known_in_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let database = Database::Sqlite(root.path().join("x.sqlite"));
+    who_was_offered_a_package_counts_as_having_seen_it(&database).await;
+}
+
+#[test]
+fn who_was_offered_a_package_is_known_on_a_server() {
+    with_postgres(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+            let database = Database::Postgres(crate::postgres::current().unwrap());
+            who_was_offered_a_package_counts_as_having_seen_it(&database).await;
+        });
+    });
+}
+
+#[tokio::test]
+async fn a_place_that_an_earlier_connection_took_too_late_is_the_later_ones() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("x.sqlite");
+    let nodes = nodes();
+    let store = filled(&Database::Sqlite(path.clone()), 1, &nodes).await;
+    let earlier = store.arrive(&nodes[0], b"hello").await.unwrap();
+    assert_eq!(places(&store, &nodes[0], earlier, &[]).await.unwrap().len(), 1);
+    let later = store.arrive(&nodes[0], b"hello").await.unwrap();
+    // As when the earlier one's claim had looked before the later one came, and wrote after.
+    let raw = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::query(
+        "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost) VALUES ($1, 1, $2, 'x', $3, 0)",
+    )
+    .bind(vec![0u8; 32])
+    .bind(nodes[0].0.to_vec())
+    .bind(earlier)
+    .execute(&raw)
+    .await
+    .unwrap();
+    assert_eq!(places(&store, &nodes[0], later, &[]).await.unwrap().len(), 1);
+    // And what the later one has, the earlier one does not take.
+    assert_eq!(places(&store, &nodes[0], earlier, &[]).await, None);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_holds_no_large_header_and_an_offer_takes_room_for_it() {
+    let root = tempfile::tempdir().unwrap();
+    let nodes = nodes();
+    let store = filled(&Database::Sqlite(root.path().join("x.sqlite")), 0, &nodes).await;
+    let model = dealt();
+    let mut large = job(7, &model, &nodes);
+    // What comes after the dials is nobody's here who does not decode it.
+    large.header.resize(1 << 20, 7);
+    assert_eq!(store.insert_job(&large, now(), 1000).await.unwrap(), Insertion::New);
+    assert_eq!(store.job(&large.deal).await.unwrap().unwrap().header.len(), 1 << 20);
+    assert_eq!(store.job_head(&large.deal).await.unwrap().unwrap().header.len(), 512);
+    assert_eq!(store.job_with_seats(&large.deal).await.unwrap().unwrap().0.header.len(), 512);
+    assert_eq!(store.job_with_answers(&large.deal).await.unwrap().unwrap().job.header.len(), 512);
+    assert_eq!(store.jobs(1, None).await.unwrap()[0].0.header.len(), 512);
+    let connection = store.arrive(&nodes[0], b"hello").await.unwrap();
+    let claimed = store.claim(&nodes[0], connection, now(), 1, |_| false, 0).await.unwrap();
+    let Claimed::Places { places, .. } = claimed else { panic!("superseded") };
+    assert_eq!(places[0].offer_bytes, (1 << 20) + large.seats[0].envelope.len() as u64);
+    // And its dials are still read when a node replies, and when it ends.
+    let refusal = "{\"code\":\"busy\",\"text\":\"\",\"blame\":\"nobody\"}";
+    let recorded =
+        store.record(&large.deal, &nodes[0], Reply::Refusal(refusal), now(), FAILURE).await.unwrap();
+    assert!(matches!(recorded, Recorded::New { waiting: 3, .. }), "{recorded:?}");
+    assert_eq!(store.cancel(&large.deal, FAILURE, now()).await.unwrap(), Some(JobState::Failed));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_has_waited_longest_is_assembled_first() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("x.sqlite");
+    let nodes = nodes();
+    let store = filled(&Database::Sqlite(path.clone()), 0, &nodes).await;
+    let model = dealt();
+    for (number, age) in [(1, 0), (9, 20), (5, 10)] {
+        let job = job(number, &model, &nodes);
+        assert_eq!(store.insert_job(&job, now() - age, 1000).await.unwrap(), Insertion::New);
+    }
+    let raw = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::query("UPDATE jobs SET state = 1").execute(&raw).await.unwrap();
+    let lease = Duration::from_secs(60);
+    let take = async |n| store.take_to_assemble(n, lease).await.unwrap();
+    assert_eq!(take(1).await, [Digest32([9; 32])]);
+    // Of several the rows are taken in the order of their names.
+    assert_eq!(take(2).await, [Digest32([1; 32]), Digest32([5; 32])]);
+    assert!(take(2).await.is_empty());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_window_that_is_full_says_that_more_waits() {
+    let root = tempfile::tempdir().unwrap();
+    let nodes = nodes();
+    let store = filled(&Database::Sqlite(root.path().join("x.sqlite")), 3, &nodes).await;
+    let connection = store.arrive(&nodes[0], b"hello").await.unwrap();
+    let mut held = Vec::new();
+    for (limit, n, rest) in [(0, 0, false), (2, 2, false), (1, 1, true), (1, 0, true)] {
+        let claimed =
+            store.claim(&nodes[0], connection, now(), limit, |d| held.contains(d), held.len()).await.unwrap();
+        let Claimed::Places { places, all } = claimed else { panic!("superseded") };
+        assert_eq!((places.len(), all), (n, rest), "{limit}");
+        held.extend(places.iter().map(|p| p.deal));
+    }
     store.close().await;
 }
 

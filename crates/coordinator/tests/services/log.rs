@@ -373,3 +373,36 @@ async fn without_an_identity_to_sign_with_no_job_ends() {
     // The transaction was taken back as a whole.
     assert_eq!((store.count_open().await.unwrap(), store.count_envelopes().await.unwrap()), (1, 3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_clock_that_jumps_ahead_does_not_take_the_log_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = Arc::new(AtomicU64::new(1_000_000));
+    let clock = {
+        let own = Arc::clone(&own);
+        Clock::from_fn(move || own.load(Ordering::SeqCst))
+    };
+    let store = Store::open(&Database::Sqlite(folder.path().join("a.sqlite"))).await.unwrap();
+    let store = store.signing_as(&keeper()).beside(clock);
+    add_circuit(&store).await;
+    let fakes: Vec<_> = (0..3).map(|_| FakeKeys::new()).collect();
+    let failure = "{\"code\":\"cancelled\",\"message\":\"\",\"blame\":\"nobody\"}";
+    let end = async |x, accepted, ended| {
+        let dealt = deal(&certificates(&fakes), By::Client, now() + 600, x);
+        store.insert_job(&job(&dealt), accepted, 10).await.unwrap();
+        store.cancel(&dealt.id, failure, ended).await.unwrap();
+        let (_, entry) = store.log_entry_of(&dealt.id).await.unwrap().unwrap();
+        let receipt = SignedReceipt::decode(&entry).unwrap().receipt;
+        (receipt.accepted, receipt.ended)
+    };
+    assert_eq!(end(3, 999_990, 1_000_000).await, (999_990, 1_000_000));
+    // Ten days ahead, by the database, for a while.
+    assert_eq!(end(4, 1_864_000, 1_864_005).await, (1_000_000, 1_000_000));
+    assert_eq!(store.sign_log_head(&keeper(), 1_864_006).await.unwrap().head.timestamp, 1_000_000);
+    own.store(1_000_100, Ordering::SeqCst);
+    assert_eq!(end(5, 1_000_090, 1_000_099).await, (1_000_090, 1_000_099));
+    // This machine's own, ahead, is no better.
+    own.store(u64::MAX, Ordering::SeqCst);
+    assert_eq!(end(6, 1_000_100, 1_000_101).await, (1_000_100, 1_000_101));
+    store.close().await;
+}

@@ -26,6 +26,8 @@ pub struct Heard {
     pub hellos: Mutex<Vec<Hello>>,
     /// Circuits that it fetched.
     pub fetches: AtomicUsize,
+    /// How often the circuit was asked for that is another one.
+    pub others: AtomicUsize,
     /// Circuits are sent while nobody holds this.
     gate: Arc<tokio::sync::Mutex<()>>,
 }
@@ -141,6 +143,7 @@ fn serve_node(connection: Connection, heard: Arc<Heard>) {
                 }
                 // Whoever asks for all-ones gets a circuit of another name.
                 Ok(Some(Message::CircuitRequest(request))) if request.circuit == Digest32([1; 32]) => {
+                    heard.others.fetch_add(1, Ordering::SeqCst);
                     send_file(&mut stream, &circuit().zkey).await;
                 }
                 // All-twos: a file whose announced size changes on the way.
@@ -274,8 +277,15 @@ async fn refuses_with_a_reason_and_lives_on() {
     let mut renamed = new_circuit();
     renamed.key.circuit_id.0 = [1; 32];
     let swapped = deal_of(&renamed, &bench.committee(), By::Client, now() + 600, &crate::fixture::witness(3));
-    let Message::Refusal(refusal) = ask(&connection, &swapped.offer(1)).await else { panic!("an answer") };
-    assert_eq!((refusal.code, refusal.blame), (RefusalCode::UnknownCircuit, Blame::Coordinator));
+    // Asked again, it remembers.
+    let again = deal_of(&renamed, &bench.committee(), By::Client, now() + 600, &crate::fixture::witness(4));
+    for swapped in [swapped, again] {
+        let Message::Refusal(refusal) = ask(&connection, &swapped.offer(1)).await else {
+            panic!("an answer")
+        };
+        assert_eq!((refusal.code, refusal.blame), (RefusalCode::UnknownCircuit, Blame::Coordinator));
+    }
+    assert_eq!(bench.heard.others.load(Ordering::SeqCst), 1);
 
     // After all that it still answers.
     let Message::Answer(answer) = ask(&connection, &offer).await else { panic!("no answer") };

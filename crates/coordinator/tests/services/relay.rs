@@ -8,7 +8,7 @@ use tacit_coordinator::Limits;
 use tacit_net::{Connection, Dialer, NetError, Settings};
 use tacit_wire::frame::Body as _;
 use tacit_wire::messages::{Hello, Refusal, RefusalCode, Welcome};
-use tacit_wire::status::DeliveryState;
+use tacit_wire::status::{DeliveryState, JobState};
 use tacit_wire::{Blame, Message, PROTOCOL_VERSION};
 use tokio::sync::mpsc;
 
@@ -35,6 +35,10 @@ async fn submit(network: &Network, fakes: &[FakeKeys]) -> Dealt {
 /// Connects as a node that lets the coordinator send no more than a few bytes of anything before it reads.
 async fn narrow(network: &Network, fake: &FakeKeys) -> Connection {
     let settings = Settings { stream_window: 300, connection_window: 1200, ..Settings::default() };
+    greet(network, fake, settings, 4).await
+}
+
+async fn greet(network: &Network, fake: &FakeKeys, settings: Settings, capacity: u16) -> Connection {
     let dialer = Dialer::new(fake.identity.clone(), settings);
     let connection = dialer.connect(network.config.quic_listen, network.coordinator_identity).await.unwrap();
     let hello = Hello {
@@ -43,7 +47,7 @@ async fn narrow(network: &Network, fake: &FakeKeys) -> Connection {
         certificate: fake.certificate.clone(),
         circuits: vec![],
         slices: vec![],
-        capacity: 4,
+        capacity,
         bases_per_second: 0,
     };
     let reply = connection.request(&hello, 4096, LONG).await.unwrap();
@@ -136,5 +140,24 @@ async fn a_node_that_is_busy_is_asked_less_and_less_often() {
         assert!(*rest >= Duration::from_millis(least), "{rests:?}");
     }
     assert_eq!(network.api.get(&format!("/v1/jobs/{}", job.id)).await.0, StatusCode::OK);
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_takes_nothing_is_offered_nothing() {
+    let (network, fakes) = network(|_| {}).await;
+    let full = greet(&network, &fakes[0], Settings::default(), 0).await;
+    for fake in &fakes[1..] {
+        fake.connect(&network, |keys, offer| {
+            Behaviour::Frame(keys.answer(&offer, &keys.identity, &keys.identity).to_frame())
+        })
+        .await;
+    }
+    let dealt = submit(&network, &fakes).await;
+    network.api.wait_for(dealt.id, |s| s.state == JobState::Answered).await;
+    let offered = tokio::time::timeout(Duration::from_secs(1), full.accept()).await;
+    assert!(offered.is_err(), "it was offered something");
+    let status = network.api.wait_for(dealt.id, |_| true).await;
+    assert_eq!(status.nodes[0].state, DeliveryState::Waiting);
     network.stop().await;
 }

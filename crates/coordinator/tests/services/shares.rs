@@ -4,13 +4,18 @@ use futures_util::StreamExt as _;
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use tacit_algebra::{Bn254, Check};
+use tacit_circom::Zkey;
 use tacit_coordinator::access::{self, ApiKey, Role};
-use tacit_coordinator::store::{Database, Insertion, NewJob, Shares, Store};
+use tacit_coordinator::store::{
+    CircuitRow, CircuitShare, CircuitShares, Database, Insertion, NewJob, PIECE_BYTES, Registration, Removal,
+    Shares, Store,
+};
 use tacit_coordinator::{Access, Limits};
 use tacit_wire::frame::Body as _;
 use tacit_wire::messages::Cancel;
 use tacit_wire::{Digest32, Identity};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt};
 
 use crate::fixture::{
     Api, By, Circuit, Dealt, FakeKeys, LONG, Network, circuit, deal, eventually, new_circuit, now, stored_job,
@@ -83,7 +88,8 @@ fn fresh(fakes: &[FakeKeys]) -> Dealt {
 }
 
 fn bytes_of(dealt: &Dealt) -> u64 {
-    dealt.message.deliveries.iter().map(|d| d.envelope.len() as u64).sum()
+    let envelopes: u64 = dealt.message.deliveries.iter().map(|d| d.envelope.len() as u64).sum();
+    envelopes + dealt.message.header.len() as u64
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,6 +133,18 @@ pub async fn one_key_cannot_fill_the_room_for_envelopes() {
     keys[1].cancel(&jobs[1]).await;
     assert_eq!(keys[3].submit(&jobs[4]).await, (StatusCode::TOO_MANY_REQUESTS, "share_used_up".to_owned()));
     network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_takes_room_for_its_header_as_well() {
+    let fakes: Vec<_> = (0..4).map(|_| FakeKeys::new()).collect();
+    let bytes = bytes_of(&fresh(&fakes));
+    for (room, taken) in [(bytes - 1, false), (bytes, true)] {
+        let (network, fakes) = network(|l| l.envelope_bytes = room).await;
+        let alice = client(&network, "alice", Role::Client).await;
+        assert_eq!(alice.submit(&fresh(&fakes)).await.0 == StatusCode::CREATED, taken);
+        network.stop().await;
+    }
 }
 
 fn job(number: u8, model: &Dealt, fakes: &[FakeKeys]) -> NewJob {
@@ -214,6 +232,144 @@ pub async fn circuits_are_shared_out_and_can_be_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn circuits_are_shared_out_by_their_bytes() {
+    let (first, second, third) = (new_circuit(), new_circuit(), new_circuit());
+    let sizes = [&first, &second, &third, circuit()].map(|c| c.zkey.len() as u64);
+    let all = sizes.iter().sum::<u64>() - 1;
+    let (network, _) = network(|l| (l.circuit_bytes, l.client_circuit_bytes) = (all, sizes[0])).await;
+    let (alice, bob) =
+        (client(&network, "alice", Role::Client).await, client(&network, "bob", Role::Client).await);
+    let operator = client(&network, "operator", Role::Operator).await;
+    assert_eq!(alice.register(&first).await.0, StatusCode::CREATED);
+    assert_eq!(alice.register(&second).await, (StatusCode::TOO_MANY_REQUESTS, "share_used_up".to_owned()));
+    // A constraint system counts for whoever registered the circuit.
+    let r1cs = |c: &Circuit| format!("{}/r1cs", path_of(c));
+    let file = crate::api::r1cs_file(22, 1);
+    assert_eq!(alice.send(Method::PUT, &r1cs(&first), file.clone()).await.1, "share_used_up");
+    assert_eq!(bob.register(&second).await.0, StatusCode::CREATED);
+    assert_eq!(operator.register(&third).await, (StatusCode::SERVICE_UNAVAILABLE, "full".to_owned()));
+    assert_eq!(alice.send(Method::DELETE, &path_of(&first), vec![]).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(operator.register(&third).await.0, StatusCode::CREATED);
+    network.stop().await;
+}
+
+/// What has ended takes room as well: of the oldest of it there is an end before its time.
+async fn what_has_ended_is_forgotten_where_there_is_no_room(database: &Database) {
+    let fakes: Vec<_> = (0..4).map(|_| FakeKeys::new()).collect();
+    let model = fresh(&fakes);
+    let keeper = Identity::from_seed(&[1; 32]);
+    let store = Store::open(database).await.unwrap().signing_as(&keeper);
+    store.adopt(&keeper.key()).await.unwrap();
+    crate::log::add_circuit(&store).await;
+    let left = async || {
+        let mut left = Vec::new();
+        for number in 0..9u8 {
+            if store.job(&Digest32([number; 32])).await.unwrap().is_some() {
+                left.push(number);
+            }
+        }
+        left
+    };
+    // Of keys 0, 1 and 2 by turns; the last one is open.
+    for number in 0..9u8 {
+        let job = job(number, &model, &fakes);
+        assert_eq!(store.insert_job(&job, now(), 100).await.unwrap(), Insertion::New);
+        if number < 8 {
+            let failure = "{\"code\":\"cancelled\",\"message\":\"\",\"blame\":\"nobody\"}";
+            store.cancel(&job.deal, failure, now() + u64::from(number)).await.unwrap();
+        }
+    }
+    let assignments: usize = job(0, &model, &fakes).seats.iter().map(|s| s.assignment.len()).sum();
+    // Without its envelopes.
+    let each = (model.message.header.len() + assignments) as u64;
+    assert_eq!(store.forget_beyond(8 * each, 3 * each).await.unwrap(), 0);
+    // Two of each key: keys 0 and 1 have three that ended.
+    assert_eq!(store.forget_beyond(8 * each, 3 * each - 1).await.unwrap(), 2);
+    assert_eq!(left().await, [2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(store.forget_beyond(4 * each, 3 * each).await.unwrap(), 2);
+    assert_eq!(left().await, [4, 5, 6, 7, 8]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_has_ended_is_forgotten_from_a_file_where_there_is_no_room() {
+    let root = tempfile::tempdir().unwrap();
+    let database = Database::Sqlite(root.path().join("x.sqlite"));
+    what_has_ended_is_forgotten_where_there_is_no_room(&database).await;
+}
+
+#[test]
+fn what_has_ended_is_forgotten_on_a_server_where_there_is_no_room() {
+    with_postgres(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+            let database = Database::Postgres(crate::postgres::current().unwrap());
+            what_has_ended_is_forgotten_where_there_is_no_room(&database).await;
+        });
+    });
+}
+
+#[test]
+fn a_circuit_is_registered_with_all_pieces_of_its_files() {
+    with_postgres(|| {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+            let database = Database::Postgres(crate::postgres::current().unwrap());
+            let store = Store::open(&database).await.unwrap();
+            store.adopt(&Identity::from_seed(&[1; 32]).key()).await.unwrap();
+            let row = |id: u8| CircuitRow {
+                id: Digest32([id; 32]),
+                kind: tacit_wire::status::CircuitKind::Circuit,
+                curve: 1,
+                n_wires: 22,
+                n_public: 1,
+                log_domain: 5,
+                zkey_bytes: PIECE_BYTES as u64 + 1,
+                file: Some(Digest32([9; 32])),
+                r1cs: None,
+                added_at: now(),
+            };
+            let all = CircuitShare { circuits: 9, bytes: u64::MAX };
+            let shares = CircuitShares { all, of_one: None };
+            let register = async |id: u8| store.register_circuit(&row(id), None, None, shares).await.unwrap();
+            let put = async |file: u8, piece: u64| {
+                store.put_piece(&Digest32([file; 32]), piece, b"piece", now()).await.unwrap();
+            };
+            put(9, 0).await;
+            put(9, 1).await;
+            assert_eq!(register(1).await, Registration::New);
+            // Another coordinator is putting the same file there, as the first one is removed with what is there.
+            put(9, 0).await;
+            assert_eq!(store.remove_circuit(&Digest32([1; 32]), None, now()).await.unwrap(), Removal::Done);
+            put(9, 1).await;
+            assert_eq!(register(1).await, Registration::Incomplete);
+            put(9, 0).await;
+            assert_eq!(register(1).await, Registration::New);
+            // And its constraint system.
+            let set =
+                async || store.set_r1cs(&Digest32([1; 32]), &Digest32([8; 32]), 5, shares).await.unwrap();
+            assert_eq!(set().await, Registration::Incomplete);
+            put(8, 0).await;
+            assert_eq!(set().await, Registration::New);
+            assert_eq!(set().await, Registration::Known);
+            store.close().await;
+        });
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_what_was_removed_unheard_are_deleted() {
+    let (mut network, _) = network(|_| {}).await;
+    network.coordinator.take().unwrap().stop().await;
+    let circuits = network.config.data_dir.join("circuits");
+    let left = circuits.join(Digest32([7; 32]).to_string());
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(left.join("circuit.zkey"), b"a key").unwrap();
+    network.start_coordinator().await;
+    eventually(|| async { (!left.exists()).then_some(()) }).await;
+    assert!(circuits.join(circuit().id.to_string()).join("circuit.zkey").exists());
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 pub async fn circuits_can_be_the_operators_alone_to_register() {
     let (network, _) = network(|l| l.client_circuits = 0).await;
     let alice = client(&network, "alice", Role::Client).await;
@@ -252,8 +408,7 @@ fn what_is_removed_at_one_coordinator_is_gone_at_the_other() {
             assert!(folders.iter().all(|f| f.exists()));
             assert_eq!(network.api.send(Method::DELETE, &path, vec![]).await.0, StatusCode::NO_CONTENT);
             assert_eq!(other.get(&path).await.0, StatusCode::NOT_FOUND);
-            // The other deletes its copy when it hears of it; one that does not listen at that moment keeps the file, which nobody is
-            // given any more.
+            // The other deletes its copy when it hears of it; one that does not listen at that moment, when it listens again.
             eventually(|| async { (!folders[0].exists()).then_some(()) }).await;
             assert_eq!(other.get(&format!("{path}/r1cs")).await.0, StatusCode::NOT_FOUND);
             network.stop().await;
@@ -282,6 +437,35 @@ async fn uploads_of_one_client_leave_places_for_others() {
     .await;
     network.api.register(circuit()).await;
     drop(slow);
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_that_was_registered_first_stays() {
+    let network = Network::new(0, &[]).await;
+    let first = new_circuit();
+    // The same circuit with another history: the same name, and another file.
+    let mut zkey = Zkey::<Bn254>::read(&first.zkey, Check::Full).unwrap();
+    zkey.cs_hash[0] ^= 1;
+    let second = zkey.write();
+    assert!(second != first.zkey && second.len() == first.zkey.len());
+    // It begins before the first is registered, and ends after.
+    let mut slow = connect(&network, b"http/1.1").await;
+    let (path, bytes) = (path_of(&first), second.len());
+    let head =
+        format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {bytes}\r\n\r\n");
+    slow.write_all(head.as_bytes()).await.unwrap();
+    slow.write_all(&second[..bytes - 1]).await.unwrap();
+    let incoming = network.config.data_dir.join("circuits").join("incoming");
+    let begun = || std::fs::read_dir(&incoming).unwrap().count() == 1;
+    eventually(|| async { begun().then_some(()) }).await;
+    network.api.register(&first).await;
+    slow.write_all(&second[bytes - 1..]).await.unwrap();
+    let mut said = String::new();
+    let _ = slow.read_to_string(&mut said).await;
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    let file = network.config.data_dir.join("circuits").join(first.id.to_string()).join("circuit.zkey");
+    assert!(std::fs::read(file).unwrap() == first.zkey);
     network.stop().await;
 }
 
