@@ -25,6 +25,10 @@ library Groth16 {
     // The order of the field of coordinates.
     uint256 private constant Q = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
 
+    // The generator of G2, its first coordinate.
+    uint256 private constant H_X1 = 0x198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2;
+    uint256 private constant H_X0 = 0x1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed;
+
     uint256 private constant ALPHA = 32;
     uint256 private constant BETA = 96;
     uint256 private constant GAMMA = 224;
@@ -45,6 +49,9 @@ library Groth16 {
     error VerifyingKeyLength(uint256 expected, uint256 got);
     /// @notice The point at this offset of the key is not on the curve or in the group, not canonical, or neutral.
     error VerifyingKeyPoint(uint256 offset);
+    /// @notice This key calls itself a ceremony's, and two of beta, gamma and delta are equal or opposite, or beta or delta is the
+    /// generator, as before the first contribution: anyone can forge proofs. Deploy with the key of a finished ceremony.
+    error VerifyingKeyUnfinished();
     /// @notice The contract that keeps the key was not created: give the deployment more gas.
     error VerifyingKeyNotKept();
 
@@ -65,6 +72,7 @@ library Groth16 {
         for (uint256 i = 0; i <= n; i++) {
             checkG1(key, IC + 64 * i);
         }
+        if (kind == CEREMONY) checkFinished(key);
     }
 
     /// @notice Fixes public input i (counted from 0): IC_0 += value IC_{i+1}. Afterwards the key expects the input less
@@ -175,6 +183,22 @@ library Groth16 {
             bits |= pair[2 + i];
         }
         if (bits == 0 || !paired(pair)) revert VerifyingKeyPoint(offset);
+    }
+
+    // If delta = gamma, then A = alpha, B = beta and C = -(the sum of the inputs' points) is a proof of anything; with any other two of the
+    // three, or opposite ones, one finds the like. A point and its opposite have the same first coordinate.
+    function checkFinished(bytes memory key) private pure {
+        (bytes32 beta, bytes32 gamma, bytes32 delta) = (xOf(key, BETA), xOf(key, GAMMA), xOf(key, DELTA));
+        bytes32 generator = keccak256(abi.encode(H_X1, H_X0));
+        if (beta == gamma || beta == delta || gamma == delta || beta == generator || delta == generator) {
+            revert VerifyingKeyUnfinished();
+        }
+    }
+
+    function xOf(bytes memory key, uint256 offset) private pure returns (bytes32 x) {
+        assembly ("memory-safe") {
+            x := keccak256(add(add(key, 32), offset), 64)
+        }
     }
 
     function paired(uint256[6] memory pair) private view returns (bool good) {

@@ -53,6 +53,53 @@ contract Groth16Test is Test {
         new Eip8182ShieldedPool(TestKey.make(Groth16.CEREMONY, 19));
     }
 
+    /// Two of a ceremony's points that are the same up to their sign, or untouched by any contribution. For development it is all one:
+    /// of such a key the trapdoor is known anyway.
+    function test_ceremony_keys_are_finished() public {
+        // beta, gamma, delta; the first row is what is good.
+        bytes[3][7] memory rows = [
+            [TestKey.H3, TestKey.H, TestKey.H2],
+            [TestKey.H2, TestKey.H2, TestKey.H3],
+            [TestKey.H2, TestKey.H3, TestKey.H2],
+            [TestKey.H3, TestKey.H2, TestKey.H2],
+            [TestKey.H2, TestKey.H, TestKey.H],
+            [TestKey.H, TestKey.H2, TestKey.H3],
+            [TestKey.H3, TestKey.H2, TestKey.H]
+        ];
+        for (uint256 row = 0; row < 7; row++) {
+            for (uint256 signs = 0; signs < 8; signs++) {
+                bytes memory key = TestKey.make(Groth16.CEREMONY, 2);
+                for (uint256 k = 0; k < 3; k++) {
+                    place(key, 3 + 4 * k, rows[row][k], signs >> k & 1 == 1);
+                }
+                (bool done, bytes memory why) = attempt(key);
+                vm.assertEq(done, row == 0);
+                if (!done) vm.assertEq(why, abi.encodeWithSelector(Groth16.VerifyingKeyUnfinished.selector));
+                set(key, 0, uint256(Groth16.DEVELOPMENT));
+                (done,) = attempt(key);
+                vm.assertTrue(done);
+            }
+        }
+    }
+
+    /// With delta = gamma anyone makes proofs, of anything: here from the key alone.
+    function test_what_an_unfinished_key_allows() public {
+        bytes memory key = TestKey.make(2);
+        place(key, 11, TestKey.H, false);
+        Groth16AuthVerifier verifier = new Groth16AuthVerifier(key);
+        // A = alpha, B = beta, C = -(IC_0 + 5 IC_1 + 6 IC_2).
+        uint256 sum = addmod(addmod(TestKey.ic(0), mulmod(5, TestKey.ic(1), P), P), mulmod(6, TestKey.ic(2), P), P);
+        bytes memory proof = abi.encodePacked(TestKey.mul(TestKey.ALPHA), TestKey.H3, TestKey.mul(P - sum));
+        vm.assertTrue(verifier.verifyAuth(abi.encode(5, 6), proof));
+    }
+
+    function place(bytes memory key, uint256 word, bytes memory point, bool opposite) private pure {
+        uint256[4] memory words = abi.decode(point, (uint256[4]));
+        for (uint256 k = 0; k < 4; k++) {
+            set(key, word + k, opposite && k > 1 ? Q - words[k] : words[k]);
+        }
+    }
+
     /// Intents have 32 bits for it: whatever is deposited elsewhere could never be withdrawn.
     function test_no_pool_where_the_chain_id_is_too_long() public {
         bytes memory key = TestKey.make(Groth16.CEREMONY, 20);

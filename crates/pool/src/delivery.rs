@@ -29,7 +29,7 @@ pub const PLAINTEXT_BYTES: usize = 1 + 31 + 20 + 32 + MEMO_BYTES;
 /// Bytes of every output's note data.
 pub const NOTE_DATA_BYTES: usize = 1 + seal::OVERHEAD_BYTES + PLAINTEXT_BYTES;
 
-/// Which pool note data is for.
+/// Which pool something is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// The chain.
@@ -39,10 +39,21 @@ pub struct Place {
 }
 
 impl Place {
+    /// `chain id (4, little-endian) || pool (20)`, wherever bytes say a place.
+    pub fn encode(self) -> Vec<u8> {
+        let mut place = Writer::new();
+        place.u32(self.chain_id).raw(&self.pool.0);
+        place.finish()
+    }
+
     fn info(self) -> Vec<u8> {
-        let mut info = Writer::new();
-        info.raw(b"tacit v1 pool note data").u32(self.chain_id).raw(&self.pool.0);
-        info.finish()
+        [b"tacit v1 pool note data", self.encode().as_slice()].concat()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pool {} on chain {}", self.pool, self.chain_id)
     }
 }
 
@@ -56,7 +67,7 @@ pub fn note_data_hash(note_data: &[u8]) -> Fr {
 pub struct ReceivingAddress {
     /// `ownerNullifierKeyHash`.
     pub owner_nullifier_key_hash: Fr,
-    /// The sealing key of the recipient's present epoch.
+    /// The sealing key of the epoch that the recipient had registered when it gave out the address.
     pub key: SealingPublicKey,
 }
 

@@ -73,6 +73,8 @@ pub struct Block {
     pub number: u64,
     /// Its hash.
     pub hash: [u8; 32],
+    /// When it was made, in seconds since 1970. The caller has checked that this is what the hash stands for: expiry is decided by it.
+    pub timestamp: u64,
     /// What the pool emitted in it.
     pub events: Vec<Event>,
 }

@@ -1,9 +1,13 @@
-//! A wallet's keys, all from one seed phrase (BIP-39).
+//! A wallet's keys, from one seed phrase (BIP-39).
 //!
-//! A key is `BLAKE3 derive_key(context of its purpose)` over `seed (64 bytes) || account (u32) || number (u32)`, both
-//! little-endian, 64 bytes of output for a field element and 32 for a seed. Contexts name purposes, so that no two kinds
-//! of key are ever the same bytes. `number` is what can be replaced: the rotation epoch of a seed or of a note data key, the
-//! number of a credential or of a blinder. The `ownerNullifierKey` has none: the registry never lets it change.
+//! A key is `BLAKE3 derive_key(context of its purpose)` over `seed (64 bytes) || chain id (u32) || pool (20 bytes) || account (u32) ||
+//! number (u32)`, integers little-endian, 64 bytes of output for a field element and 32 for a seed. Contexts name purposes, so that no two kinds
+//! of key are ever the same bytes. The [`Place`] is in every key, so that two pools under one phrase share nothing by which somebody who sees
+//! both could tell that they are one person's. `number` is what can be replaced: the rotation epoch of a seed or of a note data key, the
+//! number of a credential. The `ownerNullifierKey` has none: the registry never lets it change.
+//!
+//! Two things are drawn at random instead and kept in the stored wallet: registration blinders ([`crate::Policy::new`]) and XMSS keys
+//! ([`crate::xmss::StoredKey`]), whose used indices no phrase knows.
 
 use std::fmt;
 
@@ -13,10 +17,11 @@ use tacit_algebra::field;
 use tacit_wire::SealingKeyPair;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::delivery::Place;
+use crate::eddsa;
 use crate::hash::Fr;
 use crate::orders::signature::OrderKey;
 use crate::value::SecretField;
-use crate::{eddsa, xmss};
 
 /// 24 words of BIP-39's English list. Wiped when dropped, never printed.
 pub struct SeedPhrase(Mnemonic);
@@ -114,10 +119,17 @@ impl WalletSeed {
         &self.0
     }
 
-    fn derive<const N: usize>(&self, context: &str, account: u32, number: u32) -> Zeroizing<[u8; N]> {
+    fn derive<const N: usize>(
+        &self,
+        context: &str,
+        place: Place,
+        account: u32,
+        number: u32,
+    ) -> Zeroizing<[u8; N]> {
         let mut out = Zeroizing::new([0; N]);
         blake3::Hasher::new_derive_key(context)
             .update(self.0.as_slice())
+            .update(&place.encode())
             .update(&account.to_le_bytes())
             .update(&number.to_le_bytes())
             .finalize_xof()
@@ -125,8 +137,8 @@ impl WalletSeed {
         out
     }
 
-    fn field(&self, context: &str, account: u32, number: u32) -> SecretField {
-        let wide = self.derive::<64>(context, account, number);
+    fn field(&self, context: &str, place: Place, account: u32, number: u32) -> SecretField {
+        let wide = self.derive::<64>(context, place, account, number);
         let mut value: Fr = field::from_uniform_bytes(wide.as_slice());
         let secret = SecretField::new(value);
         value.zeroize();
@@ -134,46 +146,52 @@ impl WalletSeed {
     }
 
     /// `ownerNullifierKey`: permanent.
-    pub fn owner_nullifier_key(&self, account: u32) -> SecretField {
-        self.field("tacit v1 pool owner nullifier key", account, 0)
+    pub fn owner_nullifier_key(&self, place: Place, account: u32) -> SecretField {
+        self.field("tacit v1 pool owner nullifier key", place, account, 0)
     }
 
     /// `noteSecretSeed` of a rotation epoch.
-    pub fn note_secret_seed(&self, account: u32, epoch: u32) -> SecretField {
-        self.field("tacit v1 pool note secret seed", account, epoch)
+    pub fn note_secret_seed(&self, place: Place, account: u32, epoch: u32) -> SecretField {
+        self.field("tacit v1 pool note secret seed", place, account, epoch)
     }
 
     /// The key to which others seal note data, of a rotation epoch.
     ///
     /// # Errors
     /// As the sealing key's derivation: none for any seed that is known.
-    pub fn note_data_key(&self, account: u32, epoch: u32) -> Result<SealingKeyPair, tacit_wire::SealError> {
-        SealingKeyPair::from_seed(&self.derive("tacit v1 pool note data key", account, epoch))
+    pub fn note_data_key(
+        &self,
+        place: Place,
+        account: u32,
+        epoch: u32,
+    ) -> Result<SealingKeyPair, tacit_wire::SealError> {
+        SealingKeyPair::from_seed(&self.derive("tacit v1 pool note data key", place, account, epoch))
     }
 
     /// An EdDSA credential; `None` for a seed that nobody will ever see.
-    pub fn eddsa(&self, account: u32, number: u32) -> Option<eddsa::SigningKey> {
-        eddsa::SigningKey::from_seed(&self.derive("tacit v1 pool eddsa key", account, number))
+    pub fn eddsa(&self, place: Place, account: u32, number: u32) -> Option<eddsa::SigningKey> {
+        eddsa::SigningKey::from_seed(&self.derive("tacit v1 pool eddsa key", place, account, number))
     }
 
-    /// An XMSS credential. After a restore take the next number: which indices were used is not in the seed.
+    /// The key to which requests for a prover are sealed, by its number.
     ///
     /// # Errors
-    /// [`xmss::XmssError::Height`].
-    pub fn xmss(&self, account: u32, number: u32, height: u32) -> Result<xmss::SigningKey, xmss::XmssError> {
-        xmss::SigningKey::from_seed(&self.derive("tacit v1 pool xmss key", account, number), height)
+    /// As [`Self::note_data_key`].
+    pub fn prover_key(
+        &self,
+        place: Place,
+        account: u32,
+        number: u32,
+    ) -> Result<SealingKeyPair, tacit_wire::SealError> {
+        SealingKeyPair::from_seed(&self.derive("tacit v1 pool prover key", place, account, number))
     }
 
-    /// `registrationBlinder` of a policy.
-    pub fn registration_blinder(&self, account: u32, number: u32) -> SecretField {
-        self.field("tacit v1 pool registration blinder", account, number)
-    }
-
-    /// The key that signs orders.
-    pub fn order_key(&self, account: u32) -> OrderKey {
+    /// The key that signs orders. An order names one place anyway, and orders are shown around: one key for two pools would tell everybody
+    /// who sees orders of both that an owner, or a prover that did not say so, is the same in each.
+    pub fn order_key(&self, place: Place, account: u32) -> OrderKey {
         OrderKey::from_seeds(
-            &self.derive("tacit v1 pool order key ed25519", account, 0),
-            &self.derive("tacit v1 pool order key ml-dsa-65", account, 0),
+            &self.derive("tacit v1 pool order key ed25519", place, account, 0),
+            &self.derive("tacit v1 pool order key ml-dsa-65", place, account, 0),
         )
     }
 }

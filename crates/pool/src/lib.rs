@@ -19,6 +19,7 @@
 //! | [`wallet`] | what a wallet knows: notes, balances, spends on their way, rotation |
 //! | [`orders`] | prover registrations, grants and rotation notices, signed by two schemes |
 
+mod decimal;
 pub mod delivery;
 pub mod eddsa;
 pub mod events;

@@ -1,6 +1,8 @@
 //! Auth policies: what a user registers (sections 5.3 and 6.1) and what a spend shows of it (section 8.1).
 
+use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
+use tacit_algebra::field;
 
 use crate::hash::{Domain, Fr, tagged};
 use crate::rules::Rules;
@@ -22,6 +24,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// A policy with a fresh blinder, which is nowhere but here: a wallet stores its policies.
+    pub fn new<R: CryptoRng + ?Sized>(auth_verifier: Address, auth_data_commitment: Fr, rng: &mut R) -> Self {
+        let registration_blinder = SecretField::new(field::random(rng));
+        Self { auth_verifier, auth_data_commitment, registration_blinder }
+    }
+
     /// `policyCommitment` (section 5.3).
     pub fn commitment(&self) -> Fr {
         tagged(

@@ -3,12 +3,12 @@
 use std::{fmt, str::FromStr};
 
 use ark_ff::{BigInt, BigInteger, PrimeField};
-use num_bigint::BigUint;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha3::{Digest, Keccak256};
 use tacit_algebra::field;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::decimal;
 use crate::hash::Fr;
 
 /// Why a text or number is no value of its kind.
@@ -201,7 +201,7 @@ impl From<u128> for Amount {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&BigUint::from(self.0), f)
+        f.write_str(&decimal::text(&self.0))
     }
 }
 
@@ -211,23 +211,11 @@ impl fmt::Debug for Amount {
     }
 }
 
-/// Decimal digits, no sign, no leading zeros: one text for one number.
-fn decimal(text: &str) -> Option<BigUint> {
-    let canonical = !text.is_empty()
-        && text.len() <= 80
-        && text.bytes().all(|b| b.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'));
-    if canonical { text.parse().ok() } else { None }
-}
-
 impl FromStr for Amount {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        decimal(text)
-            .and_then(|n| BigInt::<4>::try_from(n).ok())
-            .and_then(Self::checked)
-            .ok_or_else(|| ValueError::Amount(shown(text)))
+        decimal::parse(text).and_then(|n| Self::checked(*n)).ok_or_else(|| ValueError::Amount(shown(text)))
     }
 }
 
@@ -250,8 +238,12 @@ impl<'de> Deserialize<'de> for Amount {
 }
 
 /// A field element as circom's files have it: canonical decimal.
-pub fn field_text(x: &Fr) -> String {
-    BigUint::from(x.into_bigint()).to_string()
+pub fn field_text(x: &Fr) -> Zeroizing<String> {
+    decimal::text(&Zeroizing::new(x.into_bigint()))
+}
+
+fn field_of(text: &str) -> Option<Fr> {
+    decimal::parse(text).and_then(|n| Fr::from_bigint(*n))
 }
 
 /// Reads what [`field_text`] wrote, and nothing else.
@@ -259,10 +251,7 @@ pub fn field_text(x: &Fr) -> String {
 /// # Errors
 /// [`ValueError::Field`].
 pub fn parse_field(text: &str) -> Result<Fr, ValueError> {
-    decimal(text)
-        .and_then(|n| BigInt::<4>::try_from(n).ok())
-        .and_then(Fr::from_bigint)
-        .ok_or_else(|| ValueError::Field(shown(text)))
+    field_of(text).ok_or_else(|| ValueError::Field(shown(text)))
 }
 
 /// For `#[serde(with)]`: a field element as its decimal text.
@@ -309,20 +298,18 @@ impl fmt::Debug for SecretField {
 
 impl Serialize for SecretField {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = field_text(&self.0);
-        let written = serializer.serialize_str(&text);
-        text.zeroize();
-        written
+        serializer.serialize_str(&field_text(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for SecretField {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut text = String::deserialize(deserializer)?;
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
         // The error does not repeat the text: it may be most of a secret.
-        let read =
-            parse_field(&text).map_err(|_| de::Error::custom("a secret field element is not canonical"));
-        text.zeroize();
-        read.map(Self)
+        let mut read =
+            field_of(&text).ok_or_else(|| de::Error::custom("a secret field element is not canonical"))?;
+        let secret = Self(read);
+        read.zeroize();
+        Ok(secret)
     }
 }

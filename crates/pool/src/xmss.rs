@@ -1,25 +1,27 @@
 //! A stateful hash-based signature after RFC 8391 with Poseidon2 and a target-sum encoding, as `auth_xmss` checks it
 //! (`circuits/pool/README.md`).
 //!
-//! Two signatures with one index let anyone forge. So an index is a value of its own that is used up by signing, and
-//! there is one way to get it:
+//! Two signatures with one index let anyone forge. So a key is drawn at random and known to one wallet only ([`StoredKey`]), an index is a
+//! value of its own that is used up by signing, and there is one way to get it:
 //!
-//! 1. [`Counter::reserve`] names the next index and what must be on disk before it is used;
-//! 2. [`Reserved::durable`] takes the writer that puts it there, and gives the [`OneTimeIndex`] once that returned;
+//! 1. [`StoredKey::reserve`] takes the next index; the stored key says from now on that it is used;
+//! 2. [`Reserved::durable`] takes the writer that puts the wallet on disk, and gives the [`OneTimeIndex`] once that returned;
 //! 3. [`SigningKey::sign`] consumes it.
 //!
-//! An index that was reserved and not used is lost, which costs nothing. What this cannot notice is a disk that was
-//! restored from a backup: a wallet that is restored, also from its seed phrase, takes the next XMSS key
-//! (`WalletSeed::xmss`) instead of going on with this one.
+//! An index that was reserved and not used is lost, which costs nothing. A wallet that is restored from its seed phrase, or has another pool,
+//! does not have the key and cannot sign with it: it draws one and registers that. What this cannot notice is a disk that was restored from a
+//! backup, or two programs that read one stored wallet: keep one program at a time to a wallet, and after a restore draw a new key.
 
 use std::fmt;
 
 use ark_ff::{BigInteger, PrimeField};
+use rand_core::CryptoRng;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tacit_algebra::field;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::hash::{Domain, Fr, poseidon, tagged};
-use crate::value::SecretField;
+use crate::value::{SecretField, as_text};
 
 /// Chains of a one-time key, each of one step.
 pub const CHAINS: usize = 128;
@@ -66,11 +68,14 @@ pub struct Signature {
 #[non_exhaustive]
 pub enum XmssError {
     /// Every index was used.
-    #[error("all {0} signatures of this XMSS key are used: register the next key with `policy`")]
+    #[error("all {0} signatures of this XMSS key are used: draw a new key and register it")]
     Exhausted(u32),
     /// A height that is not supported.
     #[error("an XMSS tree has a height from 1 to {MAX_HEIGHT}, got {0}")]
     Height(u32),
+    /// The stored seed is not the one of the stored root.
+    #[error("the stored XMSS key is damaged: draw a new key and register it")]
+    Damaged,
     /// The index belongs to another key.
     #[error("the one-time index was reserved for another XMSS key")]
     OtherKey,
@@ -146,27 +151,51 @@ impl PublicKey {
     }
 }
 
-/// How many indices of a key are used up: what a wallet keeps on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Used {
-    /// The first index that was never reserved.
-    pub next: u32,
+/// What a key is derived from. Wiped when dropped and never printed.
+#[derive(Clone, PartialEq, Eq)]
+struct Seed(Box<[u8; 32]>);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
-/// Deals out the indices of one key. Not `Clone`: there is one for a key, made from what is on disk.
-#[derive(Debug)]
-pub struct Counter {
-    key: [u8; 32],
+impl Serialize for Seed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(hex::encode(self.0.as_slice())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Seed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let mut seed = Self(Box::new([0; 32]));
+        // The error does not repeat the text: it may be most of a secret.
+        hex::decode_to_slice(text.as_str(), seed.0.as_mut_slice())
+            .map_err(|_| de::Error::custom("an XMSS seed is not 64 hexadecimal digits"))?;
+        Ok(seed)
+    }
+}
+
+/// A key as a wallet keeps it: a random seed, and the first index that was never handed out. There is one of it for a key, made when the key
+/// is drawn and read from disk ever after; it cannot be cloned, as two of them would hand out one index twice. Its stored form holds the secret:
+/// encrypt it.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredKey {
+    seed: Seed,
+    height: u32,
+    #[serde(with = "as_text")]
+    root: Fr,
     next: u32,
-    capacity: u32,
 }
 
 /// An index that waits for its reservation to be on disk.
 #[derive(Debug)]
 #[must_use = "the index is lost unless its reservation is made durable"]
 pub struct Reserved {
-    key: [u8; 32],
+    root: Fr,
     index: u32,
 }
 
@@ -174,19 +203,39 @@ pub struct Reserved {
 #[derive(Debug)]
 #[must_use = "an index that is not used for signing is lost"]
 pub struct OneTimeIndex {
-    key: [u8; 32],
+    root: Fr,
     index: u32,
 }
 
-impl Counter {
-    /// Goes on where the disk says.
-    pub fn resume(key: &SigningKey, used: Used) -> Self {
-        Self { key: key.name(), next: used.next, capacity: 1 << key.height }
+impl StoredKey {
+    /// Draws a key. Computes its whole tree, as [`Self::signing_key`] does.
+    ///
+    /// # Errors
+    /// [`XmssError::Height`].
+    pub fn generate<R: CryptoRng + ?Sized>(height: u32, rng: &mut R) -> Result<Self, XmssError> {
+        let mut seed = Seed(Box::new([0; 32]));
+        rng.fill_bytes(seed.0.as_mut_slice());
+        let root = SigningKey::from_seed(&seed, height)?.public.root;
+        Ok(Self { seed, height, root, next: 0 })
+    }
+
+    /// The public key.
+    pub fn public(&self) -> PublicKey {
+        PublicKey { root: self.root, public_seed: public_seed(&self.seed) }
+    }
+
+    /// The height of its tree.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    fn capacity(&self) -> u32 {
+        if self.height <= MAX_HEIGHT { 1 << self.height } else { 0 }
     }
 
     /// How many signatures are left.
     pub fn left(&self) -> u32 {
-        self.capacity.saturating_sub(self.next)
+        self.capacity().saturating_sub(self.next)
     }
 
     /// Takes the next index: no later call gives it again.
@@ -195,46 +244,55 @@ impl Counter {
     /// [`XmssError::Exhausted`].
     pub fn reserve(&mut self) -> Result<Reserved, XmssError> {
         let index = self.next;
-        if index >= self.capacity {
-            return Err(XmssError::Exhausted(self.capacity));
+        if index >= self.capacity() {
+            return Err(XmssError::Exhausted(self.capacity()));
         }
         self.next += 1;
-        Ok(Reserved { key: self.key, index })
+        Ok(Reserved { root: self.root, index })
+    }
+
+    /// The key that signs. Computes `2^height` one-time keys: half a second for a height of 10.
+    ///
+    /// # Errors
+    /// [`XmssError::Height`], [`XmssError::Damaged`].
+    pub fn signing_key(&self) -> Result<SigningKey, XmssError> {
+        let key = SigningKey::from_seed(&self.seed, self.height)?;
+        if key.public.root == self.root { Ok(key) } else { Err(XmssError::Damaged) }
+    }
+}
+
+impl fmt::Debug for StoredKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoredKey(next index {} of {}, secret hidden)", self.next, self.capacity())
     }
 }
 
 impl Reserved {
-    /// Has `write` put on disk that the index is used, and gives the index when `write` says that it is there (synced). The
-    /// writer must replace a smaller [`Used::next`] only.
+    /// Has `write` put the wallet with its [`StoredKey`] on disk, and gives the index when `write` says that it is there (synced).
     ///
     /// # Errors
     /// The writer's: the index is lost then.
-    pub fn durable<E>(self, write: impl FnOnce(Used) -> Result<(), E>) -> Result<OneTimeIndex, E> {
-        write(Used { next: self.index + 1 })?;
-        Ok(OneTimeIndex { key: self.key, index: self.index })
+    pub fn durable<E>(self, write: impl FnOnce() -> Result<(), E>) -> Result<OneTimeIndex, E> {
+        write()?;
+        Ok(OneTimeIndex { root: self.root, index: self.index })
     }
 }
 
 /// A signing key with its whole tree. Wiped when dropped and never printed.
 pub struct SigningKey {
-    seed: Zeroizing<[u8; 32]>,
+    seed: Seed,
     height: u32,
-    public_seed: Fr,
     /// The nodes of each height, from the leaves up.
     levels: Vec<Vec<Fr>>,
     public: PublicKey,
 }
 
 impl SigningKey {
-    /// The key of a 32-byte seed. Computes `2^height` one-time keys: half a second for a height of 10.
-    ///
-    /// # Errors
-    /// [`XmssError::Height`].
-    pub fn from_seed(seed: &[u8; 32], height: u32) -> Result<Self, XmssError> {
+    fn from_seed(seed: &Seed, height: u32) -> Result<Self, XmssError> {
         if !(1..=MAX_HEIGHT).contains(&height) {
             return Err(XmssError::Height(height));
         }
-        let public_seed = *derive("tacit v1 pool xmss public seed", seed, &[]).expose();
+        let public_seed = public_seed(seed);
         let leaves: Vec<Fr> = (0..1 << height)
             .map(|index| {
                 let ends: Vec<Fr> = (0..CHAINS)
@@ -252,13 +310,7 @@ impl SigningKey {
             levels.push(nodes.collect());
         }
         let root = levels.last().and_then(|top| top.first()).copied().unwrap_or_default();
-        Ok(Self {
-            seed: Zeroizing::new(*seed),
-            height,
-            public_seed,
-            levels,
-            public: PublicKey { root, public_seed },
-        })
+        Ok(Self { seed: seed.clone(), height, levels, public: PublicKey { root, public_seed } })
     }
 
     /// The public key.
@@ -271,18 +323,12 @@ impl SigningKey {
         self.height
     }
 
-    fn name(&self) -> [u8; 32] {
-        let mut name = [0; 32];
-        name.copy_from_slice(&field::to_le(&self.public.root));
-        name
-    }
-
     /// Signs a field element and uses the index up.
     ///
     /// # Errors
     /// [`XmssError::OtherKey`], [`XmssError::NoRandomizer`].
     pub fn sign(&self, index: OneTimeIndex, message: &Fr) -> Result<Signature, XmssError> {
-        if index.key != self.name() {
+        if index.root != self.public.root {
             return Err(XmssError::OtherKey);
         }
         let index = index.index;
@@ -290,8 +336,11 @@ impl SigningKey {
         let mut chains = [Fr::default(); CHAINS];
         for (chain, (to, walked)) in chains.iter_mut().zip(codeword).enumerate() {
             let value = beginning(&self.seed, index, chain);
-            *to =
-                if walked { step(&self.public_seed, index, chain, value.expose()) } else { *value.expose() };
+            *to = if walked {
+                step(&self.public.public_seed, index, chain, value.expose())
+            } else {
+                *value.expose()
+            };
         }
         let siblings = (0..self.height)
             .zip(&self.levels)
@@ -314,17 +363,21 @@ impl SigningKey {
     }
 }
 
+fn public_seed(seed: &Seed) -> Fr {
+    *derive("tacit v1 pool xmss public seed", seed, &[]).expose()
+}
+
 /// Where a chain begins.
-fn beginning(seed: &[u8; 32], index: u32, chain: usize) -> SecretField {
+fn beginning(seed: &Seed, index: u32, chain: usize) -> SecretField {
     let mut place = index.to_le_bytes().to_vec();
     place.extend_from_slice(&(chain as u32).to_le_bytes());
     derive("tacit v1 pool xmss chain", seed, &place)
 }
 
-fn derive(context: &str, seed: &[u8; 32], place: &[u8]) -> SecretField {
+fn derive(context: &str, seed: &Seed, place: &[u8]) -> SecretField {
     let mut wide = Zeroizing::new([0; 64]);
     blake3::Hasher::new_derive_key(context)
-        .update(seed)
+        .update(seed.0.as_slice())
         .update(place)
         .finalize_xof()
         .fill(wide.as_mut_slice());

@@ -3,7 +3,7 @@
 use tacit_wire::codec::{DecodeError, Reader, Writer};
 
 use super::signature::OrderKeyId;
-use super::{Body, Validity, read_place, write_place};
+use super::{Body, BoundKey, OrderError, Validity, read_place, write_place};
 use crate::delivery::Place;
 use crate::value::Address;
 
@@ -28,6 +28,7 @@ pub struct DelegationGrant {
 impl Body for DelegationGrant {
     const KIND: u8 = 2;
     const LABEL: &'static str = "tacit v1 pool delegation grant";
+    type Signer = BoundKey;
 
     fn write(&self, writer: &mut Writer) {
         write_place(self.place, writer);
@@ -44,6 +45,18 @@ impl Body for DelegationGrant {
             epoch: reader.u32("epoch")?,
             validity: Validity::read(reader)?,
         })
+    }
+
+    fn signed_by(&self, owner: &BoundKey) -> Result<OrderKeyId, OrderError> {
+        owner.key_of(self.authorizing_address)
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     fn validity(&self) -> Validity {

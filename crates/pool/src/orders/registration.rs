@@ -4,7 +4,7 @@ use tacit_wire::SealingPublicKey;
 use tacit_wire::codec::{DecodeError, Reader, Writer};
 use tacit_wire::seal::PUBLIC_KEY_BYTES;
 
-use super::{Body, Validity, read_place, write_place};
+use super::{Body, OrderError, OrderKeyId, Validity, read_place, write_place};
 use crate::delivery::{Place, ReceivingAddress};
 use crate::value::{Address, Amount};
 
@@ -35,6 +35,7 @@ pub struct ProverRegistration {
 impl Body for ProverRegistration {
     const KIND: u8 = 1;
     const LABEL: &'static str = "tacit v1 pool prover registration";
+    type Signer = OrderKeyId;
 
     fn write(&self, writer: &mut Writer) {
         write_place(self.place, writer);
@@ -70,6 +71,18 @@ impl Body for ProverRegistration {
         }
         let validity = Validity::read(reader)?;
         Ok(Self { place, sequence, endpoint, sealing_key, fee_address, fees, validity })
+    }
+
+    fn signed_by(&self, prover: &OrderKeyId) -> Result<OrderKeyId, OrderError> {
+        Ok(*prover)
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     fn validity(&self) -> Validity {

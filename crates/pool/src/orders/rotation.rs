@@ -3,7 +3,7 @@
 use tacit_wire::codec::{DecodeError, Reader, Writer};
 
 use super::signature::OrderKeyId;
-use super::{Body, Validity, read_place, write_place};
+use super::{Body, BoundKey, OrderError, Validity, read_place, write_place};
 use crate::delivery::Place;
 use crate::value::Address;
 
@@ -33,6 +33,7 @@ pub struct RotationNotice {
 impl Body for RotationNotice {
     const KIND: u8 = 3;
     const LABEL: &'static str = "tacit v1 pool rotation notice";
+    type Signer = BoundKey;
 
     fn write(&self, writer: &mut Writer) {
         write_place(self.place, writer);
@@ -60,6 +61,18 @@ impl Body for RotationNotice {
         }
         let validity = Validity::read(reader)?;
         Ok(Self { place, sequence, authorizing_address, epoch, policy_version, former, validity })
+    }
+
+    fn signed_by(&self, owner: &BoundKey) -> Result<OrderKeyId, OrderError> {
+        owner.key_of(self.authorizing_address)
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     fn validity(&self) -> Validity {

@@ -304,6 +304,11 @@ impl Transaction {
         root.ok_or(TransactionError::InputCount(0))
     }
 
+    /// The form of the relation that it satisfies.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
     /// What it was put together from; after a reorganisation, the same intent with paths made anew.
     pub fn parts(&self) -> &Parts {
         &self.parts
@@ -489,7 +494,7 @@ impl CircuitInputs {
             let list = values.len() != 1;
             json.push_str(if list { "[" } else { "" });
             for (i, value) in values.iter().enumerate() {
-                let text = Zeroizing::new(field_text(value));
+                let text = field_text(value);
                 json.push_str(if i == 0 { "\"" } else { ",\"" });
                 json.push_str(&text);
                 json.push('"');

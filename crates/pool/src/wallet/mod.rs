@@ -3,7 +3,8 @@
 //!
 //! The caller brings blocks in order ([`Wallet::apply`]) and goes back when the chain did ([`Wallet::rewind`]): it asks its node
 //! which of [`Wallet::anchors`] the chain still has. The roots that events state must be those that follow from them; of a node that lies consistently that is no
-//! proof, and what is in no root (note data, nullifiers, replay ids) is believed. What is older than [`Wallet::settle`]'s block cannot be undone any more.
+//! proof, and what is in no root (note data, nullifiers, replay ids) is believed. What is older than [`Wallet::settle`]'s block cannot be undone any more,
+//! and whether an intent can still be executed is decided by that block alone: not by a clock, nor by a block that may go away again.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -23,6 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use tacit_wire::SealError;
 
 use crate::delivery::{self, MEMO_BYTES, Opened, Place};
 use crate::events::{Block, Event};
@@ -34,12 +36,12 @@ use crate::rules::Rules;
 use crate::tree::notes::NoteTree;
 use crate::tree::sparse::SparseTree;
 use crate::tree::{Path, TreeError};
-use crate::value::{Address, Amount, field_text};
+use crate::value::{Address, Amount};
 
 pub use credentials::{Credential, Credentials};
 pub use keys::Keys;
 pub use rotation::Epochs;
-pub use spend::{Payment, Prepared, SpendError};
+pub use spend::{AddressError, Payment, Prepared, RegistrationError, SpendError};
 pub use store::StoreError;
 
 /// A note of the wallet's.
@@ -61,6 +63,17 @@ impl fmt::Debug for OwnNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OwnNote(leaf {}, block {}, spent {:?})", self.note.leaf_index, self.block, self.spent)
     }
+}
+
+/// A block to which the wallet can go back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Anchor {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// When it was made, in seconds since 1970.
+    pub timestamp: u64,
 }
 
 /// An intent on its way: what it spends is not spent again meanwhile.
@@ -113,6 +126,15 @@ pub enum WalletError {
         /// The block that was given.
         got: u64,
     },
+    /// A block that was made before the last.
+    #[error("block {block} says that it was made before the one below it: the node changed its time")]
+    Time {
+        /// The block.
+        block: u64,
+    },
+    /// Keys of somebody else.
+    #[error("these keys are not the wallet's: they are of another phrase, account, chain or pool")]
+    Keys,
     /// An event that leaves a gap: the node left one out.
     #[error(
         "block {block}: the next note has leaf {expected}, the event says {got}: the node left events out"
@@ -154,10 +176,14 @@ pub enum WalletError {
     /// A tree could not do something.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// A reading key could not be derived, for no seed that is known.
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
-/// A wallet's knowledge of a pool. Its secrets are in [`Keys`].
-#[derive(Clone, PartialEq, Eq)]
+/// A wallet's knowledge of a pool. Its secrets are in [`Keys`], but for XMSS keys and registration blinders. Not to be cloned, as XMSS keys
+/// ([`Credentials`]) are not.
+#[derive(PartialEq, Eq)]
 pub struct Wallet {
     rules: Rules,
     place: Place,
@@ -169,8 +195,8 @@ pub struct Wallet {
     entries: Vec<(u64, Entry)>,
     notes: BTreeMap<u32, OwnNote>,
     pending: BTreeMap<Fr, Pending>,
-    /// Blocks to which the wallet can go back, from the oldest.
-    anchors: VecDeque<(u64, [u8; 32])>,
+    /// Blocks to which the wallet can go back, from the oldest, which is settled.
+    anchors: VecDeque<Anchor>,
     epochs: Epochs,
     credentials: Credentials,
 }
@@ -178,12 +204,12 @@ pub struct Wallet {
 impl fmt::Debug for Wallet {
     /// Neither notes nor intents: a wallet says what its owner has and did.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Wallet({}, block {})", self.user, self.head().0)
+        write!(f, "Wallet({}, block {})", self.user, self.head().number)
     }
 }
 
 impl Wallet {
-    /// A wallet that has seen nothing: its first block is one after `start`, the block before the pool was deployed.
+    /// A wallet that has seen nothing: its first block is one after `start`, a settled block before the pool was deployed.
     ///
     /// # Errors
     /// [`WalletError::Tree`], never.
@@ -192,7 +218,7 @@ impl Wallet {
         place: Place,
         user: Address,
         keys: &Keys,
-        start: (u64, [u8; 32]),
+        start: Anchor,
     ) -> Result<Self, WalletError> {
         let mut wallet = Self {
             rules,
@@ -208,14 +234,14 @@ impl Wallet {
             epochs: Epochs::new(keys),
             credentials: Credentials::default(),
         };
-        wallet.anchor(start.0, start.1)?;
+        wallet.anchor(start)?;
         Ok(wallet)
     }
 
-    fn anchor(&mut self, number: u64, hash: [u8; 32]) -> Result<(), WalletError> {
-        self.tree.checkpoint(number)?;
-        self.registry.checkpoint(number)?;
-        self.anchors.push_back((number, hash));
+    fn anchor(&mut self, block: Anchor) -> Result<(), WalletError> {
+        self.tree.checkpoint(block.number)?;
+        self.registry.checkpoint(block.number)?;
+        self.anchors.push_back(block);
         Ok(())
     }
 
@@ -234,35 +260,65 @@ impl Wallet {
         self.user
     }
 
-    /// The last block, with its hash.
-    pub fn head(&self) -> (u64, [u8; 32]) {
+    /// The last block.
+    pub fn head(&self) -> Anchor {
         self.anchors.back().copied().unwrap_or_default()
     }
 
+    /// The last block that [`Self::settle`] said is final.
+    pub fn settled(&self) -> Anchor {
+        self.anchors.front().copied().unwrap_or_default()
+    }
+
     /// The blocks to which the wallet can go back, newest first.
-    pub fn anchors(&self) -> impl Iterator<Item = (u64, [u8; 32])> + '_ {
+    pub fn anchors(&self) -> impl Iterator<Item = Anchor> + '_ {
         self.anchors.iter().rev().copied()
     }
 
-    /// Takes the next block. Blocks without events may be left out, as long as some block is given now and then as an anchor.
+    /// Takes the next block. Blocks without events may be left out, as long as some block is given now and then as an anchor. `keys` learn of
+    /// the epochs that the block registers before its notes are looked at, so that a wallet that begins with its phrase alone reads every
+    /// note in one pass.
     ///
     /// # Errors
     /// [`WalletError`], with the wallet as it was.
-    pub fn apply(&mut self, block: &Block, keys: &Keys) -> Result<Changes, WalletError> {
-        let (last, _) = self.head();
-        if block.number <= last {
-            return Err(WalletError::Order { last, got: block.number });
+    pub fn apply(&mut self, block: &Block, keys: &mut Keys) -> Result<Changes, WalletError> {
+        if *keys.owner() != self.owner {
+            return Err(WalletError::Keys);
         }
-        let mut changes = Changes::default();
-        let taken =
-            block.events.iter().try_for_each(|event| self.take(block.number, event, keys, &mut changes));
-        match taken.and_then(|()| self.anchor(block.number, block.hash)) {
-            Ok(()) => Ok(changes),
+        let last = self.head();
+        if block.number <= last.number {
+            return Err(WalletError::Order { last: last.number, got: block.number });
+        }
+        if block.timestamp < last.timestamp {
+            return Err(WalletError::Time { block: block.number });
+        }
+        let epochs = self.epochs.clone();
+        match self.take_all(block, keys) {
+            Ok(changes) => Ok(changes),
             Err(error) => {
-                self.undo_to(last)?;
+                self.undo_to(last.number)?;
+                self.epochs = epochs;
                 Err(error)
             }
         }
+    }
+
+    fn take_all(&mut self, block: &Block, keys: &mut Keys) -> Result<Changes, WalletError> {
+        // A note may be sealed to an epoch that is registered further on in the block.
+        for event in &block.events {
+            if let Event::PolicyChanged(change) = event
+                && change.user == self.user
+            {
+                self.epochs.recognise(keys, &change.entry.note_secret_seed_hash);
+            }
+        }
+        keys.advance(self.epochs.newest().saturating_add(rotation::READ_AHEAD))?;
+        let mut changes = Changes::default();
+        for event in &block.events {
+            self.take(block.number, event, keys, &mut changes)?;
+        }
+        self.anchor(Anchor { number: block.number, hash: block.hash, timestamp: block.timestamp })?;
+        Ok(changes)
     }
 
     fn take(
@@ -305,7 +361,6 @@ impl Wallet {
                 }
                 if change.user == self.user {
                     self.entries.push((block, change.entry.clone()));
-                    self.epochs.recognise(keys, &change.entry.note_secret_seed_hash);
                     self.epochs.registered(&change.entry.note_secret_seed_hash, block);
                     changes.entry_changed = true;
                 }
@@ -360,7 +415,7 @@ impl Wallet {
     /// # Errors
     /// [`WalletError::TooDeep`], with the wallet as it was.
     pub fn rewind(&mut self, number: u64) -> Result<(), WalletError> {
-        if !self.anchors.iter().any(|(known, _)| *known == number) {
+        if !self.anchors.iter().any(|known| known.number == number) {
             return Err(WalletError::TooDeep { to: number });
         }
         self.undo_to(number)
@@ -369,7 +424,7 @@ impl Wallet {
     fn undo_to(&mut self, number: u64) -> Result<(), WalletError> {
         self.tree.rewind(number)?;
         self.registry.rewind(number)?;
-        self.anchors.retain(|(known, _)| *known <= number);
+        self.anchors.retain(|known| known.number <= number);
         self.entries.retain(|(block, _)| *block <= number);
         self.notes.retain(|_, own| own.block <= number);
         for own in self.notes.values_mut() {
@@ -378,16 +433,16 @@ impl Wallet {
         for pending in self.pending.values_mut() {
             pending.executed = pending.executed.filter(|block| *block <= number);
         }
-        self.epochs
-            .undo_to(number, self.entries.iter().map(|(block, entry)| (*block, entry.note_secret_seed_hash)));
+        self.epochs.undo_to(self.entries.iter().map(|(block, entry)| (*block, entry.note_secret_seed_hash)));
         Ok(())
     }
 
-    /// Says that a block is final: what only going back beyond it would need is forgotten, as are intents that were executed by then.
+    /// Says that a block is final: what only going back beyond it would need is forgotten, as are intents that were executed by then. Of the
+    /// blocks that were applied the last one up to `number` is settled now; by its number and time intents die ([`Self::is_live`]).
     pub fn settle(&mut self, number: u64) {
-        let last = self.anchors.iter().rev().map(|(known, _)| *known).find(|known| *known <= number);
+        let last = self.anchors.iter().rev().map(|known| known.number).find(|known| *known <= number);
         let Some(last) = last else { return };
-        self.anchors.retain(|(known, _)| *known >= last);
+        self.anchors.retain(|known| known.number >= last);
         self.tree.settle(last);
         self.registry.settle(last);
         for own in self.notes.values() {
@@ -449,11 +504,10 @@ impl Wallet {
         self.epochs.prepare(keys)
     }
 
-    /// The epochs whose seeds are no longer needed at `now` (section 6.1).
-    pub fn epochs_done(&self, now: u64) -> Vec<u32> {
-        let live =
-            |epoch| self.pending.values().any(|known| known.epoch == epoch && self.is_live(known, now));
-        self.epochs.done(self.head().0, live)
+    /// The epochs whose seeds are no longer needed (section 6.1), whatever becomes of blocks that are not settled.
+    pub fn epochs_done(&self) -> Vec<u32> {
+        let live = |epoch| self.pending.values().any(|known| known.epoch == epoch && self.is_live(known));
+        self.epochs.done(self.settled().number, live)
     }
 
     /// The policies and their credentials.
@@ -466,31 +520,33 @@ impl Wallet {
         &mut self.credentials
     }
 
-    /// Whether an intent can still be executed at `now`: it has not expired, and the registry's leaf under which it was signed
-    /// is still reachable (section 5.2.1).
-    pub fn is_live(&self, pending: &Pending, now: u64) -> bool {
+    /// Whether an intent can still be executed in a block after the settled one ([`Self::settled`]): it was not executed by then, has not
+    /// expired by that block's time, and the registry's leaf under which it was signed is still reachable (section 5.2.1). What happened
+    /// in later blocks does not count: they may go away.
+    pub fn is_live(&self, pending: &Pending) -> bool {
+        let settled = self.settled();
         let replaced = self.entries.iter().find(|(_, entry)| entry.policy_version > pending.policy_version);
-        let head = self.head().0;
-        let reachable = replaced.is_none_or(|(block, _)| rotation::in_window(*block, head));
-        pending.executed.is_none() && now <= u64::from(pending.valid_until) && reachable
+        let reachable = replaced.is_none_or(|(block, _)| rotation::in_window(*block, settled.number));
+        let executed = pending.executed.is_some_and(|block| block <= settled.number);
+        !executed && settled.timestamp <= u64::from(pending.valid_until) && reachable
     }
 
-    fn is_reserved(&self, leaf: u32, now: u64) -> bool {
-        self.pending.values().any(|pending| pending.inputs.contains(&leaf) && self.is_live(pending, now))
+    fn is_reserved(&self, leaf: u32) -> bool {
+        self.pending.values().any(|pending| pending.inputs.contains(&leaf) && self.is_live(pending))
     }
 
-    /// The notes that can be spent at `now`.
-    pub fn spendable(&self, now: u64) -> impl Iterator<Item = &Note> {
-        let free = move |own: &&OwnNote| own.spent.is_none() && !self.is_reserved(own.note.leaf_index, now);
+    /// The notes that can be spent: not spent by the last block, and not reserved for an intent that is live.
+    pub fn spendable(&self) -> impl Iterator<Item = &Note> {
+        let free = |own: &&OwnNote| own.spent.is_none() && !self.is_reserved(own.note.leaf_index);
         self.notes.values().filter(free).map(|own| &own.note)
     }
 
-    /// What is there of each token at `now`.
-    pub fn balances(&self, now: u64) -> BTreeMap<Address, Balance> {
+    /// What is there of each token.
+    pub fn balances(&self) -> BTreeMap<Address, Balance> {
         let mut balances: BTreeMap<Address, Balance> = BTreeMap::new();
         for own in self.notes.values().filter(|own| own.spent.is_none()) {
             let balance = balances.entry(own.note.body.token).or_default();
-            let reserved = self.is_reserved(own.note.leaf_index, now);
+            let reserved = self.is_reserved(own.note.leaf_index);
             let part = if reserved { &mut balance.reserved } else { &mut balance.spendable };
             // What a pool holds of a token is below 2^248.
             *part = part.checked_add(own.note.body.amount).unwrap_or(Amount::MAX);
@@ -499,13 +555,8 @@ impl Wallet {
     }
 
     /// Drops what is known of an intent that can not be executed any more; says whether there was such a one.
-    pub fn abandon(&mut self, intent_replay_id: &Fr, now: u64) -> bool {
-        let dead = self.pending.get(intent_replay_id).is_some_and(|pending| !self.is_live(pending, now));
+    pub fn abandon(&mut self, intent_replay_id: &Fr) -> bool {
+        let dead = self.pending.get(intent_replay_id).is_some_and(|pending| !self.is_live(pending));
         dead && self.pending.remove(intent_replay_id).is_some()
     }
-}
-
-/// A replay id as the stored form names it.
-fn key_text(x: &Fr) -> String {
-    field_text(x)
 }

@@ -11,9 +11,13 @@ use crate::value::as_text;
 /// How many epochs after the newest one a wallet looks for a seed that it does not know.
 pub const LOOK_AHEAD: u32 = 64;
 
-/// Whether a leaf that was replaced in block `replaced` can still be spent under in the block after `head`.
-pub fn in_window(replaced: u64, head: u64) -> bool {
-    head.saturating_add(1).saturating_sub(replaced) <= POLICY_ROOT_BLOCKS
+/// How many epochs after the newest one a wallet reads note data for: what was sealed to an epoch whose registration a
+/// reorganisation took away is found as well.
+pub const READ_AHEAD: u32 = 1;
+
+/// Whether a leaf that was replaced in block `replaced` can still be spent under in a block after `settled`.
+pub fn in_window(replaced: u64, settled: u64) -> bool {
+    settled.saturating_add(1).saturating_sub(replaced) <= POLICY_ROOT_BLOCKS
 }
 
 /// A seed that counts, or did.
@@ -101,8 +105,17 @@ impl Epochs {
         }
     }
 
+    /// What a stored list must be: in order, and without gaps that no look-ahead finds.
+    pub(super) fn is_sound(&self) -> bool {
+        let numbers = || self.0.iter().map(|epoch| epoch.number);
+        numbers().next() == Some(0)
+            && numbers()
+                .zip(numbers().skip(1))
+                .all(|(one, next)| next.checked_sub(one).is_some_and(|gap| (1..=LOOK_AHEAD).contains(&gap)))
+    }
+
     /// Goes back: the entries that are left, oldest first, say what was registered.
-    pub(super) fn undo_to(&mut self, _number: u64, entries: impl Iterator<Item = (u64, Fr)>) {
+    pub(super) fn undo_to(&mut self, entries: impl Iterator<Item = (u64, Fr)>) {
         for epoch in &mut self.0 {
             (epoch.registered, epoch.replaced) = (None, None);
         }
@@ -111,9 +124,10 @@ impl Epochs {
         }
     }
 
-    /// The epochs whose seeds are no longer needed at `head`: replaced, out of the window, and not among those of intents on their way.
-    pub fn done(&self, head: u64, live: impl Fn(u32) -> bool) -> Vec<u32> {
-        let over = |epoch: &&Epoch| epoch.replaced.is_some_and(|block| !in_window(block, head));
+    /// The epochs whose seeds are no longer needed once block `settled` is final: replaced, out of the window, and not among those of
+    /// intents on their way.
+    pub fn done(&self, settled: u64, live: impl Fn(u32) -> bool) -> Vec<u32> {
+        let over = |epoch: &&Epoch| epoch.replaced.is_some_and(|block| !in_window(block, settled));
         self.0.iter().filter(over).map(|epoch| epoch.number).filter(|number| !live(*number)).collect()
     }
 }

@@ -3,13 +3,15 @@
 
 use rand_core::CryptoRng;
 use tacit_algebra::field;
+use tacit_wire::SealError;
 
 use super::credentials::{Held, policy_set};
+use super::rotation::Epoch;
 use super::{Keys, Pending, Wallet};
 use crate::delivery::{MEMO_BYTES, ReceivingAddress};
 use crate::hash::Fr;
 use crate::intent::{Fee, Intent, IntentError, MAX_LIFETIME, Operation, Terms};
-use crate::policy::auth_message;
+use crate::policy::{Entry, auth_message};
 use crate::transaction::coins::{CoinError, choose};
 use crate::transaction::{
     Input, Parts, SealOutputsError, Spend, Spender, Transaction, TransactionError, locks, seal_outputs,
@@ -45,18 +47,47 @@ pub struct Payment {
     pub slot: u8,
 }
 
-/// Why a payment was not prepared.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why the registry's entry is nothing that the wallet can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SpendError {
+pub enum RegistrationError {
     /// No entry in the registry.
     #[error("this wallet is not registered: call setAuthPolicy first")]
     NotRegistered,
+    /// An entry with another owner's hash, which can not be changed.
+    #[error(
+        "the registry has another owner's hash for this address: use the phrase and account that it was registered with"
+    )]
+    Owner,
     /// An entry that this wallet did not make.
     #[error(
         "the registry has a {0} that this wallet does not know: it was set from another copy of the wallet"
     )]
     Unknown(&'static str),
+    /// Keys of somebody else.
+    #[error("these keys are not the wallet's: they are of another phrase, account, chain or pool")]
+    Keys,
+}
+
+/// Why there is no receiving address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// Not registered, or not by this wallet.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The key could not be derived, for no seed that is known.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// Why a payment was not prepared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpendError {
+    /// Not registered, or not by this wallet.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
     /// No policy there.
     #[error("slot {0} of the policy set is empty")]
     EmptySlot(u8),
@@ -124,7 +155,32 @@ impl Prepared {
 }
 
 impl Wallet {
-    /// Prepares a payment from what the wallet knows at its last block. Nothing is reserved before [`Self::commit`].
+    /// The entry and the epoch of its seed, if both are this wallet's.
+    fn registered(&self, keys: &Keys) -> Result<(&Entry, &Epoch), RegistrationError> {
+        if *keys.owner() != self.owner {
+            return Err(RegistrationError::Keys);
+        }
+        let entry = self.entry().ok_or(RegistrationError::NotRegistered)?;
+        if entry.owner_nullifier_key_hash != self.owner {
+            return Err(RegistrationError::Owner);
+        }
+        let epoch = self.epochs.with_seed_hash(&entry.note_secret_seed_hash);
+        Ok((entry, epoch.ok_or(RegistrationError::Unknown("seed"))?))
+    }
+
+    /// Where the wallet receives, by the epoch that the registry has. There is none before the registration: an address tells the owner's
+    /// hash, which the registry gives to the first that claims it.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub fn receiving_address(&self, keys: &Keys) -> Result<ReceivingAddress, AddressError> {
+        let (_, epoch) = self.registered(keys)?;
+        let key = keys.note_data_key(epoch.number)?.public().clone();
+        Ok(ReceivingAddress { owner_nullifier_key_hash: self.owner, key })
+    }
+
+    /// Prepares a payment from what the wallet knows at its last block. Nothing is reserved before [`Self::commit`]. `now` is the caller's
+    /// time, for the intent's expiry.
     ///
     /// # Errors
     /// [`SpendError`].
@@ -143,7 +199,7 @@ impl Wallet {
         let fee = payment.fee.as_ref();
         let needed = payment.amount.checked_add(fee.map(|(_, fee)| *fee).unwrap_or_default());
         let needed = needed.ok_or(IntentError::TooMuch)?;
-        let chosen = choose(self.spendable(now), payment.token, needed)?;
+        let chosen = choose(self.spendable(), payment.token, needed)?;
         let inputs = chosen
             .iter()
             .map(|note| Ok(Input { note: (*note).clone(), path: self.tree.path(note.leaf_index.into())? }))
@@ -172,8 +228,9 @@ impl Wallet {
         let draft = Intent::new(operation.clone(), terms.clone())?;
         let spend = Spend { rules: self.rules, spender: &spender, input_sum };
         let outputs = spend.outputs(draft.fields(), &operation)?;
-        let own = keys.receiving_address();
-        let own = own.as_ref().map(|own| &own.key);
+        // To the epoch that the registry has: whoever restores the wallet from its phrase learns of no other.
+        let own = keys.note_data_key(epoch).map_err(SealOutputsError::from)?;
+        let own = Some(own.public());
         let none = [0; MEMO_BYTES];
         let (sealed_to, memos) = match &operation {
             Operation::Transfer { .. } => {
@@ -207,18 +264,16 @@ impl Wallet {
     }
 
     fn spender(&self, keys: &Keys, slot: u8) -> Result<(Spender, Held, u32), SpendError> {
-        let entry = self.entry().ok_or(SpendError::NotRegistered)?.clone();
+        let (entry, epoch) = self.registered(keys)?;
         let registry_path = self.registry.path(entry.leaf_position)?;
-        let epoch =
-            self.epochs.with_seed_hash(&entry.note_secret_seed_hash).ok_or(SpendError::Unknown("seed"))?;
-        let set =
-            self.credentials.held(&entry.policy_set_commitment).ok_or(SpendError::Unknown("policy set"))?;
+        let set = self.credentials.held(&entry.policy_set_commitment);
+        let set = set.ok_or(RegistrationError::Unknown("policy set"))?;
         let held = set.iter().find(|held| held.slot == slot).ok_or(SpendError::EmptySlot(slot))?.clone();
         let policy_path = policy_set(set)?.path(slot)?;
         let spender = Spender {
             owner_nullifier_key: keys.owner_nullifier_key().clone(),
             note_secret_seed: keys.note_secret_seed(epoch.number),
-            entry,
+            entry: entry.clone(),
             registry_path,
             policy: held.policy.clone(),
             policy_path,

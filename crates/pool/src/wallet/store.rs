@@ -1,16 +1,17 @@
-//! The stored form of a wallet: JSON with a version, read strictly. It holds no key, but everything that the owner has and did: encrypt it.
+//! The stored form of a wallet: JSON with a version, read strictly. It holds the secrets of XMSS keys, and everything that the owner has and did:
+//! encrypt it. Nothing else has the XMSS keys and the registered policies: a wallet that is restored from its phrase draws and registers new ones.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Credentials, Epochs, OwnNote, Pending, Wallet, key_text};
+use super::{Anchor, Credentials, Epochs, OwnNote, Pending, Wallet};
 use crate::delivery::Place;
 use crate::note::Note;
 use crate::policy::Entry;
 use crate::rules::Rules;
 use crate::tree::notes::NoteTree;
 use crate::tree::sparse::SparseTree;
-use crate::value::{Address, Text, as_text, parse_field};
+use crate::value::{Address, Text, as_text};
 
 /// The version of the form.
 pub const VERSION: u32 = 1;
@@ -35,7 +36,7 @@ pub enum StoreError {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct Stored<C> {
     version: u32,
     bind: bool,
     rotate: bool,
@@ -48,10 +49,12 @@ struct Stored {
     registry: SparseTree,
     entries: Vec<(u64, Entry)>,
     notes: Vec<StoredNote>,
-    pending: Vec<(String, Pending)>,
-    anchors: Vec<(u64, String)>,
+    pending: Vec<(Text, Pending)>,
+    /// Number, hash and time.
+    anchors: Vec<(u64, String, u64)>,
     epochs: Epochs,
-    credentials: Credentials,
+    /// Borrowed where they are written: they can not be cloned.
+    credentials: C,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +68,7 @@ struct StoredNote {
 }
 
 impl Wallet {
-    /// The stored form.
+    /// The stored form. It holds secrets: encrypt it.
     ///
     /// # Errors
     /// [`StoreError::Encode`], never.
@@ -82,10 +85,12 @@ impl Wallet {
             registry: self.registry.clone(),
             entries: self.entries.clone(),
             notes: self.notes.values().map(StoredNote::from).collect(),
-            pending: self.pending.iter().map(|(id, pending)| (key_text(id), pending.clone())).collect(),
-            anchors: self.anchors.iter().map(|(number, hash)| (*number, hex::encode(hash))).collect(),
+            pending: self.pending.iter().map(|(id, pending)| (Text(*id), pending.clone())).collect(),
+            anchors: (self.anchors.iter())
+                .map(|known| (known.number, hex::encode(known.hash), known.timestamp))
+                .collect(),
             epochs: self.epochs.clone(),
-            credentials: self.credentials.clone(),
+            credentials: &self.credentials,
         };
         let failed = |error: serde_json::Error| StoreError::Encode(error.to_string());
         // Measured first, so that the buffer does not grow and leave copies behind.
@@ -117,7 +122,7 @@ impl Wallet {
         if version != VERSION {
             return Err(StoreError::Version(version));
         }
-        let stored: Stored = serde_json::from_slice(bytes).map_err(form)?;
+        let stored: Stored<Credentials> = serde_json::from_slice(bytes).map_err(form)?;
         let mut wallet = Self {
             rules: Rules { bind: stored.bind, rotate: stored.rotate },
             place: Place { chain_id: stored.chain_id, pool: stored.pool },
@@ -144,13 +149,13 @@ impl Wallet {
             }
         }
         for (id, pending) in stored.pending {
-            let id = parse_field(&id).map_err(|_| StoreError::Damaged("a replay id is no field element"))?;
-            wallet.pending.insert(id, pending);
+            wallet.pending.insert(id.0, pending);
         }
-        for (number, hash) in stored.anchors {
-            let mut bytes = [0; 32];
-            hex::decode_to_slice(&hash, &mut bytes).map_err(|_| StoreError::Damaged("a block's hash"))?;
-            wallet.anchors.push_back((number, bytes));
+        for (number, hash, timestamp) in stored.anchors {
+            let mut anchor = Anchor { number, hash: [0; 32], timestamp };
+            hex::decode_to_slice(&hash, &mut anchor.hash)
+                .map_err(|_| StoreError::Damaged("a block's hash"))?;
+            wallet.anchors.push_back(anchor);
         }
         wallet.check()?;
         Ok(wallet)
@@ -158,15 +163,19 @@ impl Wallet {
 
     /// What must hold between the parts.
     fn check(&self) -> Result<(), StoreError> {
-        if self.anchors.is_empty() || !self.anchors.iter().is_sorted_by(|a, b| a.0 < b.0) {
+        let follows = |a: &Anchor, b: &Anchor| a.number < b.number && a.timestamp <= b.timestamp;
+        if self.anchors.is_empty() || !self.anchors.iter().is_sorted_by(|a, b| follows(a, b)) {
             return Err(StoreError::Damaged("its blocks are not in order"));
         }
-        let anchors = || self.anchors.iter().map(|(number, _)| *number);
+        let anchors = || self.anchors.iter().map(|known| known.number);
         if !self.tree.checkpoints().eq(anchors()) || !self.registry.checkpoints().eq(anchors()) {
             return Err(StoreError::Damaged("its trees can not go back to its blocks"));
         }
-        if self.epochs.iter().next().is_none() {
-            return Err(StoreError::Damaged("it has no epoch"));
+        if !self.epochs.is_sound() {
+            return Err(StoreError::Damaged("its epochs are not in order"));
+        }
+        if !self.credentials.is_sound() {
+            return Err(StoreError::Damaged("an XMSS key is missing"));
         }
         let registered = self
             .entry()

@@ -12,7 +12,7 @@ use tacit_pool::transaction::{CircuitInputs, auth_eddsa_inputs, auth_xmss_inputs
 use tacit_pool::tree::Path;
 use tacit_pool::value::parse_field;
 use tacit_pool::wallet::spend::Recipient;
-use tacit_pool::xmss::{self, Counter, Used};
+use tacit_pool::xmss::{self, StoredKey};
 use tacit_pool::{Address, Amount, IntentFields, Note, NoteBody, Policy, Rules, SecretField, eddsa};
 
 use crate::common::*;
@@ -92,7 +92,7 @@ fn the_circuit_takes_no_other_inputs() {
     let json: Value = serde_json::from_str(&inputs.to_json()).unwrap();
     for (name, values) in inputs.iter() {
         let at = values.len() - 1;
-        let changed = tacit_pool::value::field_text(&(values[at] + fr(1)));
+        let changed = tacit_pool::value::field_text(&(values[at] + fr(1))).to_string();
         let mut json = json.clone();
         if values.len() == 1 {
             json[name] = changed.into();
@@ -115,7 +115,7 @@ fn both_credentials_satisfy_their_circuits() {
     let transaction = prepared.transaction();
     let public = transaction.public_inputs();
 
-    let key = alice.keys.seed().eddsa(0, 0).unwrap();
+    let key = alice.keys.eddsa(0).unwrap();
     let signature = key.sign(prepared.message());
     let expected = [public.blinded_auth_commitment, public.transaction_intent_digest];
     let circuit = Circuit::load("auth_eddsa");
@@ -124,12 +124,13 @@ fn both_credentials_satisfy_their_circuits() {
     let forged = key.sign(&(*prepared.message() + fr(1)));
     assert_eq!(circuit.public(&auth_eddsa_inputs(transaction, key.public(), &forged)), None);
 
-    let key = alice.keys.seed().xmss(0, 0, xmss::HEIGHT).unwrap();
-    let mut counter = Counter::resume(&key, Used { next: 693 });
-    let mut sign = |message: &Fr| {
-        let index = counter.reserve().unwrap().durable(|_| Ok::<(), ()>(())).unwrap();
-        key.sign(index, message).unwrap()
-    };
+    let mut stored = StoredKey::generate(xmss::HEIGHT, &mut rng(1)).unwrap();
+    let key = stored.signing_key().unwrap();
+    let mut reserve = || stored.reserve().unwrap().durable(|| Ok::<(), ()>(())).unwrap();
+    for _ in 0..693 {
+        let _ = reserve();
+    }
+    let mut sign = |message: &Fr| key.sign(reserve(), message).unwrap();
     let circuit = Circuit::load("auth_xmss");
     let signature = sign(prepared.message());
     let outputs = circuit.public(&auth_xmss_inputs(transaction, key.public(), &signature)).unwrap();

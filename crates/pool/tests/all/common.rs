@@ -13,7 +13,7 @@ use tacit_pool::ledger::{Call, Ledger, Outside};
 use tacit_pool::transaction::public::word;
 use tacit_pool::wallet::credentials::Held;
 use tacit_pool::wallet::spend::Recipient;
-use tacit_pool::wallet::{Credential, Keys, Payment, Prepared};
+use tacit_pool::wallet::{Anchor, Credential, Keys, Payment, Prepared};
 use tacit_pool::{Address, Amount, NoteBody, Policy, Rules, SecretField, Wallet, WalletSeed};
 
 pub const CHAIN: u32 = 31337;
@@ -63,27 +63,38 @@ pub struct Person {
 
 impl Person {
     pub fn new(rules: Rules, n: u8) -> Self {
-        let keys = Keys::new(&seed(n), 0, 0).unwrap();
-        let wallet = Wallet::new(rules, place(), Address([n; 20]), &keys, (0, [0; 32])).unwrap();
+        let keys = Keys::new(&seed(n), place(), 0).unwrap();
+        let start = Anchor { number: 0, hash: [0; 32], timestamp: NOON };
+        let wallet = Wallet::new(rules, place(), Address([n; 20]), &keys, start).unwrap();
         Self { keys, wallet }
     }
 
+    /// Where it receives, also before it is registered, when a wallet tells nobody.
     pub fn address(&self) -> ReceivingAddress {
-        self.keys.receiving_address().unwrap()
+        self.wallet.receiving_address(&self.keys).unwrap_or_else(|_| self.address_of(0))
+    }
+
+    /// Where it receives in an epoch.
+    pub fn address_of(&self, epoch: u32) -> ReceivingAddress {
+        let key = self.keys.note_data_key(epoch).unwrap().public().clone();
+        ReceivingAddress { owner_nullifier_key_hash: *self.keys.owner(), key }
     }
 
     /// A fresh policy with the first EdDSA key.
     pub fn policy(&mut self) -> Held {
-        let blinder = self.wallet.credentials_mut().next_blinder();
+        // As many as there were blocks and people: no blinder serves twice.
+        let seed = 1000 * self.wallet.head().number + u64::from(self.wallet.user().0[0]);
+        let auth_data = self.keys.eddsa(0).unwrap().public().auth_data();
         Held {
             slot: 3,
-            policy: Policy {
-                auth_verifier: VERIFIER,
-                auth_data_commitment: self.keys.seed().eddsa(0, 0).unwrap().public().auth_data(),
-                registration_blinder: self.keys.seed().registration_blinder(0, blinder),
-            },
+            policy: Policy::new(VERIFIER, auth_data, &mut rng(seed)),
             credential: Credential::Eddsa { number: 0 },
         }
+    }
+
+    /// Every block so far is final.
+    pub fn settle(&mut self) {
+        self.wallet.settle(self.wallet.head().number);
     }
 
     pub fn prepare(&self, payment: &Payment, now: u64, seed: u64) -> Prepared {
@@ -131,17 +142,28 @@ impl Chain {
     pub fn mine(&mut self, people: &mut [&mut Person]) {
         let mut hash = [self.fork; 32];
         hash[..8].copy_from_slice(&self.block.to_le_bytes());
-        let block = Block { number: self.block, hash, events: std::mem::take(&mut self.events) };
+        let events = std::mem::take(&mut self.events);
+        let block = Block { number: self.block, hash, timestamp: self.now(), events };
         for person in people {
-            person.wallet.apply(&block, &person.keys).unwrap();
+            person.wallet.apply(&block, &mut person.keys).unwrap();
         }
         self.blocks.push(block);
         self.block += 1;
     }
 
     pub fn deposit(&mut self, to: &Person, token: Address, n: u128, seed: u64) {
+        self.deposit_to(&to.address(), to.wallet.user(), token, n, seed);
+    }
+
+    pub fn deposit_to(
+        &mut self,
+        address: &ReceivingAddress,
+        from: Address,
+        token: Address,
+        n: u128,
+        seed: u64,
+    ) {
         let mut rng = rng(seed);
-        let address = to.address();
         let body = NoteBody {
             owner_nullifier_key_hash: address.owner_nullifier_key_hash,
             note_secret: SecretField::new(tacit_algebra::field::random(&mut rng)),
@@ -150,7 +172,7 @@ impl Chain {
         };
         let data = seal_note(place(), &address.key, &body, &[0; 64], &mut rng).unwrap();
         let value = if token.is_zero() { body.amount } else { Amount::ZERO };
-        let call = self.call(to.wallet.user(), value);
+        let call = self.call(from, value);
         let stated = word(&body.amount.to_field());
         let owner = word(&body.owner_commitment());
         let event = self.ledger.deposit(call, token, &stated, &owner, &data, true).unwrap();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tacit_pool::Fr;
 use tacit_pool::eddsa::{self, EddsaError};
 use tacit_pool::hash::Domain;
-use tacit_pool::xmss::{self, Counter, OneTimeIndex, Used, XmssError};
+use tacit_pool::xmss::{self, OneTimeIndex, StoredKey, XmssError};
 
 use crate::common::*;
 
@@ -84,55 +84,88 @@ fn the_equation_holds_with_the_challenge_as_an_integer() {
     assert_eq!(left.into_affine(), (right + EdwardsAffine::new_unchecked(rx, ry)).into_affine());
 }
 
-fn sure(counter: &mut Counter) -> OneTimeIndex {
-    counter.reserve().unwrap().durable(|_| Ok::<(), ()>(())).unwrap()
+fn drawn(height: u32, seed: u64) -> StoredKey {
+    StoredKey::generate(height, &mut rng(seed)).unwrap()
+}
+
+fn sure(key: &mut StoredKey) -> OneTimeIndex {
+    key.reserve().unwrap().durable(|| Ok::<(), ()>(())).unwrap()
 }
 
 #[test]
 fn xmss_signs_once_for_each_index_and_then_no_more() {
-    let key = xmss::SigningKey::from_seed(&[5; 32], 2).unwrap();
-    let mut counter = Counter::resume(&key, Used { next: 0 });
-    let mut disk = Used { next: 0 };
+    let mut stored = drawn(2, 5);
+    let key = stored.signing_key().unwrap();
+    assert_eq!(*key.public(), stored.public());
     for index in 0..4u32 {
-        assert_eq!(counter.left(), 4 - index);
-        let reserved = counter.reserve().unwrap();
-        let write = |used: Used| {
-            assert!(used.next > disk.next);
-            disk = used;
+        assert_eq!(stored.left(), 4 - index);
+        let reserved = stored.reserve().unwrap();
+        // What goes to disk before the signature says that the index is used, and is what the next start goes on from.
+        let mut disk = Vec::new();
+        let write = || {
+            disk = serde_json::to_vec(&stored).unwrap();
             Ok::<(), ()>(())
         };
         let one_time = reserved.durable(write).unwrap();
         let message = fr(100 + u64::from(index));
         let signature = key.sign(one_time, &message).unwrap();
-        assert_eq!((signature.index, disk.next), (index, index + 1));
+        assert_eq!(signature.index, index);
         assert_eq!(key.public().verify(2, &message, &signature), Ok(()));
         assert!(key.public().verify(2, &fr(1), &signature).is_err());
         assert_eq!(key.public().verify(3, &message, &signature), Err(XmssError::Forged));
+        stored = serde_json::from_slice(&disk).unwrap();
     }
-    assert_eq!(counter.reserve().unwrap_err(), XmssError::Exhausted(4));
-    assert_eq!(Counter::resume(&key, disk).reserve().unwrap_err(), XmssError::Exhausted(4));
+    assert_eq!(stored.reserve().unwrap_err(), XmssError::Exhausted(4));
 }
 
 #[test]
 fn an_index_whose_reservation_was_not_written_is_lost() {
-    let key = xmss::SigningKey::from_seed(&[5; 32], 2).unwrap();
-    let mut counter = Counter::resume(&key, Used { next: 1 });
-    assert_eq!(counter.reserve().unwrap().durable(|_| Err("disk full")).unwrap_err(), "disk full");
-    let next = sure(&mut counter);
-    assert_eq!(key.sign(next, &fr(1)).unwrap().index, 2);
+    let mut stored = drawn(2, 5);
+    let key = stored.signing_key().unwrap();
+    assert_eq!(stored.reserve().unwrap().durable(|| Err("disk full")).unwrap_err(), "disk full");
+    let next = sure(&mut stored);
+    assert_eq!(key.sign(next, &fr(1)).unwrap().index, 1);
     // An index of another key signs nothing.
-    let other = xmss::SigningKey::from_seed(&[6; 32], 2).unwrap();
-    let foreign = sure(&mut Counter::resume(&other, Used { next: 0 }));
-    assert_eq!(key.sign(foreign, &fr(1)), Err(XmssError::OtherKey));
-    assert_eq!(xmss::SigningKey::from_seed(&[6; 32], 0).unwrap_err(), XmssError::Height(0));
-    assert_eq!(xmss::SigningKey::from_seed(&[6; 32], 99).unwrap_err(), XmssError::Height(99));
+    assert_eq!(key.sign(sure(&mut drawn(2, 6)), &fr(1)), Err(XmssError::OtherKey));
+    for height in [0, 99] {
+        assert_eq!(StoredKey::generate(height, &mut rng(1)).unwrap_err(), XmssError::Height(height));
+    }
+}
+
+/// Keys are random: the same wallet never draws one twice. And a stored one that was damaged signs nothing.
+#[test]
+fn xmss_keys_are_drawn_and_damaged_ones_refused() {
+    let mut random = rng(7);
+    let mut draw = || StoredKey::generate(1, &mut random).unwrap();
+    let (one, other) = (draw(), draw());
+    assert_ne!(one.public(), other.public());
+    let stored = serde_json::to_value(&one).unwrap();
+    let damaged = |field: &str, value: serde_json::Value| {
+        let mut stored = stored.clone();
+        stored[field] = value;
+        serde_json::from_value::<StoredKey>(stored)
+    };
+    let others = serde_json::to_value(&other).unwrap();
+    assert_eq!(
+        damaged("root", others["root"].clone()).unwrap().signing_key().unwrap_err(),
+        XmssError::Damaged
+    );
+    let tall = damaged("height", 60.into()).unwrap();
+    assert_eq!((tall.left(), tall.signing_key().unwrap_err()), (0, XmssError::Height(60)));
+    let over = damaged("next", u32::MAX.into()).unwrap();
+    assert_eq!(over.left(), 0);
+    let cut = damaged("seed", "00ff".into()).unwrap_err().to_string();
+    assert!(!cut.contains("00ff"), "{cut}");
 }
 
 #[test]
 fn a_changed_xmss_signature_is_refused() {
-    let key = xmss::SigningKey::from_seed(&[5; 32], 3).unwrap();
-    let mut counter = Counter::resume(&key, Used { next: 5 });
-    let one_time = sure(&mut counter);
+    let mut stored = drawn(3, 5);
+    let key = stored.signing_key().unwrap();
+    for _ in 0..5 {
+        let _ = sure(&mut stored);
+    }
+    let one_time = sure(&mut stored);
     let signature = key.sign(one_time, &fr(8)).unwrap();
     let good = |signature: &xmss::Signature| key.public().verify(3, &fr(8), signature).is_ok();
     assert!(good(&signature));

@@ -1,8 +1,11 @@
 //! Keys from a seed phrase.
 
+use tacit_algebra::field::to_le;
+use tacit_pool::events::Block;
 use tacit_pool::keys::SeedPhraseError;
-use tacit_pool::wallet::Keys;
-use tacit_pool::{SeedPhrase, WalletSeed};
+use tacit_pool::wallet::{Keys, RegistrationError, WalletError};
+use tacit_pool::xmss::StoredKey;
+use tacit_pool::{Place, Rules, SeedPhrase, WalletSeed};
 
 use crate::common::*;
 
@@ -44,23 +47,23 @@ fn mistakes_are_named_without_the_words() {
     }
 }
 
-/// Every secret of every kind, account and number is its own.
+fn elsewhere() -> [Place; 3] {
+    [place(), Place { chain_id: 1, ..place() }, Place { pool: TOKEN, ..place() }]
+}
+
+/// Every secret of every kind, place, account and number is its own.
 #[test]
 fn no_key_is_another() {
     let mut all: Vec<Vec<u8>> = Vec::new();
     for seed in [seed(1), seed(2)] {
-        for account in 0..2 {
-            all.push(tacit_algebra::field::to_le(seed.owner_nullifier_key(account).expose()));
+        for (place, account) in elsewhere().into_iter().flat_map(|place| [(place, 0), (place, 1)]) {
+            all.push(to_le(seed.owner_nullifier_key(place, account).expose()));
             for number in 0..2 {
-                all.push(tacit_algebra::field::to_le(seed.note_secret_seed(account, number).expose()));
-                all.push(tacit_algebra::field::to_le(seed.registration_blinder(account, number).expose()));
-                all.push(seed.note_data_key(account, number).unwrap().to_seed().to_vec());
-                all.push(tacit_algebra::field::to_le(
-                    &seed.eddsa(account, number).unwrap().public().coordinates()[0],
-                ));
-                all.push(tacit_algebra::field::to_le(&seed.xmss(account, number, 1).unwrap().public().root));
+                all.push(to_le(seed.note_secret_seed(place, account, number).expose()));
+                all.push(seed.note_data_key(place, account, number).unwrap().to_seed().to_vec());
+                all.push(to_le(&seed.eddsa(place, account, number).unwrap().public().coordinates()[0]));
             }
-            all.push(seed.order_key(account).public().id().0.to_vec());
+            all.push(seed.order_key(place, account).public().id().0.to_vec());
         }
     }
     let count = all.len();
@@ -69,19 +72,45 @@ fn no_key_is_another() {
     assert_eq!(all.len(), count);
 }
 
+/// What somebody sees of an owner in one pool is nowhere in another, under the same phrase and account.
+#[test]
+fn two_pools_under_one_phrase_share_nothing() {
+    let seed = seed(1);
+    let [here, chain, pool] = elsewhere().map(|place| {
+        let keys = Keys::new(&seed, place, 0).unwrap();
+        let readers: Vec<_> = keys.readers().map(|key| key.public().as_bytes().to_vec()).collect();
+        (
+            *keys.owner(),
+            keys.note_secret_seed_hash(0),
+            keys.eddsa(0).unwrap().public().auth_data(),
+            readers,
+            keys.order_key().public().id(),
+        )
+    });
+    for (one, other) in [(&here, &chain), (&here, &pool), (&chain, &pool)] {
+        assert!(
+            one.0 != other.0 && one.1 != other.1 && one.2 != other.2 && one.3 != other.3 && one.4 != other.4
+        );
+    }
+    // And the keys of one place do nothing to the wallet of another.
+    let mut alice = Person::new(Rules::TACIT, 1);
+    let mut keys = Keys::new(&seed, elsewhere()[2], 0).unwrap();
+    let block = Block { number: 1, hash: [1; 32], timestamp: NOON, events: Vec::new() };
+    assert_eq!(alice.wallet.apply(&block, &mut keys), Err(WalletError::Keys));
+    assert_eq!(alice.wallet.receiving_address(&keys), Err(RegistrationError::Keys.into()));
+}
+
 /// What a wallet has must be found again by every later version.
 #[test]
 fn derivation_never_changes() {
     let seed = SeedPhrase::parse(ZERO).unwrap().seed("");
     let text = |x: &tacit_pool::SecretField| hex::encode(tacit_algebra::field::to_be(x.expose()));
     let got = [
-        text(&seed.owner_nullifier_key(0)),
-        text(&seed.note_secret_seed(0, 1)),
-        text(&seed.registration_blinder(1, 2)),
-        seed.note_data_key(0, 0).unwrap().id().to_string(),
-        hex::encode(tacit_algebra::field::to_be(&seed.eddsa(0, 0).unwrap().public().auth_data())),
-        hex::encode(tacit_algebra::field::to_be(&seed.xmss(0, 0, 4).unwrap().public().auth_data())),
-        seed.order_key(0).public().id().to_string(),
+        text(&seed.owner_nullifier_key(place(), 0)),
+        text(&seed.note_secret_seed(place(), 0, 1)),
+        seed.note_data_key(place(), 0, 0).unwrap().id().to_string(),
+        hex::encode(tacit_algebra::field::to_be(&seed.eddsa(place(), 0, 0).unwrap().public().auth_data())),
+        seed.order_key(place(), 0).public().id().to_string(),
     ];
     let path = workspace("tests/vectors/pool-keys.json");
     let text = serde_json::to_string_pretty(&got).unwrap() + "\n";
@@ -94,20 +123,23 @@ fn derivation_never_changes() {
 #[test]
 fn nothing_secret_is_printed() {
     let seed: WalletSeed = seed(7);
-    let keys = Keys::new(&seed, 0, 1).unwrap();
+    let keys = Keys::new(&seed, place(), 0).unwrap();
+    let xmss = StoredKey::generate(1, &mut rng(1)).unwrap();
     let shown = format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         seed,
         keys,
-        seed.owner_nullifier_key(0),
-        seed.eddsa(0, 0).unwrap(),
-        seed.xmss(0, 0, 1).unwrap(),
-        seed.order_key(0),
+        keys.owner_nullifier_key(),
+        keys.eddsa(0).unwrap(),
+        xmss,
+        xmss.signing_key().unwrap(),
+        keys.order_key(),
         SeedPhrase::parse(ZERO).unwrap(),
     );
     assert!(shown.contains("hidden") && !shown.contains("abandon"), "{shown}");
-    let key = seed.owner_nullifier_key(0);
-    for secret in [tacit_pool::value::field_text(key.expose()), hex::encode(seed.expose())] {
-        assert!(!shown.contains(&secret));
+    let key = tacit_pool::value::field_text(keys.owner_nullifier_key().expose());
+    let stored: serde_json::Value = serde_json::to_value(&xmss).unwrap();
+    for secret in [key.as_str(), &hex::encode(seed.expose()), stored["seed"].as_str().unwrap()] {
+        assert!(!shown.contains(secret));
     }
 }

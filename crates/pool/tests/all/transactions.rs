@@ -158,5 +158,5 @@ fn inputs_of_the_circuit_are_named_as_its_page_has_them() {
     }
     // Secrets are in the JSON and not in what a log shows.
     let key = tacit_pool::value::field_text(alice.keys.owner_nullifier_key().expose());
-    assert!(inputs.to_json().contains(&key) && !format!("{inputs:?}").contains(&key));
+    assert!(inputs.to_json().contains(key.as_str()) && !format!("{inputs:?}").contains(key.as_str()));
 }

@@ -1,5 +1,6 @@
 //! Addresses, amounts and texts: one text for one value, and nothing out of range.
 
+use num_bigint::BigUint;
 use proptest::prelude::*;
 use tacit_pool::value::{ValueError, field_text, parse_field};
 use tacit_pool::{Address, Amount, Fr};
@@ -50,13 +51,57 @@ fn a_field_element_has_one_text() {
     let order = "21888242871839275222246405745257275088548364400416034343698204186575808495617";
     assert!(parse_field(order).is_err());
     assert_eq!(parse_field(&field_text(&-Fr::from(1u64))), Ok(-Fr::from(1u64)));
-    for text in ["", "00", "-1", "0x1", "１"] {
+    for text in ["", "00", "-1", "+1", "0x1", " 1", "1_0", "１", &"9".repeat(500)] {
         assert!(parse_field(text).is_err(), "{text}");
+    }
+}
+
+/// Texts agree with a library that was written for numbers, also at the ends of its words.
+fn agrees(n: [u8; 32]) -> Result<(), TestCaseError> {
+    let number = BigUint::from_bytes_be(&n);
+    let text = number.to_string();
+    let amount = Amount::from_word(&n);
+    prop_assert_eq!(amount.is_some(), number.bits() <= 248);
+    prop_assert_eq!(text.parse().ok(), amount);
+    if let Some(amount) = amount {
+        prop_assert_eq!(amount.to_string(), text.clone());
+    }
+    let element = tacit_algebra::field::read_be::<Fr>(&n).ok();
+    prop_assert_eq!(parse_field(&text).ok(), element);
+    if let Some(element) = element {
+        prop_assert_eq!(field_text(&element).to_string(), text);
+    }
+    Ok(())
+}
+
+#[test]
+fn texts_at_the_ends_of_limbs_and_chunks_are_those_of_numbers() {
+    let ten = BigUint::from(10u8);
+    let powers = (0..=256u32).map(|bits| BigUint::from(1u8) << bits).chain((0..78).map(|n| ten.pow(n)));
+    for n in powers.flat_map(|n| [&n - 1u8, n.clone(), n + 1u8]) {
+        let bytes = n.to_bytes_be();
+        if bytes.len() <= 32 {
+            let mut word = [0; 32];
+            word[32 - bytes.len()..].copy_from_slice(&bytes);
+            agrees(word).unwrap();
+        }
+    }
+    // 2^256 and above are no number, whatever they are modulo 2^256.
+    for bits in [256u32, 257, 320] {
+        let text = (BigUint::from(1u8) << bits).to_string();
+        assert!(parse_field(&text).is_err() && text.parse::<Amount>().is_err());
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn texts_are_those_of_numbers(n: [u8; 32], zeros in 0usize..32) {
+        let mut n = n;
+        n[..zeros].fill(0);
+        agrees(n)?;
+    }
 
     #[test]
     fn amounts_add_like_numbers(a: u128, b: u128, x in element()) {
