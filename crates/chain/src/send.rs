@@ -1,0 +1,293 @@
+//! Sending transactions: try first, sign once, hand in the same bytes as often as needed, wait.
+//!
+//! [`prepare`] signs and sends nothing. Whoever must not pay twice keeps the [`Signed`] on disk before [`submit`]; after a crash it
+//! submits the same bytes again, which is the same transaction.
+
+use std::time::Duration;
+
+use alloy_primitives::U256;
+use tacit_pool::Address;
+use tokio::time::Instant;
+
+use crate::abi::Call;
+use crate::account::{Account, AccountError, Eip1559};
+use crate::revert::Revert;
+use crate::rpc::{At, CallParams, Receipt, Rpc, RpcError};
+
+/// How often a receipt is asked for.
+const POLL: Duration = Duration::from_millis(500);
+/// After how many polls without a receipt the transaction is handed in again: nodes forget.
+const RESEND: u32 = 20;
+/// What is added to an estimate of gas, in percent: other transactions come first and change what a call costs.
+const GAS_MARGIN: u64 = 25;
+
+/// Why a transaction was not sent, or has no receipt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The node gave no usable answer.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The call would revert. Nothing was sent.
+    #[error("the call would fail, nothing was sent: {0}")]
+    Revert(Revert),
+    /// Gas costs more than the caller allowed. Nothing was sent.
+    #[error("gas costs {needed} wei a unit now, more than the {cap} that are allowed: wait, or allow more")]
+    Fee {
+        /// The base fee and the least tip.
+        needed: U256,
+        /// The caller's limit.
+        cap: U256,
+    },
+    /// The account cannot pay. Nothing was sent.
+    #[error("the account {address} has {has} wei and needs up to {needs}: send it some")]
+    Funds {
+        /// The account.
+        address: Address,
+        /// What it has.
+        has: U256,
+        /// The call's value and all of its gas at the highest price.
+        needs: U256,
+    },
+    /// The account could not sign.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// Another transaction took its nonce.
+    #[error(
+        "the transaction 0x{} was replaced: another one of the same account with nonce {nonce} is on the chain",
+        hex::encode(.hash)
+    )]
+    Replaced {
+        /// The transaction that will never be on the chain.
+        hash: [u8; 32],
+        /// Its nonce.
+        nonce: u64,
+    },
+    /// Not on the chain in time; it may still get there.
+    #[error(
+        "the transaction 0x{} is not on the chain after {} s: it may still get there. Wait again, or send another with nonce \
+         {nonce} and a higher fee",
+        hex::encode(.hash), .after.as_secs()
+    )]
+    Pending {
+        /// The transaction.
+        hash: [u8; 32],
+        /// Its nonce.
+        nonce: u64,
+        /// How long it was waited for.
+        after: Duration,
+    },
+}
+
+/// How to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SendOptions {
+    /// The most that a unit of gas may cost, in wei.
+    pub max_fee_per_gas: U256,
+    /// What whoever makes the block gets for a unit of gas, in wei; `None` takes what others paid lately.
+    pub priority_fee_per_gas: Option<U256>,
+    /// Units of gas; `None` estimates and adds a quarter.
+    pub gas_limit: Option<u64>,
+    /// The nonce; `None` takes the next one, after those that wait in the node's pool.
+    pub nonce: Option<u64>,
+}
+
+impl Default for SendOptions {
+    /// At most 300 gwei for a unit of gas; all else as the chain has it.
+    fn default() -> Self {
+        Self {
+            max_fee_per_gas: U256::from(300_000_000_000u64),
+            priority_fee_per_gas: None,
+            gas_limit: None,
+            nonce: None,
+        }
+    }
+}
+
+/// A signed transaction: whoever has its bytes can send it, and it counts once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// The bytes for `eth_sendRawTransaction`.
+    pub raw: Vec<u8>,
+    /// The sender.
+    pub from: Address,
+    /// Its nonce.
+    pub nonce: u64,
+}
+
+/// Tries a call at the newest block, and says the gas that it needs.
+///
+/// # Errors
+/// [`SendError::Revert`] with the contract's reason, or [`SendError::Rpc`].
+pub async fn simulate(rpc: &Rpc, from: Address, call: &Call) -> Result<u64, SendError> {
+    try_out(rpc, &CallParams { from: Some(from), to: Some(call.to), value: call.value, data: &call.data })
+        .await
+}
+
+async fn try_out(rpc: &Rpc, call: &CallParams<'_>) -> Result<u64, SendError> {
+    let error = match rpc.estimate_gas(call).await {
+        Ok(gas) => return Ok(gas),
+        Err(error) => error,
+    };
+    match &error {
+        RpcError::Node { data: Some(data), .. } => Err(SendError::Revert(Revert::decode(data))),
+        // Some nodes say the reason of a call only, not of an estimate.
+        RpcError::Node { message, .. } => match rpc.call(call, At::Latest).await {
+            Err(RpcError::Node { data: Some(data), .. }) => Err(SendError::Revert(Revert::decode(&data))),
+            Err(RpcError::Node { .. }) if message.to_ascii_lowercase().contains("revert") => {
+                Err(SendError::Revert(Revert::Empty))
+            }
+            _ => Err(error.into()),
+        },
+        _ => Err(error.into()),
+    }
+}
+
+/// Tries the call, sets fees and nonce, and signs. Sends nothing.
+///
+/// # Errors
+/// [`SendError`].
+pub async fn prepare(
+    rpc: &Rpc,
+    account: &Account,
+    call: &Call,
+    options: &SendOptions,
+) -> Result<Signed, SendError> {
+    let from = account.address();
+    let call = CallParams { from: Some(from), to: Some(call.to), value: call.value, data: &call.data };
+    prepare_any(rpc, account, &call, options).await
+}
+
+pub(crate) async fn prepare_any(
+    rpc: &Rpc,
+    account: &Account,
+    call: &CallParams<'_>,
+    options: &SendOptions,
+) -> Result<Signed, SendError> {
+    let from = account.address();
+    let gas_limit = match options.gas_limit {
+        Some(gas) => gas,
+        None => {
+            let gas = try_out(rpc, call).await?;
+            gas.saturating_add(gas.saturating_mul(GAS_MARGIN) / 100)
+        }
+    };
+    let (base, rewards) = rpc.fees().await?;
+    let tip = options.priority_fee_per_gas.unwrap_or_else(|| median(rewards));
+    let cap = options.max_fee_per_gas;
+    let needed = base.saturating_add(tip);
+    if needed > cap {
+        return Err(SendError::Fee { needed, cap });
+    }
+    // Twice the base fee outlasts six full blocks.
+    let max_fee = base.saturating_mul(U256::from(2)).saturating_add(tip).min(cap);
+    let needs = call.value.saturating_add(max_fee.saturating_mul(U256::from(gas_limit)));
+    let has = rpc.balance(from, At::Latest).await?;
+    if has < needs {
+        return Err(SendError::Funds { address: from, has, needs });
+    }
+    let nonce = match options.nonce {
+        Some(nonce) => nonce,
+        None => rpc.nonce(from, At::Pending).await?,
+    };
+    let transaction = Eip1559 {
+        chain_id: rpc.chain_id().await?,
+        nonce,
+        max_priority_fee_per_gas: tip,
+        max_fee_per_gas: max_fee,
+        gas_limit,
+        to: call.to,
+        value: call.value,
+        data: call.data.to_vec(),
+    };
+    let (raw, hash) = transaction.sign(account)?;
+    Ok(Signed { hash, raw, from, nonce })
+}
+
+fn median(mut fees: Vec<U256>) -> U256 {
+    fees.sort_unstable();
+    fees.get(fees.len() / 2).copied().unwrap_or_default()
+}
+
+/// Hands a signed transaction in. As often as you like: it is the same one.
+///
+/// # Errors
+/// [`SendError::Replaced`] if another transaction has its nonce, else [`SendError::Rpc`].
+pub async fn submit(rpc: &Rpc, signed: &Signed) -> Result<(), SendError> {
+    let error = match rpc.send_raw(&signed.raw).await {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    // "nonce too low" is also what a node says of a transaction that is on the chain already.
+    match &error {
+        RpcError::Node { .. } => {
+            if rpc.receipt(&signed.hash).await?.is_some() {
+                Ok(())
+            } else if rpc.nonce(signed.from, At::Latest).await? > signed.nonce {
+                Err(SendError::Replaced { hash: signed.hash, nonce: signed.nonce })
+            } else {
+                Err(error.into())
+            }
+        }
+        _ => Err(error.into()),
+    }
+}
+
+/// [`prepare`] and [`submit`]: for callers whose transactions do no harm twice.
+///
+/// # Errors
+/// [`SendError`].
+pub async fn send(
+    rpc: &Rpc,
+    account: &Account,
+    call: &Call,
+    options: &SendOptions,
+) -> Result<Signed, SendError> {
+    let signed = prepare(rpc, account, call, options).await?;
+    submit(rpc, &signed).await?;
+    Ok(signed)
+}
+
+/// Waits until a transaction is on the chain; hands it in again now and then, as nodes forget. A transaction that reverted has a
+/// receipt without success. A reorganisation may take a receipt back: what must not be undone waits for finality.
+///
+/// # Errors
+/// [`SendError::Replaced`], [`SendError::Pending`], or [`SendError::Rpc`] when the node gives no usable answer.
+pub async fn wait(rpc: &Rpc, signed: &Signed, timeout: Duration) -> Result<Receipt, SendError> {
+    let began = Instant::now();
+    let Signed { hash, nonce, .. } = *signed;
+    let mut polls = 0u32;
+    loop {
+        // The count first: if it is beyond the nonce, a receipt that is read afterwards must be there.
+        let next = rpc.nonce(signed.from, At::Latest).await?;
+        if let Some(receipt) = rpc.receipt(&hash).await? {
+            return Ok(receipt);
+        }
+        if next > nonce && replaced(rpc, signed).await? {
+            return Err(SendError::Replaced { hash, nonce });
+        }
+        if began.elapsed() >= timeout {
+            return Err(SendError::Pending { hash, nonce, after: timeout });
+        }
+        polls += 1;
+        if polls.is_multiple_of(RESEND) && next <= nonce {
+            submit(rpc, signed).await?;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Whether the nonce stays taken and the receipt stays away: a balanced node may answer from two machines.
+async fn replaced(rpc: &Rpc, signed: &Signed) -> Result<bool, SendError> {
+    for _ in 0..3 {
+        tokio::time::sleep(POLL).await;
+        if rpc.receipt(&signed.hash).await?.is_some()
+            || rpc.nonce(signed.from, At::Latest).await? <= signed.nonce
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
