@@ -10,6 +10,7 @@ pub mod log;
 pub mod points;
 pub mod pool;
 pub mod prepared;
+pub mod prover;
 pub mod ptau;
 pub mod r1cs;
 pub mod respond;

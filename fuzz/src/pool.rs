@@ -4,21 +4,30 @@
 use std::sync::LazyLock;
 
 use tacit_pool::delivery::{self, Place};
-use tacit_pool::orders::{Body, DelegationGrant, ProverRegistration, RotationNotice, Signed};
+use tacit_pool::orders::{
+    Body, DelegationGrant, KeyBinding, ProverRegistration, RotationNotice, Signed, Validity,
+};
 use tacit_pool::wallet::Keys;
 use tacit_pool::{Address, Amount, Intent, IntentFields, ReceivingAddress, Rules, Wallet, WalletSeed};
 
+const PLACE: Place = Place { chain_id: 1, pool: Address::ZERO };
+
 static KEYS: LazyLock<Keys> =
-    LazyLock::new(|| Keys::new(&WalletSeed::from_bytes(&[1; 64]), 0, 0).expect("keys"));
+    LazyLock::new(|| Keys::new(&WalletSeed::from_bytes(&[1; 64]), PLACE, 0).expect("keys"));
 
 /// The target: a byte that says what, then that.
 pub fn run(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     let text = std::str::from_utf8(data).unwrap_or_default();
     match kind {
-        0 => order::<ProverRegistration>(data),
-        1 => order::<DelegationGrant>(data),
-        2 => order::<RotationNotice>(data),
+        0 => {
+            if let Some(order) = order::<ProverRegistration>(data) {
+                let Validity { from, .. } = order.body.validity();
+                let _ = order.verify(&order.key.id(), order.body.place(), order.body.sequence(), from);
+            }
+        }
+        1 => drop(order::<DelegationGrant>(data)),
+        2 => drop(order::<RotationNotice>(data)),
         3 => {
             if let Ok(address) = ReceivingAddress::decode(data) {
                 assert_eq!(address.encode(), data);
@@ -37,20 +46,24 @@ pub fn run(data: &[u8]) {
         }
         5 => intent(data),
         6 => {
-            let place = Place { chain_id: 1, pool: Address::ZERO };
             for key in KEYS.readers() {
-                assert_eq!(delivery::open(place, key, data), None, "nobody sealed this");
+                assert_eq!(delivery::open(PLACE, key, data), None, "nobody sealed this");
             }
         }
-        _ => wallet(data),
+        7 => wallet(data),
+        _ => {
+            if let Ok(binding) = KeyBinding::decode(data) {
+                assert_eq!(binding.encode(), data);
+                let _ = binding.verify(binding.authorizing_address, binding.place, 0, binding.validity.from);
+            }
+        }
     }
 }
 
-fn order<B: Body + Clone>(data: &[u8]) {
-    if let Ok(order) = Signed::<B>::decode(data) {
-        assert_eq!(order.encode(), data);
-        let _ = order.verify(&order.key.id(), order.body.validity().from);
-    }
+fn order<B: Body>(data: &[u8]) -> Option<Signed<B>> {
+    let order = Signed::<B>::decode(data).ok()?;
+    assert_eq!(order.encode(), data);
+    Some(order)
 }
 
 fn intent(data: &[u8]) {
@@ -68,8 +81,8 @@ fn wallet(data: &[u8]) {
     let Ok(mut wallet) = Wallet::decode(data) else { return };
     let bytes = wallet.encode().expect("a stored form");
     assert!(Wallet::decode(&bytes).is_ok_and(|again| again == wallet));
-    drop((wallet.balances(0), wallet.epochs_done(0), wallet.note_root(), wallet.registry_path()));
-    let anchors: Vec<u64> = wallet.anchors().map(|(number, _)| number).collect();
+    drop((wallet.balances(), wallet.epochs_done(), wallet.note_root(), wallet.registry_path()));
+    let anchors: Vec<u64> = wallet.anchors().map(|anchor| anchor.number).collect();
     for number in anchors {
         let _ = wallet.rewind(number);
         let _ = wallet.note_root();

@@ -20,6 +20,7 @@ use tacit_groth16::{ProvingKey, prepared};
 pub fn write() {
     vectors();
     pool();
+    prover();
     make::<tacit_algebra::Bn254>("bn128");
     make::<tacit_algebra::Bls12_381>("bls12381");
 }
@@ -81,16 +82,21 @@ fn vectors() {
 /// One of each that [`crate::pool`] reads, with its byte before it.
 fn pool() {
     use tacit_pool::delivery::{self, Place};
-    use tacit_pool::orders::{DelegationGrant, ProverRegistration, RotationNotice, Signed, Validity};
-    use tacit_pool::wallet::Keys;
-    use tacit_pool::{Address, Amount, Fr, Intent, Operation, Rules, Terms, Wallet, WalletSeed};
+    use tacit_pool::orders::{
+        DelegationGrant, KeyBinding, ProverRegistration, RotationNotice, Signed, Validity,
+    };
+    use tacit_pool::wallet::{Anchor, Keys};
+    use tacit_pool::{
+        Address, Amount, Fr, Intent, Operation, ReceivingAddress, Rules, Terms, Wallet, WalletSeed,
+    };
 
     let seed = WalletSeed::from_bytes(&[1; 64]);
-    let keys = Keys::new(&seed, 0, 0).expect("keys");
-    let order_key = seed.order_key(0);
     let place = Place { chain_id: 1, pool: Address([7; 20]) };
+    let keys = Keys::new(&seed, place, 0).expect("keys");
+    let order_key = keys.order_key();
     let validity = Validity { from: 1, until: 2 };
-    let address = keys.receiving_address().expect("an address");
+    let key = keys.note_data_key(0).expect("a key").public().clone();
+    let address = ReceivingAddress { owner_nullifier_key_hash: *keys.owner(), key };
     let owner = Address([1; 20]);
     let prover = order_key.public().id();
     let registration = ProverRegistration {
@@ -128,7 +134,17 @@ fn pool() {
     };
     let intent = Intent::new(Operation::Withdrawal { recipient: owner }, terms).expect("an intent");
     let dummy = delivery::seal_dummy(place, &mut ChaCha20Rng::seed_from_u64(1)).expect("note data");
-    let wallet = Wallet::new(Rules::TACIT, place, owner, &keys, (1, [0; 32])).expect("a wallet");
+    let start = Anchor { number: 1, hash: [0; 32], timestamp: 1 };
+    let mut wallet = Wallet::new(Rules::TACIT, place, owner, &keys, start).expect("a wallet");
+    wallet.credentials_mut().draw_xmss(1, &mut ChaCha20Rng::seed_from_u64(2)).expect("an XMSS key");
+    let binding = KeyBinding {
+        place,
+        sequence: 1,
+        authorizing_address: owner,
+        key: prover,
+        validity,
+        signature: [1; 65],
+    };
     let signed = "an order";
     for (kind, name, bytes) in [
         (0, "registration", Signed::sign(registration, &order_key).expect(signed).encode()),
@@ -140,8 +156,43 @@ fn pool() {
         (5, "intent", serde_json::to_vec(intent.fields()).expect("JSON")),
         (6, "note-data", dummy),
         (7, "wallet", wallet.encode().expect("a stored form").to_vec()),
+        (8, "key-binding", binding.encode()),
     ] {
         save("pool", name, &[&[kind], bytes.as_slice()].concat());
+    }
+}
+
+/// The same of [`crate::prover`]: work in both forms and with each authorisation, of zeros where anything will do.
+fn prover() {
+    use tacit_pool::delivery::note_data_hash;
+    use tacit_pool::transaction::public::word;
+
+    let nothing = word(&note_data_hash(&[]));
+    let work = |rules: u8, private: usize, auth: &[u8]| {
+        let mut bytes = vec![1, rules];
+        bytes.resize(2 + 24, 0);
+        for input in 0..19 {
+            bytes.extend(if (13..16).contains(&input) { nothing } else { [0; 32] });
+        }
+        bytes.resize(bytes.len() + 3 * 4 + 32 * private, 0);
+        [bytes.as_slice(), auth].concat()
+    };
+    let circuit = |code: u8, values: usize| [&[code], vec![0; 32 * values].as_slice()].concat();
+    let eddsa = work(3, 131, &circuit(1, 24));
+    let statement = eddsa.get(1..2 + 24 + 19 * 32 + 12).unwrap_or_default();
+    let id = [9; 32].as_slice();
+    let proofs = [[0; 256].as_slice(), &[0; 4]].concat();
+    let status = r#"{"id":"0909090909090909090909090909090909090909090909090909090909090909","phase":"failed","error":{"code":"expired","message":"","blame":"chain"}}"#;
+    for (kind, name, bytes) in [
+        (0, "work-eddsa", eddsa.clone()),
+        (0, "work-xmss", work(3, 131, &circuit(2, 161))),
+        (0, "work-eip8182", work(0, 130, &[0, 2, 0, 0, 0, 7, 7])),
+        (1, "prove", [id, &[1], &eddsa].concat()),
+        (1, "relay", [id, &[2], statement, &proofs].concat()),
+        (2, "envelope", vec![1; 1 + 8 + 1120 + 16 + 100]),
+        (3, "status", status.as_bytes().to_vec()),
+    ] {
+        save("prover", name, &[&[kind], bytes.as_slice()].concat());
     }
 }
 
