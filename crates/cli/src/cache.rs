@@ -112,6 +112,11 @@ impl KnownLog {
     }
 }
 
+/// The folder of prepared keys, which wallets and provers use as well.
+pub fn prepared_folder() -> Outcome<Option<PathBuf>> {
+    folder("prepared")
+}
+
 /// The user's folder of prepared keys.
 pub struct Cache {
     folder: PathBuf,
@@ -120,7 +125,7 @@ pub struct Cache {
 impl Cache {
     /// Opens (and makes) the folder; `None` where the system names no place for it.
     pub fn open() -> Outcome<Option<Self>> {
-        Ok(folder("prepared")?.map(|folder| Self { folder }))
+        Ok(prepared_folder()?.map(|folder| Self { folder }))
     }
 
     /// Where the prepared form of the zkey with this digest lives.

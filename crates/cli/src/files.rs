@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::failure::{Failure, Outcome};
 
 /// Reads a whole file.
@@ -34,6 +36,15 @@ pub fn read_text(path: &Path) -> Outcome<String> {
     String::from_utf8(read(path)?).map_err(|e| {
         Failure::new(format!("{}: not UTF-8 text at byte {}", path.display(), e.utf8_error().valid_up_to()))
     })
+}
+
+/// Reads a short text file that holds a secret: its owner alone may have access.
+pub fn read_secret_text(path: &Path) -> Outcome<Zeroizing<String>> {
+    let missing = || Failure::new(format!("{}: there is no such file", path.display()));
+    let bytes = tacit_vault::dir::read_secret(path)?.ok_or_else(missing)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Failure::new(format!("{}: not UTF-8 text", path.display())))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Who may read a file that a verb writes.

@@ -27,6 +27,9 @@ pub struct Ready {
     /// Where the coordinator awaits nodes (QUIC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quic: Option<String>,
+    /// Where a prover speaks HTTP, to its proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
 }
 
 /// What becomes of the processes when this one ends.
@@ -135,31 +138,8 @@ impl LocalNetwork {
         self.folder.join("network.toml")
     }
 
-    /// Starts one process and waits for the line in which it says that it is ready.
     fn spawn(&self, name: &str, folder: &Path, verb: &[&str]) -> Outcome<(Service, Ready)> {
-        let exe = std::env::current_exe()
-            .map_err(|e| Failure::new(format!("cannot find this program itself: {e}")))?;
-        let log_path = folder.join("log");
-        let log = fs::OpenOptions::new().create(true).append(true).open(&log_path).in_file(&log_path)?;
-        let mut command = Command::new(exe);
-        command.args(verb).arg("--dir").arg(folder).arg("--json").stdout(Stdio::piped()).stderr(log);
-        match self.lifetime {
-            // The child ends when this pipe closes: whatever way the parent ends.
-            Lifetime::Bound => command.arg("--stop-with-stdin").stdin(Stdio::piped()),
-            Lifetime::Detached => command.stdin(Stdio::null()),
-        };
-        // Not this terminal's group: Ctrl-C is for the parent, which stops its children in order.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child =
-            command.spawn().map_err(|e| Failure::new(format!("{name} cannot be started: {e}")))?;
-        let stdout = child.stdout.take();
-        let service = Service { name: name.to_owned(), folder: folder.to_owned(), child };
-        let line = stdout.and_then(|out| BufReader::new(out).lines().next()).transpose()?;
-        match line.as_deref().map(serde_json::from_str::<Ready>) {
-            Some(Ok(ready)) => Ok((service, ready)),
-            _ => Err(Failure::new(format!("{name} did not start; its log ends:\n{}", tail(&log_path)))),
-        }
+        Service::start(name, folder, verb, self.lifetime)
     }
 
     /// Waits until the coordinator has every node.
@@ -242,12 +222,44 @@ impl Drop for LocalNetwork {
 }
 
 impl Service {
+    /// Starts one process of this program on a folder and waits for the line in which it says that it is ready.
+    pub fn start(name: &str, folder: &Path, verb: &[&str], lifetime: Lifetime) -> Outcome<(Self, Ready)> {
+        let exe = std::env::current_exe()
+            .map_err(|e| Failure::new(format!("cannot find this program itself: {e}")))?;
+        let log_path = folder.join("log");
+        let log = fs::OpenOptions::new().create(true).append(true).open(&log_path).in_file(&log_path)?;
+        let mut command = Command::new(exe);
+        command.args(verb).arg("--dir").arg(folder).arg("--json").stdout(Stdio::piped()).stderr(log);
+        match lifetime {
+            // The child ends when this pipe closes: whatever way the parent ends.
+            Lifetime::Bound => command.arg("--stop-with-stdin").stdin(Stdio::piped()),
+            Lifetime::Detached => command.stdin(Stdio::null()),
+        };
+        // Not this terminal's group: Ctrl-C is for the parent, which stops its children in order.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child =
+            command.spawn().map_err(|e| Failure::new(format!("{name} cannot be started: {e}")))?;
+        let stdout = child.stdout.take();
+        let service = Self { name: name.to_owned(), folder: folder.to_owned(), child };
+        let line = stdout.and_then(|out| BufReader::new(out).lines().next()).transpose()?;
+        match line.as_deref().map(serde_json::from_str::<Ready>) {
+            Some(Ok(ready)) => Ok((service, ready)),
+            _ => {
+                let said = line.and_then(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
+                let said = said.as_ref().and_then(|said| said["error"].as_str()).unwrap_or_default();
+                Err(Failure::new(format!("{name} did not start: {said}; its log ends:\n{}", tail(&log_path))))
+            }
+        }
+    }
+
     /// The process's number.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    fn stop(&mut self) {
+    /// Ends it, asking politely first.
+    pub fn stop(&mut self) {
         drop(self.child.stdin.take());
         signal(self.child.id());
         let deadline = Instant::now() + Duration::from_secs(5);

@@ -18,6 +18,7 @@ mod service;
 mod ui;
 mod unlock;
 mod verbs;
+mod wallet_watch;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,7 @@
 
 use std::fmt::Write;
 
-use tacit_algebra::{Curve, CurveId, G1Affine, Point};
+use tacit_algebra::{Curve, CurveId, G1Affine, Group, Point};
 use tacit_circom::VerificationKey;
 use thiserror::Error;
 
@@ -35,6 +35,12 @@ pub enum SolidityError {
     /// The key is worthless.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// A key that cannot come from a finished ceremony.
+    #[error(
+        "the key's {0} are the same or opposite points, as before the first contribution: anyone can forge proofs; take a key \
+         with contributions in both phases"
+    )]
+    Unfinished(&'static str),
 }
 
 /// The source of a contract `Groth16Verifier` for Solidity 0.8 with
@@ -131,7 +137,8 @@ impl Provenance {
 /// with points as EIP-196 and EIP-197 encode them.
 ///
 /// # Errors
-/// As for [`export`].
+/// As for [`export`]; [`SolidityError::Unfinished`] for a key of [`Provenance::Ceremony`] of which two of beta, gamma and delta are equal or
+/// opposite, or beta or delta is the generator.
 pub fn contract_key<C: Curve>(
     vk: &VerificationKey<C>,
     provenance: Provenance,
@@ -140,6 +147,9 @@ pub fn contract_key<C: Curve>(
         return Err(SolidityError::Curve { curve: C::ID });
     }
     check_verification_key(vk)?;
+    if provenance == Provenance::Ceremony {
+        check_finished(vk)?;
+    }
     let mut key = provenance.tag().to_vec();
     vk.alpha_g1.write_be(&mut key);
     for point in [&vk.beta_g2, &vk.gamma_g2, &vk.delta_g2] {
@@ -149,6 +159,32 @@ pub fn contract_key<C: Curve>(
         point.write_be(&mut key);
     }
     Ok(key)
+}
+
+/// If delta is gamma, then `A = alpha, B = beta, C = -(IC_0 + sum x_i IC_i)` is a proof of anything; with any other two of the three one finds
+/// the like.
+fn check_finished<C: Curve>(vk: &VerificationKey<C>) -> Result<(), SolidityError> {
+    let generator = C::G2::generator().to_affine();
+    for (names, one, other) in [
+        ("beta and gamma", &vk.beta_g2, &vk.gamma_g2),
+        ("beta and delta", &vk.beta_g2, &vk.delta_g2),
+        ("gamma and delta", &vk.gamma_g2, &vk.delta_g2),
+        ("beta and the generator", &vk.beta_g2, &generator),
+        ("delta and the generator", &vk.delta_g2, &generator),
+    ] {
+        if x(one) == x(other) {
+            return Err(SolidityError::Unfinished(names));
+        }
+    }
+    Ok(())
+}
+
+/// A point's first coordinate, which its opposite has as well.
+fn x<P: Point>(point: &P) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    point.write_be(&mut bytes);
+    bytes.truncate(bytes.len() / 2);
+    bytes
 }
 
 fn constant(out: &mut String, name: &str, meaning: &str, value: &str) {

@@ -218,6 +218,7 @@ fn serve(
             identity: coordinator.identity().to_string(),
             https: Some(coordinator.http_address().to_string()),
             quic: Some(coordinator.quic_address().to_string()),
+            http: None,
         };
         let text = format!(
             "coordinator {}\nclients  https://{}\nnodes    {}",

@@ -18,6 +18,7 @@ use tacit_groth16::setup;
 use tacit_groth16::verify::verify;
 use tacit_wire::IdentityKey;
 
+use super::demo_pool;
 use super::groth16_setup::DEV_WARNING;
 use crate::delegated::{Traffic, Watcher};
 use crate::demo::liar::Liar;
@@ -34,7 +35,10 @@ const OTHERS: usize = 15;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// What to show
     #[arg(long, value_enum, default_value_t = Scenario::FourNodes)]
     scenario: Scenario,
@@ -44,6 +48,14 @@ pub struct Args {
     /// Work below this folder instead of a temporary one; it stays
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+}
+
+/// Another demo.
+#[derive(Debug, clap::Subcommand)]
+enum Other {
+    /// Safe delegation on a real chain: a shielded pool, payments proved on this device, by a prover service and by a committee, a withdrawal,
+    /// a rotation, and a former prover who fails
+    Pool(demo_pool::Args),
 }
 
 /// What the demo shows.
@@ -174,6 +186,9 @@ struct Files {
 
 /// Runs the demo.
 pub fn run(args: &Args, ui: &Ui) -> Outcome {
+    if let Some(Other::Pool(args)) = &args.other {
+        return demo_pool::run(args, ui);
+    }
     let began = Instant::now();
     let place = Place::new(args)?;
     let at = |name: &str| place.path().join(name);

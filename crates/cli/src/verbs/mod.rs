@@ -6,6 +6,7 @@ mod bench;
 mod circuit;
 mod coordinator;
 mod demo;
+mod demo_pool;
 mod groth16_fullprove;
 pub mod groth16_prove;
 mod groth16_setup;
@@ -17,9 +18,14 @@ pub mod node;
 mod node_doctor;
 mod node_status;
 mod plan;
+mod pool;
 mod powersoftau;
+mod prove;
 mod r1cs_check;
 mod r1cs_info;
+mod wallet;
+mod wallet_pay;
+mod wallet_show;
 mod wtns_calculate;
 mod wtns_check;
 mod zkey_beacon;
@@ -98,6 +104,15 @@ enum Verb {
     /// A coordinator's log of how jobs ended: show, verify, receipt, evidence
     #[command(subcommand)]
     Log(log::Args),
+    /// A wallet of the shielded pool: init, address, policy, deposit, send, withdraw, balance, rotate, history
+    #[command(subcommand)]
+    Wallet(wallet::Args),
+    /// A prover service of the shielded pool: serve
+    #[command(subcommand)]
+    Prove(prove::Args),
+    /// The shielded pool's contracts: deploy
+    #[command(subcommand)]
+    Pool(pool::Args),
     /// Measurements on this machine
     #[command(subcommand)]
     Bench(bench::Args),
@@ -180,6 +195,9 @@ pub fn run(cli: Cli, ui: &Ui) -> Outcome {
         Verb::Circuit(args) => circuit::run(&args, ui),
         Verb::Job(args) => job::run(&args, ui),
         Verb::Log(args) => log::run(&args, ui),
+        Verb::Wallet(args) => wallet::run(&args, ui),
+        Verb::Prove(args) => prove::run(&args, ui),
+        Verb::Pool(args) => pool::run(&args, ui),
         Verb::Bench(args) => bench::run(&args, ui),
     }
 }

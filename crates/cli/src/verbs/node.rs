@@ -301,7 +301,8 @@ fn serve(dir: &Path, unlock: &UnlockOptions, service: &ServiceOptions, ui: &Ui) 
         if let Some(address) = node.metrics_address() {
             tracing::info!("metrics at {address}");
         }
-        let ready = Ready { ready: true, identity: node.identity().to_string(), https: None, quic: None };
+        let ready =
+            Ready { ready: true, identity: node.identity().to_string(), https: None, quic: None, http: None };
         let text = format!("node {}\ndials {coordinator}", ready.identity);
         service::say_ready(&ready, &text, ui)?;
         node.run(stop).await.map_err(Into::into)

@@ -1,13 +1,13 @@
 //! `tacit node status --dir DIR`
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use tacit_node::status::{self, Budget, Status};
 
 use crate::failure::{Failure, Outcome};
-use crate::ui::{Ui, bytes};
+use crate::ui::{self, Ui, bytes};
 
 /// Says how a running node is; exit code 1 if none runs.
 pub fn run(dir: &Path, ui: &Ui) -> Outcome {
@@ -31,7 +31,7 @@ pub fn run(dir: &Path, ui: &Ui) -> Outcome {
 
 fn text(status: &Status) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let ago = |then: u64| long(now.saturating_sub(then));
+    let ago = |then: u64| ui::long(now.saturating_sub(then));
     let budget = |b: Budget| format!("{} of {}", bytes(b.used), bytes(b.limit));
     let mut lines = vec![
         format!("node         {} ({})", status.name, status.identity),
@@ -57,7 +57,7 @@ fn text(status: &Status) -> String {
         lines.push(format!(
             "sealing key  {} expires in {}",
             &key.id.get(..16).unwrap_or(&key.id),
-            long(key.expiry.saturating_sub(now))
+            ui::long(key.expiry.saturating_sub(now))
         ));
     }
     lines.push(format!(
@@ -83,15 +83,4 @@ fn text(status: &Status) -> String {
         ));
     }
     lines.join("\n")
-}
-
-/// Seconds as people read them.
-fn long(seconds: u64) -> String {
-    let whole = Duration::from_secs(seconds).as_secs();
-    match whole {
-        0..120 => format!("{whole} s"),
-        120..7200 => format!("{} min", whole / 60),
-        7200..172_800 => format!("{} h", whole / 3600),
-        _ => format!("{} days", whole / 86_400),
-    }
 }

@@ -1,6 +1,6 @@
 //! `tacit zkey export verificationkey|solidityverifier|contractkey|soliditycalldata`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -86,21 +86,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
             ui.result(&json!({ "ok": true, "contract": contract }), contract.display().to_string());
         }
         Args::Contractkey { zkey: path, key: target, ceremony } => {
-            let bytes = files::read(path)?;
-            let curve = zkey::curve_of(&bytes).in_file(path)?;
-            let encoded = with_curve!(curve, C => {
-                let key = Zkey::<C>::read(&bytes, Check::Full).in_file(path)?;
-                if *ceremony && (is_dev(&key) || key.contributions.is_empty()) {
-                    return Err(Failure::new(format!(
-                        "{}: this key does not come from a ceremony ({}); take a key with contributions, or export it \
-                         without --ceremony for local chains",
-                        path.display(),
-                        if is_dev(&key) { "it was made for development" } else { "it has no contributions" },
-                    )));
-                }
-                let provenance = if *ceremony { Provenance::Ceremony } else { Provenance::Development };
-                solidity::contract_key(&key.vk, provenance).in_file(path)?
-            });
+            let encoded = contract_key(path, *ceremony)?;
             files::write(target, format!("0x{}\n", hex::encode(encoded)).as_bytes(), Access::Shared)?;
             ui.result(
                 &json!({ "ok": true, "key": target, "any_chain": ceremony }),
@@ -128,6 +114,25 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// A zkey's verification key as the pool's contracts take it.
+pub fn contract_key(path: &Path, ceremony: bool) -> Outcome<Vec<u8>> {
+    let bytes = files::read(path)?;
+    let curve = zkey::curve_of(&bytes).in_file(path)?;
+    Ok(with_curve!(curve, C => {
+        let key = Zkey::<C>::read(&bytes, Check::Full).in_file(path)?;
+        if ceremony && (is_dev(&key) || key.contributions.is_empty()) {
+            return Err(Failure::new(format!(
+                "{}: this key does not come from a ceremony ({}); take a key with contributions, or export it \
+                 without --ceremony for local chains",
+                path.display(),
+                if is_dev(&key) { "it was made for development" } else { "it has no contributions" },
+            )));
+        }
+        let provenance = if ceremony { Provenance::Ceremony } else { Provenance::Development };
+        solidity::contract_key(&key.vk, provenance).in_file(path)?
+    }))
 }
 
 /// The arguments of `verifyProof` as snarkjs prints them: 32-byte hexadecimal words, the second group's coordinates

@@ -1,7 +1,7 @@
 //! The verifier contract, as far as it can be seen without an EVM (see `snarkjs.rs` for the rest).
 
 use crate::support::{random_circuit, rng};
-use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId};
+use tacit_algebra::{Bls12_381, Bn254, Curve, CurveId, Group};
 use tacit_groth16::solidity::{Provenance, SolidityError, contract_key, export};
 use tacit_groth16::{KeyError, VerificationKey, setup};
 
@@ -60,4 +60,29 @@ fn a_contracts_key_is_its_provenance_and_the_points() {
 
     let error = contract_key(&self::vk::<Bls12_381>(1), Provenance::Development).unwrap_err();
     assert_eq!(error, SolidityError::Curve { curve: CurveId::Bls12_381 });
+}
+
+/// With any two of the three points equal or opposite anyone can forge: such a key is not called a ceremony's.
+#[test]
+fn an_unfinished_key_is_no_ceremonys() {
+    type G2 = <Bn254 as tacit_algebra::Groups>::G2;
+    let good = vk::<Bn254>(2);
+    let generator = <G2 as Group<_>>::generator().to_affine();
+    assert_eq!(good.gamma_g2, generator, "as every setup has it");
+    let other = good.delta_g2;
+    let opposite = (-<G2 as Group<_>>::from_affine(&good.delta_g2)).to_affine();
+    let key = |beta, gamma, delta| {
+        let vk = VerificationKey { beta_g2: beta, gamma_g2: gamma, delta_g2: delta, ..good.clone() };
+        assert!(contract_key(&vk, Provenance::Development).is_ok());
+        contract_key(&vk, Provenance::Ceremony).map(|_| ())
+    };
+    let unfinished = |names| Err(SolidityError::Unfinished(names));
+    assert_eq!(key(good.beta_g2, generator, other), Ok(()));
+    assert_eq!(key(good.beta_g2, generator, opposite), Ok(()));
+    assert_eq!(key(generator, generator, other), unfinished("beta and gamma"));
+    assert_eq!(key(other, generator, opposite), unfinished("beta and delta"));
+    assert_eq!(key(good.beta_g2, generator, generator), unfinished("gamma and delta"));
+    assert_eq!(key(good.beta_g2, opposite, other), unfinished("gamma and delta"));
+    assert_eq!(key(generator, good.beta_g2, other), unfinished("beta and the generator"));
+    assert_eq!(key(good.beta_g2, other, generator), unfinished("delta and the generator"));
 }

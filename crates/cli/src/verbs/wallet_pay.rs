@@ -1,0 +1,178 @@
+//! `tacit wallet deposit|send|withdraw`
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use tacit_client::{Client, Options};
+use tacit_pool::delivery::{MEMO_BYTES, memo};
+use tacit_pool::wallet::spend::Recipient;
+use tacit_pool::{Address, Fr};
+use tacit_wallet::Way;
+use tacit_wallet::open::hash_text;
+use tacit_wallet::pay::{Delegation, Order, recipient};
+
+use super::wallet::Common;
+use crate::delegated::{DialOptions, Watcher};
+use crate::failure::{Failure, Outcome};
+use crate::ui::{self, Ui};
+use crate::wallet_watch::Watch;
+
+/// How a payment is proved and paid for.
+#[derive(Debug, clap::Args)]
+pub struct PaymentOptions {
+    /// The token's contract; ether without it
+    #[arg(long, value_name = "ADDRESS")]
+    token: Option<Address>,
+    /// Who proves: `local`, `committee`, or a prover that wallet.toml names; what wallet.toml says without it
+    #[arg(long, value_name = "WAY")]
+    prove: Option<String>,
+    /// Who submits what was proved here or by a committee: a prover that wallet.toml names, for its fee; without it this wallet's
+    /// Ethereum account does, and everybody sees which one that is
+    #[arg(long, value_name = "PROVER")]
+    relay: Option<String>,
+    /// The most that a prover or relay may ask, in whole coins of the token; one that asks anything is refused without it
+    #[arg(long, value_name = "AMOUNT")]
+    max_fee: Option<String>,
+    /// Seconds for which it can be executed, at most a day
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=86_400))]
+    expires_in: u32,
+    #[command(flatten)]
+    dials: DialOptions,
+}
+
+/// A recipient in the pool.
+pub fn private(text: &str) -> Outcome<Recipient> {
+    Ok(Recipient::Private(recipient(text)?))
+}
+
+/// A recipient outside of it.
+pub fn public(address: Address) -> Recipient {
+    Recipient::Public(address)
+}
+
+fn memo_of(text: &str) -> Outcome<[u8; MEMO_BYTES]> {
+    memo(text).ok_or_else(|| {
+        Failure::new(format!("--memo has {} bytes, a note takes {MEMO_BYTES}: say it shorter", text.len()))
+    })
+}
+
+/// Moves money in.
+pub fn deposit(
+    common: &Common,
+    amount: &str,
+    token: Option<Address>,
+    to: Option<&str>,
+    memo: &str,
+    ui: &Ui,
+) -> Outcome {
+    let to = to.map(recipient).transpose()?;
+    let memo = memo_of(memo)?;
+    let (runtime, mut wallet) = common.open()?;
+    let watch = Watch::new(ui);
+    let (token, amount, receipt) = runtime.block_on(async {
+        let token = wallet.token(token.unwrap_or_default()).await?;
+        let amount = token.amount(amount).map_err(|e| Failure::new(e.to_string()))?;
+        let receipt = wallet.deposit(&token, amount, to.as_ref(), memo, &|step| watch.told(step)).await?;
+        Ok::<_, Failure>((token, amount, receipt))
+    })?;
+    watch.done();
+    let json = json!({
+        "token": token.address, "symbol": ui::printable(&token.symbol), "amount": amount.to_string(),
+        "transaction": hash_text(&receipt.hash), "block": receipt.block, "gas": receipt.gas_used,
+    });
+    ui.result(&json, format!("{} deposited in block {}", ui::printable(&token.text(amount)), receipt.block));
+    Ok(())
+}
+
+/// Pays.
+pub fn pay(
+    common: &Common,
+    to: Recipient,
+    amount: &str,
+    memo: &str,
+    options: &PaymentOptions,
+    ui: &Ui,
+) -> Outcome {
+    let memo = memo_of(memo)?;
+    let (runtime, mut wallet) = common.open()?;
+    let config = wallet.config();
+    let way = config.way(options.prove.as_deref())?;
+    let relay = options.relay.as_deref().map(|name| config.prover(name).cloned()).transpose()?;
+    if relay.is_some() && matches!(way, Way::Service(_)) {
+        return Err(Failure::new(
+            "a prover submits what it proves: leave --relay out, or prove by `local` or `committee`",
+        ));
+    }
+    let watchers = Arc::new(Watchers::new(ui));
+    let delegation = options.delegation(&way, &watchers)?;
+    let watch = Watch::new(ui);
+    let (token, amount, paid) = runtime.block_on(async {
+        let token = wallet.token(options.token.unwrap_or_default()).await?;
+        let read = |text: &str| token.amount(text).map_err(|e| Failure::new(e.to_string()));
+        let amount = read(amount)?;
+        let max_fee = options.max_fee.as_deref().map(read).transpose()?;
+        let lifetime = options.expires_in;
+        let order = Order { to, token: token.clone(), amount, memo, way, relay, max_fee, lifetime };
+        let paid = wallet.pay(&order, delegation.as_ref(), &|step| watch.told(step)).await?;
+        Ok::<_, Failure>((token, amount, paid))
+    })?;
+    watch.done();
+    let json = json!({
+        "token": token.address, "symbol": ui::printable(&token.symbol), "amount": amount.to_string(), "fee": paid.fee.to_string(),
+        "replay_id": Fr::to_string(&paid.replay_id), "transaction": paid.transaction, "block": paid.block, "gas": paid.gas,
+        "uploaded_bytes": paid.uploaded + watchers.uploaded(),
+    });
+    let fee = if paid.fee.is_zero() { String::new() } else { format!(", fee {}", token.text(paid.fee)) };
+    ui.result(
+        &json,
+        format!("{} paid in block {}{}", ui::printable(&token.text(amount)), paid.block, ui::printable(&fee)),
+    );
+    Ok(())
+}
+
+impl PaymentOptions {
+    /// The committee's client, where a committee is to prove.
+    fn delegation(&self, way: &Way, watchers: &Arc<Watchers>) -> Outcome<Option<Delegation>> {
+        let Way::Committee(network) = way else { return Ok(None) };
+        let client = Client::new(crate::api_key::load_network(network)?)?;
+        let timeout = Duration::from_secs(self.expires_in.min(600).into());
+        let options = Options {
+            dials: self.dials.dials()?,
+            timeout: Some(timeout),
+            expiry: timeout + Duration::from_secs(60),
+            ..Options::standard()?
+        };
+        Ok(Some(watchers.delegation(client, options)))
+    }
+}
+
+/// What a person sees of a committee's jobs, and what they upload.
+pub struct Watchers {
+    ui: Ui,
+    jobs: Mutex<Vec<Arc<Watcher>>>,
+}
+
+impl Watchers {
+    /// Of no job yet.
+    pub fn new(ui: &Ui) -> Self {
+        Self { ui: ui.clone(), jobs: Mutex::default() }
+    }
+
+    /// A delegation whose jobs are watched.
+    pub fn delegation(self: &Arc<Self>, client: Client, options: Options) -> Delegation {
+        let all = Arc::clone(self);
+        let watch = Box::new(move |_| {
+            let watcher = Arc::new(Watcher::new(&all.ui));
+            all.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&watcher));
+            watcher as Arc<dyn tacit_client::Progress>
+        });
+        Delegation { client, options, watch }
+    }
+
+    /// Bytes that were sent to the coordinator.
+    pub fn uploaded(&self) -> usize {
+        let jobs = std::mem::take(&mut *self.jobs.lock().unwrap_or_else(PoisonError::into_inner));
+        jobs.iter().map(|job| job.finish().upload).sum()
+    }
+}

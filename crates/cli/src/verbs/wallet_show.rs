@@ -1,0 +1,157 @@
+//! `tacit wallet address|policy|balance|history`
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::{Value, json};
+use tacit_pool::Amount;
+use tacit_pool::wallet::credentials::Credential;
+use tacit_wallet::journal::{self, Outcome as Went, Record, What};
+use tacit_wallet::policy::CredentialKind;
+use tacit_wallet::token::Token;
+use tacit_wallet::{OpenWallet, WalletError};
+
+use super::wallet::Common;
+use crate::failure::Outcome;
+use crate::ui::{self, Ui};
+use crate::wallet_watch::Watch;
+
+/// Opens the wallet and reads the chain.
+fn look(common: &Common, ui: &Ui) -> Outcome<(tokio::runtime::Runtime, OpenWallet)> {
+    let (runtime, mut wallet) = common.open()?;
+    let watch = Watch::new(ui);
+    runtime.block_on(wallet.sync(&|step| watch.told(step)))?;
+    watch.done();
+    Ok((runtime, wallet))
+}
+
+/// Prints the receiving address.
+pub fn address(common: &Common, ui: &Ui) -> Outcome {
+    let (_, wallet) = look(common, ui)?;
+    let address = wallet.receiving_address()?.to_string();
+    ui.result(&json!({ "receiving_address": address }), &address);
+    Ok(())
+}
+
+/// Says how spends are authorised.
+pub fn policy(common: &Common, ui: &Ui) -> Outcome {
+    let (_, wallet) = look(common, ui)?;
+    let Some(held) = wallet.policy()? else { return Err(WalletError::NotRegistered.into()) };
+    let kind = CredentialKind::of(&held.credential);
+    let left = match &held.credential {
+        Credential::Xmss { root } => Some(wallet.state().credentials().xmss(root)?.left()),
+        _ => None,
+    };
+    let version = wallet.state().entry().map(|entry| entry.policy_version);
+    let epoch = wallet.epoch();
+    let json = json!({
+        "policy": kind.name(), "verifier": held.policy.auth_verifier, "policy_version": version, "epoch": epoch, "signatures_left": left,
+    });
+    let left = left.map_or_else(String::new, |left| format!("; {left} signatures are left"));
+    ui.result(
+        &json,
+        format!(
+            "Spends are authorised by {} (verifier {}), version {} of the policy, epoch {}{left}",
+            kind.name(),
+            held.policy.auth_verifier,
+            version.unwrap_or_default(),
+            epoch.unwrap_or_default()
+        ),
+    );
+    Ok(())
+}
+
+/// Says what is there.
+pub fn balance(common: &Common, ui: &Ui) -> Outcome {
+    let (runtime, wallet) = look(common, ui)?;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["TOKEN", "CAN BE SPENT", "ON ITS WAY"]);
+    let mut list = Vec::new();
+    for (address, balance) in wallet.balances() {
+        let token = runtime.block_on(wallet.token(address))?;
+        let name = if address.is_zero() { "ether".to_owned() } else { address.to_string() };
+        let text = |amount: Amount| ui::printable(&token.text(amount));
+        table.add_row([name, text(balance.spendable), text(balance.reserved)]);
+        list.push(json!({
+            "token": address, "symbol": ui::printable(&token.symbol), "decimals": token.decimals,
+            "spendable": balance.spendable.to_string(), "reserved": balance.reserved.to_string(),
+        }));
+    }
+    for column in [1, 2] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let account = wallet.account().address();
+    let wei = runtime.block_on(wallet.ether())?;
+    let outside =
+        wei.to_string().parse().map_or_else(|_| format!("{wei} wei"), |wei| Token::ether().text(wei));
+    let block = wallet.state().head().number;
+    let json = json!({
+        "block": block, "balances": list, "ethereum_account": account.to_string(), "ethereum_wei": wei.to_string(),
+    });
+    let inside = if list.is_empty() { "Nothing in the pool yet".to_owned() } else { table.trim_fmt() };
+    ui.result(&json, format!("{inside}\n\nOutside of the pool, in the Ethereum account {account}: {outside}\nAs of block {block}"));
+    Ok(())
+}
+
+/// Lists what happened.
+pub fn history(common: &Common, ui: &Ui) -> Outcome {
+    let (runtime, wallet) = look(common, ui)?;
+    let text = |address, amount: Amount| -> Outcome<String> {
+        let token = runtime.block_on(wallet.token(address))?;
+        Ok(ui::printable(&token.text(amount)))
+    };
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(["WHEN", "WHAT", "AMOUNT", "HOW", "OUTCOME"]);
+    for record in wallet.journal().records() {
+        let (what, amount, how) = match &record.what {
+            What::Policy { credential } => (format!("policy: {credential}"), String::new(), String::new()),
+            What::Rotation { epoch } => (format!("rotation to epoch {epoch}"), String::new(), String::new()),
+            What::Deposit { token, amount } => ("deposit".to_owned(), text(*token, *amount)?, String::new()),
+            What::Payment { to, withdrawal, token, amount, prover, .. } => {
+                let verb = if *withdrawal { "withdrawal to" } else { "sent to" };
+                (format!("{verb} {}", short(to)), text(*token, *amount)?, format!("proved by {prover}"))
+            }
+        };
+        table.add_row([ui::ago(record.at), what, amount, how, went(&record.outcome)]);
+    }
+    let received = journal::received(wallet.state());
+    for note in &received {
+        let spent =
+            note.spent.map_or_else(|| "unspent".to_owned(), |block| format!("spent in block {block}"));
+        let what = if note.memo.is_empty() { "note".to_owned() } else { format!("note: {}", note.memo) };
+        table.add_row([
+            format!("block {}", note.block),
+            what,
+            text(note.token, note.amount)?,
+            String::new(),
+            spent,
+        ]);
+    }
+    let records: Vec<Value> = wallet.journal().records().iter().map(record_json).collect();
+    let json = json!({ "records": records, "notes": received });
+    let text =
+        if records.is_empty() && received.is_empty() { "Nothing yet".to_owned() } else { table.trim_fmt() };
+    ui.result(&json, text);
+    Ok(())
+}
+
+fn record_json(record: &Record) -> Value {
+    serde_json::to_value(record).unwrap_or_default()
+}
+
+fn went(outcome: &Went) -> String {
+    match outcome {
+        Went::Begun => "begun; not seen on the chain".to_owned(),
+        Went::Confirmed { block } => format!("block {block}"),
+        Went::Failed { reason } => ui::printable(reason),
+    }
+}
+
+/// The beginning of something long.
+fn short(text: &str) -> String {
+    if text.len() <= 42 {
+        text.to_owned()
+    } else {
+        format!("{}...", text.chars().take(16).collect::<String>())
+    }
+}

@@ -1,0 +1,31 @@
+//! A wallet of the shielded pool, as applications embed it: a folder with encrypted secrets, followed along a chain, that pays through whichever
+//! prover its owner picks. The rules are `tacit_pool`'s, the chain's words `tacit_chain`'s, proving `tacit_prover`'s; here they come together.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`description`] | `pool.toml`: which pool |
+//! | [`config`] | `wallet.toml`: which node, who proves |
+//! | [`folder`] | the secrets on disk |
+//! | [`open`] | an opened wallet: following the chain, balances, its own account |
+//! | [`policy`] | registering, choosing what signs, rotating |
+//! | [`deposit`], [`pay`] | money in; money on, and out |
+//! | [`journal`] | what it did |
+//! | [`token`] | amounts as people write them |
+
+pub mod config;
+pub mod deposit;
+pub mod description;
+mod files;
+pub mod folder;
+pub mod journal;
+pub mod open;
+pub mod pay;
+pub mod policy;
+pub mod token;
+
+pub use config::{Config, Prover, Way};
+pub use description::PoolDescription;
+pub use files::WalletFileError;
+pub use folder::{FolderError, WalletFolder};
+pub use open::{OpenWallet, WalletError};
+pub use pay::{Order, Paid};
