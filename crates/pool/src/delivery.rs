@@ -8,7 +8,7 @@
 //!
 //! Note data opening is no payment: [`Opened::note`] recomputes the commitment and compares it with the one on chain.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use rand_core::CryptoRng;
 use tacit_algebra::field;
@@ -115,39 +115,56 @@ fn version(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     }
 }
 
-fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let digest = blake3::derive_key("tacit v1 pool receiving address", bytes);
+/// Why a text is no receiving address of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressTextError {
+    /// It does not look like one.
+    #[error("not a receiving address: {0}. Copy it whole, as its owner gives it out")]
+    Form(&'static str),
+    /// The checksum, in which the place is, does not fit.
+    #[error("not a receiving address of this pool ({0}): mistyped, or of another pool or chain")]
+    Checksum(Place),
+    /// What the checksum confirms means nothing.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+fn checksum(bytes: &[u8], place: &Place) -> [u8; CHECKSUM_BYTES] {
+    let mut hasher = blake3::Hasher::new_derive_key("tacit v1 pool receiving address");
+    hasher.update(&place.encode()).update(bytes);
     let mut checksum = [0; CHECKSUM_BYTES];
-    for (to, from) in checksum.iter_mut().zip(digest) {
-        *to = from;
+    for (to, from) in checksum.iter_mut().zip(hasher.finalize().as_bytes()) {
+        *to = *from;
     }
     checksum
 }
 
-impl fmt::Display for ReceivingAddress {
-    /// `tacit1`, then the encoding and a checksum of eight bytes in hexadecimal.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ReceivingAddress {
+    /// `tacit1`, then the encoding and a checksum of eight bytes in hexadecimal. The place is in the checksum: what is paid to the
+    /// address in another pool, or on another chain, its owner may be unable to spend.
+    pub fn to_text(&self, place: &Place) -> String {
         let bytes = self.encode();
-        write!(f, "{PREFIX}{}{}", hex::encode(&bytes), hex::encode(checksum(&bytes)))
+        format!("{PREFIX}{}{}", hex::encode(&bytes), hex::encode(checksum(&bytes, place)))
     }
-}
 
-impl FromStr for ReceivingAddress {
-    type Err = DecodeError;
-
-    fn from_str(text: &str) -> Result<Self, DecodeError> {
-        let fail = |problem: &str| Reader::new(ADDRESS, &[]).invalid("text", problem);
-        let digits = text.trim().strip_prefix(PREFIX).ok_or_else(|| fail("it does not begin with tacit1"))?;
+    /// Reads what [`Self::to_text`] wrote for the same place; space around it does not count.
+    ///
+    /// # Errors
+    /// [`AddressTextError`].
+    pub fn parse(text: &str, place: &Place) -> Result<Self, AddressTextError> {
+        use AddressTextError::Form;
+        let digits = text.trim().strip_prefix(PREFIX).ok_or(Form("it does not begin with tacit1"))?;
         if digits.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(fail("its digits are lower-case"));
+            return Err(Form("its digits are lower-case"));
         }
-        let bytes = hex::decode(digits).map_err(|_| fail("not hexadecimal, or cut short"))?;
+        let bytes = hex::decode(digits).map_err(|_| Form("it is not hexadecimal, or cut short"))?;
         let split = bytes.len().checked_sub(CHECKSUM_BYTES).and_then(|at| bytes.split_at_checked(at));
-        let Some((encoding, sum)) = split else { return Err(fail("cut short")) };
-        if checksum(encoding) != *sum {
-            return Err(fail("mistyped: the checksum does not fit"));
+        let (encoding, sum) = split.ok_or(Form("it is cut short"))?;
+        if checksum(encoding, place) != *sum {
+            return Err(AddressTextError::Checksum(*place));
         }
-        Self::decode(encoding)
+        Ok(Self::decode(encoding)?)
     }
 }
 

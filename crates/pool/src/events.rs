@@ -73,7 +73,9 @@ pub struct Block {
     pub number: u64,
     /// Its hash.
     pub hash: [u8; 32],
-    /// When it was made, in seconds since 1970. The caller has checked that this is what the hash stands for: expiry is decided by it.
+    /// When it was made, in seconds since 1970, as the node claims: the hash stands for it, and nobody here computes the hash. Expiry is
+    /// decided by it, so `tacit_chain::follow` takes no time far ahead of the caller's clock, none after the head's, and with a second
+    /// node only what both say of the head and of what is final. [`crate::Wallet::apply`] takes none before the last block's.
     pub timestamp: u64,
     /// What the pool emitted in it.
     pub events: Vec<Event>,

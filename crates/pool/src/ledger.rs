@@ -157,12 +157,13 @@ fn address(name: &'static str, word: &Word) -> Result<Address, Revert> {
     low.try_into().map(Address).map_err(|_| Revert::Range(name))
 }
 
-fn uint32(name: &'static str, word: &Word) -> Result<u32, Revert> {
-    let (high, low) = word.split_at(28);
+/// A time; whatever needs more than 64 bits is the end of it.
+fn seconds(word: &Word) -> u64 {
+    let (high, low) = word.split_at(24);
     if high.iter().any(|byte| *byte != 0) {
-        return Err(Revert::Range(name));
+        return u64::MAX;
     }
-    low.try_into().map(u32::from_be_bytes).map_err(|_| Revert::Range(name))
+    low.try_into().map_or(u64::MAX, u64::from_be_bytes)
 }
 
 impl Ledger {
@@ -335,9 +336,8 @@ impl Ledger {
         if *chain_id != word(&Fr::from(self.chain_id)) {
             return Err(Revert::Chain);
         }
-        // 2. Whether the value fits 32 bits is step 6's; one that does not is far beyond the window.
-        let valid_until =
-            uint32("validUntilSeconds", valid_until).map_err(|_| Revert::Expiry).map(u64::from)?;
+        // 2. Whether the value fits 32 bits is step 6's.
+        let valid_until = seconds(valid_until);
         let latest = call.timestamp.saturating_add(MAX_LIFETIME.into());
         if valid_until == 0 || call.timestamp > valid_until || valid_until > latest {
             return Err(Revert::Expiry);
@@ -361,6 +361,9 @@ impl Ledger {
         let recipient = address("publicRecipientAddress", recipient)?;
         let token = address("publicTokenAddress", token)?;
         let auth_verifier = address("authVerifier", verifier)?;
+        if u32::try_from(valid_until).is_err() {
+            return Err(Revert::Range("validUntilSeconds"));
+        }
         if auth_verifier.is_zero() {
             return Err(Revert::Range("authVerifier"));
         }
@@ -450,13 +453,16 @@ impl Ledger {
             return Err(Revert::Value);
         }
         let owner = canonical("ownerNullifierKeyHash", owner_nullifier_key_hash)?;
-        let seed = canonical("noteSecretSeedHash", note_secret_seed_hash)?;
-        let set = canonical("policySetCommitment", policy_set_commitment)?;
-        if owner == Fr::default() || owner == dummy_owner() {
+        if owner == Fr::default() {
             return Err(Revert::Reserved("ownerNullifierKeyHash"));
         }
+        let seed = canonical("noteSecretSeedHash", note_secret_seed_hash)?;
         if seed == Fr::default() {
             return Err(Revert::Reserved("noteSecretSeedHash"));
+        }
+        let set = canonical("policySetCommitment", policy_set_commitment)?;
+        if owner == dummy_owner() {
+            return Err(Revert::Reserved("ownerNullifierKeyHash"));
         }
         let mut entry = match self.entries.get(&call.sender) {
             None => {

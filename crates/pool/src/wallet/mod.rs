@@ -167,7 +167,7 @@ pub enum WalletError {
     },
     /// The chain went back beyond what is kept.
     #[error(
-        "the chain went back to block {to}, before what this wallet can undo: scan again from the pool's deployment"
+        "the chain went back to block {to}, before what this wallet can undo: scan again from the pool's deployment (tacit wallet rescan)"
     )]
     TooDeep {
         /// Where to.
@@ -552,6 +552,31 @@ impl Wallet {
             *part = part.checked_add(own.note.body.amount).unwrap_or(Amount::MAX);
         }
         balances
+    }
+
+    /// Frees what is reserved for an intent whose signature never left the caller's process: nobody can execute it. Says whether there was
+    /// such a one. After a signature has left, its notes stay reserved until it can not be executed any more ([`Self::abandon`]).
+    pub fn release(&mut self, intent_replay_id: &Fr) -> bool {
+        self.pending.remove(intent_replay_id).is_some()
+    }
+
+    /// Forgets what the chain said, and begins again after `start`, a settled block before the pool was deployed. Credentials, epochs and intents
+    /// on their way stay: no chain has them.
+    ///
+    /// # Errors
+    /// [`WalletError::Keys`], and [`WalletError::Tree`] never; the wallet is then as it was.
+    pub fn rescan(&mut self, keys: &Keys, start: Anchor) -> Result<(), WalletError> {
+        if *keys.owner() != self.owner {
+            return Err(WalletError::Keys);
+        }
+        let fresh = Self::new(self.rules, self.place, self.user, keys, start)?;
+        let Self { mut epochs, mut pending, credentials, .. } = std::mem::replace(self, fresh);
+        epochs.undo_to(std::iter::empty());
+        for intent in pending.values_mut() {
+            intent.executed = None;
+        }
+        (self.epochs, self.pending, self.credentials) = (epochs, pending, credentials);
+        Ok(())
     }
 
     /// Drops what is known of an intent that can not be executed any more; says whether there was such a one.

@@ -7,7 +7,7 @@ use tacit_pool::transaction::Transaction;
 use tacit_pool::transaction::coins::CoinError;
 use tacit_pool::wallet::credentials::{CredentialError, Held};
 use tacit_pool::wallet::spend::{Recipient, SpendError};
-use tacit_pool::wallet::{Balance, Credential, RegistrationError, StoreError, WalletError};
+use tacit_pool::wallet::{Anchor, Balance, Credential, RegistrationError, StoreError, WalletError};
 use tacit_pool::xmss::XmssError;
 use tacit_pool::{Address, Amount, Policy, Rules, SecretField, Wallet};
 
@@ -616,6 +616,56 @@ fn a_restored_wallet_finds_its_notes_and_its_epoch() {
     chain.register(&mut restored, 2, vec![policy]);
     chain.mine(&mut [&mut alice, &mut restored, &mut bob]);
     chain.transact(&restored.prepare(&payment, now, 7)).unwrap();
+}
+
+/// What no chain has outlives a new scan: which seed counts, what signs, and what is signed.
+#[test]
+fn a_new_scan_keeps_what_no_chain_has() {
+    let (mut chain, mut alice, mut bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    assert_eq!(rotate(&mut chain, &mut alice), 1);
+    chain.mine(&mut [&mut alice, &mut bob]);
+    let executed = alice.prepare(&pay(&bob, TOKEN, 30, now), now, 5);
+    let waiting = alice.prepare(&pay(&bob, ETHER, 9, now), now, 6);
+    for prepared in [&executed, &waiting] {
+        alice.wallet.commit(prepared);
+    }
+    chain.transact(&executed).unwrap();
+    chain.mine(&mut [&mut alice, &mut bob]);
+    // Beyond anything that could be undone.
+    let start = Anchor { number: 0, hash: [0; 32], timestamp: NOON };
+    let before = (alice.wallet.balances(), alice.wallet.epochs().clone(), alice.wallet.note_root().unwrap());
+    let pending: Vec<_> = alice.wallet.pending().map(|(id, known)| (*id, known.clone())).collect();
+    assert_eq!(alice.wallet.rescan(&bob.keys, start), Err(WalletError::Keys));
+    assert_eq!(alice.wallet.balances(), before.0);
+    alice.wallet.rescan(&alice.keys, start).unwrap();
+    assert_eq!((alice.wallet.notes().count(), alice.wallet.head().number), (0, 0));
+    assert!(alice.wallet.pending().all(|(_, known)| known.executed.is_none()));
+    for block in &chain.blocks {
+        alice.wallet.apply(block, &mut alice.keys).unwrap();
+    }
+    let after = (alice.wallet.balances(), alice.wallet.epochs().clone(), alice.wallet.note_root().unwrap());
+    assert_eq!(after, before);
+    let known: Vec<_> = alice.wallet.pending().map(|(id, known)| (*id, known.clone())).collect();
+    assert_eq!(known, pending);
+    chain.transact(&waiting).unwrap();
+    chain.mine(&mut [&mut alice, &mut bob]);
+    let next = alice.prepare(&pay(&bob, ETHER, 1, now), now, 7);
+    chain.transact(&next).unwrap();
+}
+
+/// A signature that nobody has reserves nothing.
+#[test]
+fn what_never_left_is_released() {
+    let (chain, mut alice, bob) = funded(Rules::TACIT);
+    let now = chain.now();
+    let prepared = alice.prepare(&pay(&bob, TOKEN, 60, now), now, 9);
+    alice.wallet.commit(&prepared);
+    assert_eq!(spendable(&alice, TOKEN), Amount::ZERO);
+    assert!(!alice.wallet.abandon(prepared.replay_id()));
+    assert!(alice.wallet.release(prepared.replay_id()));
+    assert_eq!(spendable(&alice, TOKEN), amount(100));
+    assert!(!alice.wallet.release(prepared.replay_id()));
 }
 
 /// Rotations that this wallet's own list of epochs has not seen one by one: several in one block, set by another copy.
