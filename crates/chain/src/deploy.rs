@@ -7,8 +7,9 @@ use alloy_sol_types::SolValue;
 use tacit_pool::{Address, Place};
 
 use crate::account::Account;
+use crate::convert::to_eth;
 use crate::rpc::{At, CallParams, Header, Rpc, RpcError};
-use crate::send::{SendError, SendOptions, prepare_any, submit, wait};
+use crate::send::{SendError, SendOptions, on_chain, prepare_any, submit, wait};
 
 /// Chains on which keys of development setups are taken: those of local nodes.
 pub const LOCAL_CHAINS: [u64; 2] = [31_337, 1337];
@@ -55,7 +56,7 @@ pub enum DeployError {
     #[error("the demo token is for local chains, not for chain {0}: nothing was sent")]
     Token(u64),
     /// A chain that can have no pool.
-    #[error("the node's chain has the id {0}; a pool's chain has one below 2^32")]
+    #[error("the chain has the id {0}; a pool's chain has one below 2^32")]
     ChainId(u64),
     /// The node gave no usable answer.
     #[error(transparent)]
@@ -203,18 +204,18 @@ fn check(contract: &'static str, key: &ContractKey, inputs: usize, chain_id: u64
     Ok(())
 }
 
-/// Deploys what the plan says, one contract after another, the pool last. Everything that would be refused is refused before the
-/// first transaction.
+/// Deploys what the plan says on the chain `chain_id`, one contract after another, the pool last. Everything that would be refused is
+/// refused before the first transaction; also a node of another chain, with [`SendError::OtherChain`] in [`DeployError::Send`].
 ///
 /// # Errors
 /// [`DeployError`].
 pub async fn deploy(
     rpc: &Rpc,
     account: &Account,
+    chain_id: u64,
     plan: &Plan,
     options: &SendOptions,
 ) -> Result<Deployed, DeployError> {
-    let chain_id = rpc.chain_id().await?;
     let id = u32::try_from(chain_id).map_err(|_| DeployError::ChainId(chain_id))?;
     let pool = if plan.bind { SHIELDED_POOL } else { EIP_POOL };
     check(pool.name, &plan.pool_key, if plan.bind { 20 } else { 19 }, chain_id)?;
@@ -224,20 +225,22 @@ pub async fn deploy(
     if plan.token && !LOCAL_CHAINS.contains(&chain_id) {
         return Err(DeployError::Token(chain_id));
     }
+    on_chain(rpc, chain_id).await.map_err(|source| DeployError::Send { contract: pool.name, source })?;
+    let sender = Sender { rpc, account, chain_id, options };
     let mut auth_verifiers = Vec::new();
     for key in &plan.auth_keys {
-        auth_verifiers.push(create(rpc, account, &GROTH16_VERIFIER, Some(key), options).await?.0);
+        auth_verifiers.push(sender.create(&GROTH16_VERIFIER, Some(key)).await?.0);
     }
     let mut optional = [None; 2];
     for (slot, (wanted, artefact)) in
         optional.iter_mut().zip([(plan.ecdsa, ECDSA_VERIFIER), (plan.token, DEMO_TOKEN)])
     {
         if wanted {
-            *slot = Some(create(rpc, account, &artefact, None, options).await?.0);
+            *slot = Some(sender.create(&artefact, None).await?.0);
         }
     }
     let [ecdsa_verifier, token] = optional;
-    let (address, block) = create(rpc, account, &pool, Some(&plan.pool_key), options).await?;
+    let (address, block) = sender.create(&pool, Some(&plan.pool_key)).await?;
     let start = block.saturating_sub(1);
     let header = rpc.block(start).await?;
     let header = header.ok_or_else(|| rpc.malformed("eth_getBlockByNumber", "a block is missing"))?;
@@ -251,24 +254,37 @@ pub async fn deploy(
     })
 }
 
-async fn create(
-    rpc: &Rpc,
-    account: &Account,
-    artefact: &Artefact,
-    key: Option<&ContractKey>,
-    options: &SendOptions,
-) -> Result<(Address, u64), DeployError> {
-    let contract = artefact.name;
-    let data = artefact.creation(key)?;
-    let failed = |source| DeployError::Send { contract, source };
-    let call = CallParams { from: Some(account.address()), to: None, value: U256::ZERO, data: &data };
-    let signed = prepare_any(rpc, account, &call, options).await.map_err(failed)?;
-    submit(rpc, &signed).await.map_err(failed)?;
-    let receipt = wait(rpc, &signed, TIMEOUT).await.map_err(failed)?;
-    let there = match receipt.contract {
-        Some(address) if receipt.success && rpc.has_code(address, At::Latest).await? => Some(address),
-        _ => None,
-    };
-    let address = there.ok_or(DeployError::Failed { contract, transaction: receipt.hash })?;
-    Ok((address, receipt.block))
+/// Who deploys, by which node, on which chain.
+struct Sender<'a> {
+    rpc: &'a Rpc,
+    account: &'a Account,
+    chain_id: u64,
+    options: &'a SendOptions,
+}
+
+impl Sender<'_> {
+    /// A contract's address and the block that has it.
+    async fn create(
+        &self,
+        artefact: &Artefact,
+        key: Option<&ContractKey>,
+    ) -> Result<(Address, u64), DeployError> {
+        let Self { rpc, account, chain_id, options } = *self;
+        let contract = artefact.name;
+        let data = artefact.creation(key)?;
+        let failed = |source| DeployError::Send { contract, source };
+        let call = CallParams { from: Some(account.address()), to: None, value: U256::ZERO, data: &data };
+        let signed = prepare_any(rpc, account, chain_id, &call, options).await.map_err(failed)?;
+        submit(rpc, &signed).await.map_err(failed)?;
+        let receipt = wait(rpc, &signed, TIMEOUT).await.map_err(failed)?;
+        // Not where the node says, which could name somebody else's: where an account's creations are.
+        let address = Address(to_eth(signed.from).create(signed.nonce).into_array());
+        let is_there = receipt.success
+            && receipt.contract.is_none_or(|said| said == address)
+            && rpc.has_code(address, At::Latest).await?;
+        if !is_there {
+            return Err(DeployError::Failed { contract, transaction: receipt.hash });
+        }
+        Ok((address, receipt.block))
+    }
 }

@@ -1,10 +1,15 @@
 //! Bringing a wallet to the head of the chain that a node shows.
 //!
+//! No block's time may be after the head's, nor the head's far ahead of the caller's clock: by the time of a final block the wallet frees
+//! the notes of payments that ran out, and a node that sets the chain's clock forward could have them spent twice. Behind the clock is
+//! no harm: then notes only stay reserved for longer.
+//!
 //! 1. Go back to the newest of the wallet's blocks that the chain still has.
 //! 2. Read what the pool logged in blocks that are final, in ranges as large as the node answers. The hash in each log must be that of the
 //!    block's header.
 //! 3. Read the blocks that are not final one by one: each must follow from the one before, and each log must be of one of them.
-//! 4. Compare the wallet's roots with the contract's at the head; with a second node's as well, if there is one.
+//! 4. Compare the wallet's roots with the contract's at the head. If there is a second node, its roots must be the same, and its headers of
+//!    the head and of the block that is to be settled, with their times.
 //! 5. Only then say to the wallet what is final: until then it can go back and read again.
 //!
 //! Answers that contradict each other are no lie at first: the chain may have changed between two of them, or two machines
@@ -34,22 +39,27 @@ const READINGS: u32 = 2;
 const BEHIND: u32 = 2;
 /// The wait after a contradiction, once more for each one before.
 const PAUSE: Duration = Duration::from_millis(400);
+/// How far the head's time may be ahead of the caller's clock, in seconds: clocks differ, and so do those of who makes blocks.
+pub const MAX_AHEAD: u64 = 15 * 60;
 /// How often the second node is asked for a block that it does not have yet, and the wait between.
 const WITNESS: (u32, Duration) = (15, Duration::from_secs(1));
 
 /// How to follow.
 #[derive(Debug, Clone, Copy)]
 pub struct FollowOptions<'a> {
-    /// The same pool through a node of somebody else's: its roots must be the same. A node that lies consistently is found out
-    /// only this way.
+    /// The time of the caller's clock, in seconds since 1970. A head more than [`MAX_AHEAD`] after it is refused.
+    pub now: u64,
+    /// The same pool through a node of somebody else's: its roots and the times of its blocks must be the same. A node that lies
+    /// consistently is found out only this way.
     pub witness: Option<&'a PoolContract>,
     /// Blocks in one request for logs, at most. Fewer are asked for when the node refuses.
     pub max_range: u64,
 }
 
-impl Default for FollowOptions<'_> {
-    fn default() -> Self {
-        Self { witness: None, max_range: 10_000 }
+impl FollowOptions<'_> {
+    /// By one node, at most 10,000 blocks in a request; `now` is the time of the caller's clock, in seconds since 1970.
+    pub fn new(now: u64) -> Self {
+        Self { now, witness: None, max_range: 10_000 }
     }
 }
 
@@ -113,7 +123,7 @@ pub enum FollowError {
     /// Events that do not follow from one another. The wallet went back to its last final block.
     #[error(
         "what the node at {host} tells of the pool does not fit together ({source}): ask another node, and if it says the same, \
-         scan again from the pool's deployment"
+         scan again from the pool's deployment (tacit wallet rescan)"
     )]
     Events {
         /// The node.
@@ -124,7 +134,7 @@ pub enum FollowError {
     /// The roots are not those that follow from the events. The wallet went back to its last final block.
     #[error(
         "the node at {host} left out or invented events: the {tree} root at block {block} is not the one that follows from them. \
-         Ask another node, and if it says the same, scan again from the pool's deployment"
+         Ask another node, and if it says the same, scan again from the pool's deployment (tacit wallet rescan)"
     )]
     Roots {
         /// The node.
@@ -137,7 +147,7 @@ pub enum FollowError {
     /// Two nodes have different roots. The wallet went back to its last final block.
     #[error(
         "the nodes at {host} and {witness} have different roots of the pool at block {block}: one of them is wrong. Ask a third, and \
-         scan again from the pool's deployment with one that agrees with it"
+         scan again from the pool's deployment (tacit wallet rescan) with one that agrees with it"
     )]
     Witness {
         /// The node.
@@ -146,6 +156,34 @@ pub enum FollowError {
         witness: String,
         /// The block.
         block: u64,
+    },
+    /// Two nodes have different times of one block. The wallet went back to its last final block.
+    #[error(
+        "the nodes at {host} and {witness} say different times of block {block}: one of them is wrong. Ask a \
+         third, and scan again from the pool's deployment (tacit wallet rescan) with one that agrees with it"
+    )]
+    WitnessTime {
+        /// The node.
+        host: String,
+        /// The second one.
+        witness: String,
+        /// The block.
+        block: u64,
+    },
+    /// The head's time is more than [`MAX_AHEAD`] after the caller's clock. The wallet is as it was.
+    #[error(
+        "the node at {host} says that block {block} was made at {timestamp}, the clock here says {now} (seconds since 1970): one of them is \
+         wrong. Set the clock, or ask another node"
+    )]
+    Future {
+        /// The node.
+        host: String,
+        /// Its newest block.
+        block: u64,
+        /// The block's time.
+        timestamp: u64,
+        /// The caller's time.
+        now: u64,
     },
     /// The second node does not have the block.
     #[error(
@@ -175,7 +213,7 @@ pub enum FollowError {
     /// The chain no longer has a block that was final.
     #[error(
         "the node at {host} has another block {settled} than the one that was final for this wallet: the node is on another chain, \
-         or was wrong about what is final. Ask another node, or scan again from the pool's deployment"
+         or was wrong about what is final. Ask another node, or scan again from the pool's deployment (tacit wallet rescan)"
     )]
     TooDeep {
         /// The node.
@@ -248,6 +286,7 @@ pub async fn follow(
         pool,
         wallet,
         keys,
+        now: options.now,
         witness: options.witness,
         max_range,
         range: max_range,
@@ -276,6 +315,7 @@ struct Run<'a> {
     pool: &'a PoolContract,
     wallet: &'a mut Wallet,
     keys: &'a mut Keys,
+    now: u64,
     witness: Option<&'a PoolContract>,
     max_range: u64,
     /// Blocks in the next request for logs.
@@ -305,11 +345,19 @@ impl Run<'_> {
 
     async fn pass(&mut self, progress: &mut (impl FnMut(Progress) + Send)) -> Pass<(Header, u64)> {
         let head = self.rpc().head().await?;
+        if head.timestamp > self.now.saturating_add(MAX_AHEAD) {
+            let (host, now) = (self.host(), self.now);
+            return Err(
+                FollowError::Future { host, block: head.number, timestamp: head.timestamp, now }.into()
+            );
+        }
         self.go_back(&head).await?;
         let finalized = self.rpc().finalized(&head).await?;
         self.read_final(&head, finalized, progress).await?;
         self.read_linked(&head, progress).await?;
         self.compare(&head).await?;
+        let confirmed = self.confirm_settled(finalized).await?;
+        self.found_or_behind(confirmed, finalized)?;
         self.wallet.settle(finalized);
         Ok((head, finalized))
     }
@@ -375,12 +423,15 @@ impl Run<'_> {
             let mut numbers: BTreeSet<u64> = logs.iter().map(|log| log.block).collect();
             numbers.insert(to);
             let numbers: Vec<u64> = numbers.into_iter().collect();
-            let headers = self.headers(&numbers).await?;
+            let headers = self.headers(&numbers, head).await?;
             self.take(&headers, &logs, |_| true).await?;
             if let [Some(note), Some(registry)] = self.last_of_kind {
                 // An event shows that none was left out before it in its tree: what is before the last of either can be
                 // settled, so that a long scan does not keep all of it.
-                self.wallet.settle(finalized.min(note.min(registry).saturating_sub(1)));
+                let before = finalized.min(note.min(registry).saturating_sub(1));
+                if self.confirm_settled(before).await? {
+                    self.wallet.settle(before);
+                }
             }
             progress(Progress { block: to, to: head.number });
         }
@@ -391,7 +442,7 @@ impl Run<'_> {
     async fn read_linked(&mut self, head: &Header, progress: &mut (impl FnMut(Progress) + Send)) -> Pass<()> {
         let Anchor { number: last, hash: mut parent, .. } = self.wallet.head();
         let numbers: Vec<u64> = (last + 1..=head.number).collect();
-        let headers = self.headers(&numbers).await?;
+        let headers = self.headers(&numbers, head).await?;
         for header in &headers {
             if header.parent_hash != parent {
                 return Err(
@@ -413,10 +464,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn headers(&self, numbers: &[u64]) -> Pass<Vec<Header>> {
+    async fn headers(&self, numbers: &[u64], head: &Header) -> Pass<Vec<Header>> {
         let headers = self.rpc().blocks(numbers).await?;
         let all: Option<Vec<Header>> = headers.into_iter().collect();
-        all.ok_or_else(|| self.unsteady("a block below its newest is missing"))
+        let all = all.ok_or_else(|| self.unsteady("a block below its newest is missing"))?;
+        match all.iter().find(|header| header.timestamp > head.timestamp) {
+            Some(late) => {
+                Err(self
+                    .unsteady(format!("block {} was made after its newest, {}", late.number, head.number)))
+            }
+            None => Ok(all),
+        }
     }
 
     /// Logs from a block on, for as many blocks as the node answers: it may refuse by range, by count or by size.
@@ -493,19 +551,66 @@ impl Run<'_> {
             return Err(self.doubt(error));
         }
         let Some(witness) = self.witness else { return Ok(()) };
-        let (host, name, block) = (self.host(), witness.rpc().host().to_owned(), head.number);
         for _ in 0..WITNESS.0 {
-            match roots(witness, head).await? {
-                Some(stated) if stated == ours => return Ok(()),
-                Some(_) => {
-                    // The state of a block is one: no use in asking again.
-                    self.distrust()?;
-                    return Err(FollowError::Witness { host, witness: name, block }.into());
+            if self.confirm(&Anchor::from(*head)).await?
+                && let Some(stated) = roots(witness, head).await?
+            {
+                if stated == ours {
+                    return Ok(());
                 }
-                None => tokio::time::sleep(WITNESS.1).await,
+                // The state of a block is one: no use in asking again.
+                return Err(self.contradicted(witness, head.number, false));
             }
+            tokio::time::sleep(WITNESS.1).await;
         }
-        Err(FollowError::WitnessBehind { host, witness: name, block }.into())
+        self.found_or_behind(false, head.number)
+    }
+
+    /// The block that [`Wallet::settle`] would settle, held against the second node's: by its time, payments run out. False if that node
+    /// does not have it.
+    async fn confirm_settled(&mut self, number: u64) -> Pass<bool> {
+        let block = self.wallet.anchors().find(|anchor| anchor.number <= number);
+        match block {
+            Some(block) if block.number > self.wallet.settled().number => self.confirm(&block).await,
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether the second node, if there is one, has a block with this hash and time.
+    async fn confirm(&mut self, block: &Anchor) -> Pass<bool> {
+        let Some(witness) = self.witness else { return Ok(true) };
+        match witness.rpc().block(block.number).await? {
+            Some(header) if header.hash != block.hash => Ok(false),
+            Some(header) if header.timestamp != block.timestamp => {
+                Err(self.contradicted(witness, block.number, true))
+            }
+            Some(_) => Ok(true),
+            None => Ok(false),
+        }
+    }
+
+    fn found_or_behind(&self, found: bool, block: u64) -> Pass<()> {
+        match self.witness {
+            Some(witness) if !found => {
+                let witness = witness.rpc().host().to_owned();
+                Err(FollowError::WitnessBehind { host: self.host(), witness, block }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The nodes cannot both be right: of the header, or else of the roots.
+    fn contradicted(&mut self, witness: &PoolContract, block: u64, header: bool) -> Ended {
+        let (host, witness) = (self.host(), witness.rpc().host().to_owned());
+        if let Err(error) = self.distrust() {
+            return error.into();
+        }
+        let error = if header {
+            FollowError::WitnessTime { host, witness, block }
+        } else {
+            FollowError::Witness { host, witness, block }
+        };
+        error.into()
     }
 
     fn followed(self, head: Header, finalized: u64) -> Followed {

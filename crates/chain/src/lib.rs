@@ -6,7 +6,7 @@
 //! | [`account`] | keys (BIP-44), transactions (EIP-1559), authorisations (EIP-712) |
 //! | [`abi`], [`revert`] | the contracts' calls, events and errors |
 //! | [`pool`] | the pool's contract: its form and its views |
-//! | [`mod@send`] | trying, signing, sending, waiting |
+//! | [`mod@send`] | trying, signing, sending, waiting, replacing |
 //! | [`mod@follow`] | bringing a wallet to the chain's head, across reorganisations |
 //! | [`deploy`] | the pool and its verifiers from contracts/artifacts |
 //! | [`devnet`] | a chain of one's own, for development |
@@ -33,4 +33,4 @@ pub use follow::{FollowError, Followed, follow};
 pub use pool::{PoolContract, PoolError};
 pub use revert::Revert;
 pub use rpc::{At, Header, Receipt, Rpc, RpcError};
-pub use send::{SendError, SendOptions, Signed, prepare, send, simulate, submit, wait};
+pub use send::{SendError, SendOptions, Signed, prepare, replace, send, simulate, submit, wait};

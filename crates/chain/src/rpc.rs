@@ -108,6 +108,17 @@ impl RpcError {
             Self::Url(_) | Self::Tls(_) | Self::TooLarge { .. } | Self::Malformed { .. } => false,
         }
     }
+
+    /// Whether a call was carried out and failed, as far as nodes say that in the same way: what else a node refuses with may be its own trouble
+    /// (a block or a part of the state that it does not have).
+    pub fn is_of_execution(&self) -> bool {
+        let Self::Node { code, message, data, .. } = self else { return false };
+        let message = message.to_ascii_lowercase();
+        // Geth's and anvil's words.
+        let words =
+            ["revert", "out of gas", "outofgas", "invalid opcode", "precompile", "invalid jump", "stack "];
+        *code == 3 || data.is_some() || words.iter().any(|word| message.contains(word))
+    }
 }
 
 /// A block as far as it is needed.
@@ -223,6 +234,11 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
 
 impl Rpc {
     /// Prepares connections to a node; makes none. An https host is held to the certificates that this machine trusts.
+    ///
+    /// With `http://` nothing is encrypted and nobody proves to be the node: who is on the way reads every request (which pool, which
+    /// addresses, which transactions, and that they come from here), any key in the URL, and can answer in the node's place, with all
+    /// the lies of which a node is capable. It gets no secret keys, as these stay here, and nothing signed for another chain. That is for nodes on this
+    /// machine or in a network of one's own; to any other take `https://`.
     ///
     /// # Errors
     /// [`RpcError::Url`], [`RpcError::Tls`].

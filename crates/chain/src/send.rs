@@ -1,7 +1,10 @@
 //! Sending transactions: try first, sign once, hand in the same bytes as often as needed, wait.
 //!
 //! [`prepare`] signs and sends nothing. Whoever must not pay twice keeps the [`Signed`] on disk before [`submit`]; after a crash it
-//! submits the same bytes again, which is the same transaction.
+//! submits the same bytes again, which is the same transaction. What a block does not take, [`replace`] signs anew for more.
+//!
+//! The chain that is signed for is the caller's to say, never the node's: a node that says another id, by mistake or so as to have a
+//! transaction signed for a chain where it is worth more, gets nothing.
 
 use std::time::Duration;
 
@@ -20,6 +23,8 @@ const POLL: Duration = Duration::from_millis(500);
 const RESEND: u32 = 20;
 /// What is added to an estimate of gas, in percent: other transactions come first and change what a call costs.
 const GAS_MARGIN: u64 = 25;
+/// The tip is taken from the node without a question up to this, in wei for a unit of gas, or up to the base fee if that is more.
+const PLAIN_TIP: u64 = 2_000_000_000;
 
 /// Why a transaction was not sent, or has no receipt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,13 +33,28 @@ pub enum SendError {
     /// The node gave no usable answer.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+    /// The node is on another chain than the caller. Nothing was signed.
+    #[error(
+        "the node at {host} is on chain {got}, the transaction is for chain {expected}: nothing was signed. Ask a node of \
+         chain {expected}"
+    )]
+    OtherChain {
+        /// The node.
+        host: String,
+        /// The caller's chain.
+        expected: u64,
+        /// What the node says.
+        got: u64,
+    },
     /// The call would revert. Nothing was sent.
     #[error("the call would fail, nothing was sent: {0}")]
     Revert(Revert),
     /// Gas costs more than the caller allowed. Nothing was sent.
-    #[error("gas costs {needed} wei a unit now, more than the {cap} that are allowed: wait, or allow more")]
+    #[error(
+        "a unit of gas takes {needed} wei now, more than the {cap} that are allowed: wait, or allow more"
+    )]
     Fee {
-        /// The base fee and the least tip.
+        /// The base fee and the least tip; for a replacement at least an eighth more than what it replaces.
         needed: U256,
         /// The caller's limit.
         cap: U256,
@@ -52,6 +72,14 @@ pub enum SendError {
     /// The account could not sign.
     #[error(transparent)]
     Account(#[from] AccountError),
+    /// What was to be replaced is no transaction of this account's on this chain. Nothing was signed.
+    #[error("the transaction 0x{} cannot be replaced: {reason}", hex::encode(.hash))]
+    NotReplaceable {
+        /// The transaction.
+        hash: [u8; 32],
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Another transaction took its nonce.
     #[error(
         "the transaction 0x{} was replaced: another one of the same account with nonce {nonce} is on the chain",
@@ -65,8 +93,8 @@ pub enum SendError {
     },
     /// Not on the chain in time; it may still get there.
     #[error(
-        "the transaction 0x{} is not on the chain after {} s: it may still get there. Wait again, or send another with nonce \
-         {nonce} and a higher fee",
+        "the transaction 0x{} is not on the chain after {} s: it may still get there. Wait again, or replace it by one with \
+         its nonce, {nonce}, and a higher fee",
         hex::encode(.hash), .after.as_secs()
     )]
     Pending {
@@ -84,11 +112,12 @@ pub enum SendError {
 pub struct SendOptions {
     /// The most that a unit of gas may cost, in wei.
     pub max_fee_per_gas: U256,
-    /// What whoever makes the block gets for a unit of gas, in wei; `None` takes what others paid lately.
+    /// What whoever makes the block gets for a unit of gas, in wei; `None` takes the median of what others paid lately, at most 2 gwei or
+    /// the base fee, whichever is more: what others paid is the node's word, and nobody has to tip more than the gas itself costs.
     pub priority_fee_per_gas: Option<U256>,
     /// Units of gas; `None` estimates and adds a quarter.
     pub gas_limit: Option<u64>,
-    /// The nonce; `None` takes the next one, after those that wait in the node's pool.
+    /// The nonce; `None` takes the next one, after those that wait in the node's pool. [`replace`] takes that of what it replaces.
     pub nonce: Option<u64>,
 }
 
@@ -145,27 +174,104 @@ async fn try_out(rpc: &Rpc, call: &CallParams<'_>) -> Result<u64, SendError> {
     }
 }
 
-/// Tries the call, sets fees and nonce, and signs. Sends nothing.
+/// Tries the call, sets fees and nonce, and signs for the chain `chain_id`. Sends nothing.
 ///
 /// # Errors
 /// [`SendError`].
 pub async fn prepare(
     rpc: &Rpc,
     account: &Account,
+    chain_id: u64,
     call: &Call,
     options: &SendOptions,
 ) -> Result<Signed, SendError> {
-    let from = account.address();
-    let call = CallParams { from: Some(from), to: Some(call.to), value: call.value, data: &call.data };
-    prepare_any(rpc, account, &call, options).await
+    prepare_any(rpc, account, chain_id, &params(account, call), options).await
+}
+
+/// Signs a call anew that no block takes, with the nonce of the `replaced` transaction and fees at least an eighth above its, which is what
+/// nodes want of a replacement. Sends nothing. Of the two at most one will be on the chain, and it may be either: whoever keeps
+/// transactions on disk keeps both. Where a block has the replaced one by now, [`submit`] says [`SendError::Replaced`] of the new one.
+///
+/// # Errors
+/// [`SendError::NotReplaceable`], [`SendError::Fee`] if an eighth more is above the options' limit, else as [`prepare`].
+pub async fn replace(
+    rpc: &Rpc,
+    account: &Account,
+    chain_id: u64,
+    call: &Call,
+    options: &SendOptions,
+    replaced: &Signed,
+) -> Result<Signed, SendError> {
+    let not = |reason| SendError::NotReplaceable { hash: replaced.hash, reason };
+    let (former, signature) =
+        Eip1559::decode(&replaced.raw).ok_or(not("its bytes are none of an EIP-1559 transaction"))?;
+    if signature.signer(&former.signing_hash()) != Some(account.address()) {
+        return Err(not("another account signed it"));
+    }
+    if former.chain_id != chain_id {
+        return Err(not("it is for another chain"));
+    }
+    if former.nonce != replaced.nonce {
+        return Err(not("its nonce is another than it says"));
+    }
+    let floor = Fees {
+        tip: eighth_more(former.max_priority_fee_per_gas),
+        in_all: eighth_more(former.max_fee_per_gas),
+    };
+    let options = SendOptions { nonce: Some(former.nonce), ..*options };
+    sign(rpc, account, chain_id, &params(account, call), &options, floor).await
+}
+
+fn params<'a>(account: &Account, call: &'a Call) -> CallParams<'a> {
+    CallParams { from: Some(account.address()), to: Some(call.to), value: call.value, data: &call.data }
+}
+
+/// Rounded up.
+fn eighth_more(fee: U256) -> U256 {
+    fee.saturating_add(fee.div_ceil(U256::from(8)))
+}
+
+/// Wei for a unit of gas.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fees {
+    /// To whoever makes the block.
+    tip: U256,
+    in_all: U256,
+}
+
+/// Whether the node is on the chain for which something is to be signed.
+///
+/// # Errors
+/// [`SendError::OtherChain`], [`SendError::Rpc`].
+pub(crate) async fn on_chain(rpc: &Rpc, expected: u64) -> Result<(), SendError> {
+    let got = rpc.chain_id().await?;
+    if got == expected {
+        Ok(())
+    } else {
+        Err(SendError::OtherChain { host: rpc.host().to_owned(), expected, got })
+    }
 }
 
 pub(crate) async fn prepare_any(
     rpc: &Rpc,
     account: &Account,
+    chain_id: u64,
     call: &CallParams<'_>,
     options: &SendOptions,
 ) -> Result<Signed, SendError> {
+    sign(rpc, account, chain_id, call, options, Fees::default()).await
+}
+
+/// `floor`: the least fees.
+async fn sign(
+    rpc: &Rpc,
+    account: &Account,
+    chain_id: u64,
+    call: &CallParams<'_>,
+    options: &SendOptions,
+    floor: Fees,
+) -> Result<Signed, SendError> {
+    on_chain(rpc, chain_id).await?;
     let from = account.address();
     let gas_limit = match options.gas_limit {
         Some(gas) => gas,
@@ -174,16 +280,8 @@ pub(crate) async fn prepare_any(
             gas.saturating_add(gas.saturating_mul(GAS_MARGIN) / 100)
         }
     };
-    let (base, rewards) = rpc.fees().await?;
-    let tip = options.priority_fee_per_gas.unwrap_or_else(|| median(rewards));
-    let cap = options.max_fee_per_gas;
-    let needed = base.saturating_add(tip);
-    if needed > cap {
-        return Err(SendError::Fee { needed, cap });
-    }
-    // Twice the base fee outlasts six full blocks.
-    let max_fee = base.saturating_mul(U256::from(2)).saturating_add(tip).min(cap);
-    let needs = call.value.saturating_add(max_fee.saturating_mul(U256::from(gas_limit)));
+    let fees = fees(rpc, options, floor).await?;
+    let needs = call.value.saturating_add(fees.in_all.saturating_mul(U256::from(gas_limit)));
     let has = rpc.balance(from, At::Latest).await?;
     if has < needs {
         return Err(SendError::Funds { address: from, has, needs });
@@ -193,10 +291,10 @@ pub(crate) async fn prepare_any(
         None => rpc.nonce(from, At::Pending).await?,
     };
     let transaction = Eip1559 {
-        chain_id: rpc.chain_id().await?,
+        chain_id,
         nonce,
-        max_priority_fee_per_gas: tip,
-        max_fee_per_gas: max_fee,
+        max_priority_fee_per_gas: fees.tip,
+        max_fee_per_gas: fees.in_all,
         gas_limit,
         to: call.to,
         value: call.value,
@@ -204,6 +302,20 @@ pub(crate) async fn prepare_any(
     };
     let (raw, hash) = transaction.sign(account)?;
     Ok(Signed { hash, raw, from, nonce })
+}
+
+async fn fees(rpc: &Rpc, options: &SendOptions, floor: Fees) -> Result<Fees, SendError> {
+    let (base, rewards) = rpc.fees().await?;
+    let usual = || median(rewards).min(base.max(U256::from(PLAIN_TIP)));
+    let tip = options.priority_fee_per_gas.unwrap_or_else(usual).max(floor.tip);
+    let cap = options.max_fee_per_gas;
+    let needed = base.saturating_add(tip).max(floor.in_all);
+    if needed > cap {
+        return Err(SendError::Fee { needed, cap });
+    }
+    // Twice the base fee outlasts six full blocks.
+    let in_all = base.saturating_mul(U256::from(2)).saturating_add(tip).max(floor.in_all).min(cap);
+    Ok(Fees { tip, in_all })
 }
 
 fn median(mut fees: Vec<U256>) -> U256 {
@@ -242,10 +354,11 @@ pub async fn submit(rpc: &Rpc, signed: &Signed) -> Result<(), SendError> {
 pub async fn send(
     rpc: &Rpc,
     account: &Account,
+    chain_id: u64,
     call: &Call,
     options: &SendOptions,
 ) -> Result<Signed, SendError> {
-    let signed = prepare(rpc, account, call, options).await?;
+    let signed = prepare(rpc, account, chain_id, call, options).await?;
     submit(rpc, &signed).await?;
     Ok(signed)
 }

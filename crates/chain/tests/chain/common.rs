@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::Value;
 use tacit_chain::abi;
-use tacit_chain::deploy::{ContractKey, Deployed, Plan, deploy};
+use tacit_chain::deploy::{ContractKey, Deployed, LOCAL_CHAINS, Plan, deploy};
 use tacit_chain::devnet::Anvil;
 use tacit_chain::follow::{FollowError, FollowOptions, Followed, follow};
 use tacit_chain::{Account, Call, PoolContract, Receipt, Rpc, SendOptions, send, wait};
@@ -18,6 +18,8 @@ use tacit_pool::wallet::Keys;
 use tacit_pool::{Address, Amount, NoteBody, Place, Rules, SecretField, Wallet, WalletSeed};
 
 pub const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+/// Anvil's chain.
+pub const CHAIN: u64 = LOCAL_CHAINS[0];
 
 pub fn workspace(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
@@ -68,7 +70,7 @@ pub async fn devnet() -> Option<Devnet> {
         token: true,
     };
     let deployer = anvil.account(9).unwrap();
-    let deployed = deploy(anvil.rpc(), &deployer, &plan, &SendOptions::default()).await.unwrap();
+    let deployed = deploy(anvil.rpc(), &deployer, CHAIN, &plan, &SendOptions::default()).await.unwrap();
     let pool = PoolContract::connect(anvil.rpc().clone(), deployed.place.pool).await.unwrap();
     assert_eq!(pool.place(), deployed.place);
     Some(Devnet { anvil, pool, deployed })
@@ -93,7 +95,7 @@ impl Devnet {
 
     pub async fn execute(&self, account: &Account, call: &Call) -> Receipt {
         let rpc = self.anvil.rpc();
-        let signed = send(rpc, account, call, &SendOptions::default()).await.unwrap();
+        let signed = send(rpc, account, CHAIN, call, &SendOptions::default()).await.unwrap();
         let receipt = wait(rpc, &signed, 20 * SECOND).await.unwrap();
         assert!(receipt.success);
         receipt
@@ -108,6 +110,12 @@ impl Devnet {
     pub async fn deposit(&self, from: &Person, to: &Person, amount: u128, seed: u64) -> Receipt {
         self.execute(&from.account, &deposit_call(self.pool.place(), to, amount, seed)).await
     }
+}
+
+/// An hour from now: chains of tests make blocks faster than time goes.
+pub fn later() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_secs() + 3600
 }
 
 /// A deposit of ether for somebody, with note data that only that wallet reads.
@@ -126,7 +134,7 @@ pub fn deposit_call(place: Place, to: &Person, amount: u128, seed: u64) -> Call 
 
 impl Person {
     pub async fn follow(&mut self, pool: &PoolContract) -> Result<Followed, FollowError> {
-        self.follow_with(pool, &FollowOptions::default()).await
+        self.follow_with(pool, &FollowOptions::new(later())).await
     }
 
     pub async fn follow_with(

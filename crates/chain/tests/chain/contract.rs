@@ -119,7 +119,7 @@ async fn the_contract_takes_real_proofs_and_refuses_them_twice() {
     assert!(!pool.is_accepted_policy_root(&owner, At::Latest).await.unwrap());
 
     let execute = async |call: &Call| {
-        let signed = send(rpc, &sender, call, &SendOptions::default()).await.unwrap();
+        let signed = send(rpc, &sender, CHAIN, call, &SendOptions::default()).await.unwrap();
         let receipt = wait(rpc, &signed, 20 * SECOND).await.unwrap();
         assert!(receipt.success);
         receipt
@@ -181,7 +181,7 @@ async fn the_contract_takes_real_proofs_and_refuses_them_twice() {
     // Not a second time.
     let spent = revert(&call).await;
     assert!(spent.is_spent(), "{spent}");
-    let error = send(rpc, &sender, &call, &SendOptions::default()).await.unwrap_err();
+    let error = send(rpc, &sender, CHAIN, &call, &SendOptions::default()).await.unwrap_err();
     assert!(
         error.to_string().contains("nothing was sent: a note of this transaction was spent before"),
         "{error}"
@@ -286,11 +286,11 @@ async fn the_other_form_is_recognised() {
     let short = tacit_chain::deploy::ContractKey::from_bytes(whole[..whole.len() - 64].to_vec()).unwrap();
     let plan = Plan { bind: false, pool_key: short, auth_keys: vec![], ecdsa: false, token: false };
     let deployer = anvil.account(0).unwrap();
-    let deployed = deploy(anvil.rpc(), &deployer, &plan, &SendOptions::default()).await.unwrap();
+    let deployed = deploy(anvil.rpc(), &deployer, CHAIN, &plan, &SendOptions::default()).await.unwrap();
     let pool = PoolContract::connect(anvil.rpc().clone(), deployed.place.pool).await.unwrap();
     assert!(!pool.binds() && !pool.rules(true).bind && pool.rules(true).rotate);
     let call = abi::set_auth_policy(pool.address(), &3u64.into(), &4u64.into(), &5u64.into());
-    let signed = send(anvil.rpc(), &deployer, &call, &SendOptions::default()).await.unwrap();
+    let signed = send(anvil.rpc(), &deployer, CHAIN, &call, &SendOptions::default()).await.unwrap();
     let receipt = wait(anvil.rpc(), &signed, 20 * SECOND).await.unwrap();
     let entry = pool.entry(deployer.address(), At::Latest).await.unwrap().unwrap();
     assert_eq!((entry.leaf_position, entry.policy_version), (1, 0));
@@ -307,7 +307,7 @@ async fn development_keys_stay_on_local_chains() {
     let vector = vector();
     let deployer = anvil.account(0).unwrap();
     let refused = async |plan: Plan| {
-        let error = deploy(anvil.rpc(), &deployer, &plan, &SendOptions::default()).await.unwrap_err();
+        let error = deploy(anvil.rpc(), &deployer, 1, &plan, &SendOptions::default()).await.unwrap_err();
         assert_eq!(anvil.rpc().nonce(deployer.address(), At::Pending).await.unwrap(), 0);
         error
     };
@@ -316,6 +316,11 @@ async fn development_keys_stay_on_local_chains() {
     let plan = Plan { bind: true, pool_key, auth_keys: vec![], ecdsa: true, token: false };
     let error = refused(plan.clone()).await;
     assert_eq!(error, DeployError::Development { contract: "ShieldedPool", chain_id: 1 });
+    // Not either where the caller takes the chain for a local one.
+    let error = deploy(anvil.rpc(), &deployer, CHAIN, &plan, &SendOptions::default()).await;
+    let Err(DeployError::Send { source, .. }) = error else { panic!("{error:?}") };
+    assert!(matches!(source, SendError::OtherChain { expected: CHAIN, got: 1, .. }), "{source}");
+    assert_eq!(anvil.rpc().nonce(deployer.address(), At::Pending).await.unwrap(), 0);
     let mut ceremony = bytes(&vector["poolKey"]);
     ceremony[..32].fill(0);
     ceremony[..29].copy_from_slice(b"tacit-groth16-key-v1-ceremony");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
-use tacit_chain::follow::{FollowError, FollowOptions, Progress, follow};
+use tacit_chain::follow::{FollowError, FollowOptions, MAX_AHEAD, Progress, follow};
 use tacit_chain::{At, PoolContract};
 use tacit_pool::Amount;
 
@@ -118,7 +118,7 @@ async fn final_blocks_are_read_in_ranges() {
     net.anvil.mine(400).await.unwrap();
     net.deposit(&bob, &alice, 100, 9).await;
     let mut blocks = Vec::new();
-    let options = FollowOptions { max_range: 50, ..FollowOptions::default() };
+    let options = FollowOptions { max_range: 50, ..FollowOptions::new(later()) };
     let seen = |progress: Progress| blocks.push(progress.block);
     let followed = follow(&net.pool, &mut alice.wallet, &mut alice.keys, &options, seen).await.unwrap();
     assert!(blocks.len() > 8 && blocks.is_sorted() && blocks.last() == Some(&followed.head.number));
@@ -285,7 +285,7 @@ async fn a_second_node_confirms() {
     let (mut alice, bob) = (net.person(1), net.person(2));
     net.register(&alice).await;
     net.deposit(&bob, &alice, 10, 1).await;
-    let options = FollowOptions { witness: Some(&net.pool), ..FollowOptions::default() };
+    let options = FollowOptions { witness: Some(&net.pool), ..FollowOptions::new(later()) };
     alice.follow_with(&net.pool, &options).await.unwrap();
 
     // The last deposit is left out of logs and of roots.
@@ -313,6 +313,73 @@ async fn a_second_node_confirms() {
     assert_eq!(alice.ether(), Amount::ZERO, "back at the last final block");
     alice.follow_with(&net.pool, &options).await.unwrap();
     assert_eq!(alice.ether(), amount(30));
+}
+
+/// By a final block's time, payments run out: a chain that is ahead of the clock is refused.
+#[tokio::test]
+async fn a_head_of_the_future_is_refused() {
+    let Some(net) = devnet().await else { return };
+    let (mut alice, bob) = (net.person(1), net.person(2));
+    net.deposit(&bob, &alice, 10, 1).await;
+    let head = net.anvil.rpc().head().await.unwrap();
+    let early = head.timestamp - MAX_AHEAD - 1;
+    let error = alice.follow_with(&net.pool, &FollowOptions::new(early)).await.unwrap_err();
+    assert!(matches!(error, FollowError::Future { now, .. } if now == early), "{error}");
+    for time in [early, head.timestamp] {
+        assert!(error.to_string().contains(&time.to_string()), "{error}");
+    }
+    assert_eq!(alice.wallet.head().number, net.deployed.start.number, "the wallet is as it was");
+    alice.follow_with(&net.pool, &FollowOptions::new(early + 1)).await.unwrap();
+    assert_eq!(alice.ether(), amount(10));
+    // A chain that stands still is none of that.
+    alice.follow_with(&net.pool, &FollowOptions::new(head.timestamp + 1_000_000)).await.unwrap();
+}
+
+/// A node that sets the chain's clock forward, within what clocks may differ.
+#[tokio::test]
+async fn a_second_node_confirms_times() {
+    let Some(net) = devnet().await else { return };
+    let (alice, bob) = (net.person(1), net.person(2));
+    net.register(&alice).await;
+    net.deposit(&bob, &alice, 10, 1).await;
+    net.anvil.request("anvil_mine", json!([100, 6])).await.unwrap();
+    let head = net.anvil.rpc().head().await.unwrap();
+    // What is added to the time of the head, and that of the blocks before it; `None` is the head's time.
+    let lied = async |ahead: u64, others: Option<u64>, witness: bool| {
+        let between = Between::start(net.anvil.rpc(), move |request, mut answer| {
+            let block = &mut answer["result"];
+            if request["method"] == "eth_getBlockByNumber" && !block.is_null() {
+                let number = |text: &Value| u64::from_str_radix(&text.as_str().unwrap()[2..], 16).unwrap();
+                let (at, time) = (number(&block["number"]), number(&block["timestamp"]));
+                let time = match others {
+                    _ if at == head.number => time + ahead,
+                    _ if at < 20 => time,
+                    Some(ahead) => time + ahead,
+                    None => head.timestamp,
+                };
+                block["timestamp"] = format!("{time:#x}").into();
+            }
+            Some(answer)
+        })
+        .await;
+        let pool = PoolContract::connect(between.rpc(), net.pool.address()).await.unwrap();
+        let options = FollowOptions { witness: witness.then_some(&net.pool), ..FollowOptions::new(later()) };
+        let mut alice = net.person(1);
+        let followed = alice.follow_with(&pool, &options).await;
+        followed.map(|followed| (followed.finalized, alice.wallet.settled()))
+    };
+    let (finalized, honest) = lied(0, Some(0), true).await.unwrap();
+    assert_eq!(honest.number, finalized);
+    lied(600, Some(0), false).await.unwrap();
+    let error = lied(600, Some(0), true).await.unwrap_err();
+    assert!(matches!(error, FollowError::WitnessTime { block, .. } if block == head.number), "{error}");
+    let (_, settled) = lied(0, None, false).await.unwrap();
+    assert_eq!((settled.number, settled.timestamp), (finalized, head.timestamp));
+    let error = lied(0, None, true).await.unwrap_err();
+    assert!(matches!(error, FollowError::WitnessTime { block, .. } if block == finalized), "{error}");
+    // A time after the head's needs no second node.
+    let error = lied(0, Some(600), false).await.unwrap_err();
+    assert!(matches!(error, FollowError::Unsteady { .. }), "{error}");
 }
 
 /// A node that does not know state by a block's hash is asked by number.
@@ -396,7 +463,7 @@ async fn a_wallet_of_another_pool_is_refused() {
     };
     let account = anvil.account(0).unwrap();
     let deployed =
-        tacit_chain::deploy::deploy(anvil.rpc(), &account, &plan, &tacit_chain::SendOptions::default())
+        tacit_chain::deploy::deploy(anvil.rpc(), &account, 1337, &plan, &tacit_chain::SendOptions::default())
             .await
             .unwrap();
     let pool = PoolContract::connect(anvil.rpc().clone(), deployed.place.pool).await.unwrap();
