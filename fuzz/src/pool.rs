@@ -10,7 +10,7 @@ use tacit_pool::orders::{
 use tacit_pool::wallet::Keys;
 use tacit_pool::{Address, Amount, Intent, IntentFields, ReceivingAddress, Rules, Wallet, WalletSeed};
 
-const PLACE: Place = Place { chain_id: 1, pool: Address::ZERO };
+pub(crate) const PLACE: Place = Place { chain_id: 1, pool: Address::ZERO };
 
 static KEYS: LazyLock<Keys> =
     LazyLock::new(|| Keys::new(&WalletSeed::from_bytes(&[1; 64]), PLACE, 0).expect("keys"));
@@ -32,8 +32,8 @@ pub fn run(data: &[u8]) {
             if let Ok(address) = ReceivingAddress::decode(data) {
                 assert_eq!(address.encode(), data);
             }
-            if let Ok(address) = text.parse::<ReceivingAddress>() {
-                assert_eq!(address.to_string(), text.trim());
+            if let Ok(address) = ReceivingAddress::parse(text, &PLACE) {
+                assert_eq!(address.to_text(&PLACE), text.trim());
             }
         }
         4 => {

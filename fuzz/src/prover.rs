@@ -21,6 +21,7 @@ pub fn run(data: &[u8]) {
             if let Ok(work) = Work::decode(data) {
                 assert_eq!(work.encode().as_slice(), data);
                 assert!(work.pool_inputs().0.iter().all(|(_, values)| !values.is_empty()));
+                let _ = tacit_prover::check::check(&work);
             }
         }
         1 => {

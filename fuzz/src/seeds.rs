@@ -151,7 +151,7 @@ fn pool() {
         (1, "grant", Signed::sign(grant, &order_key).expect(signed).encode()),
         (2, "notice", Signed::sign(notice, &order_key).expect(signed).encode()),
         (3, "address", address.encode()),
-        (3, "address-text", address.to_string().into_bytes()),
+        (3, "address-text", address.to_text(&crate::pool::PLACE).into_bytes()),
         (4, "ethereum-address", owner.to_string().into_bytes()),
         (5, "intent", serde_json::to_vec(intent.fields()).expect("JSON")),
         (6, "note-data", dummy),

@@ -14,11 +14,13 @@
 //! | [`circuits`] | the pool's circuits: keys and witness programs, loaded and checked once |
 //! | [`statement`] | what the chain gets to see of a transaction |
 //! | [`signals`] | the inputs of each circuit in their order |
+//! | [`check`] | whether work can be proved, in milliseconds |
 //! | [`work`] | what a prover needs: a statement, witness data, the authorisation; its encoding |
 //! | [`proved`] | what comes out |
 //! | [`sealed`] | requests to a service, sealed to its key |
 //! | [`status`] | how far a request is, and why it was refused, as JSON |
 
+pub mod check;
 #[cfg(feature = "full")]
 pub mod circuits;
 #[cfg(feature = "full")]

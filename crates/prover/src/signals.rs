@@ -147,7 +147,7 @@ impl Values {
         Ok(Self { signals, values })
     }
 
-    /// How many bytes [`Self::write`] writes.
+    /// How many bytes they are in a work.
     pub fn bytes(&self) -> usize {
         VALUE_BYTES * self.values.len()
     }
@@ -156,6 +156,11 @@ impl Values {
         for value in self.values.iter() {
             to.raw(&Zeroizing::new(field::to_be(value)));
         }
+    }
+
+    /// The values of one signal.
+    pub(crate) fn get(&self, name: &str) -> Option<&[Fr]> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, values)| values)
     }
 
     /// Each signal with its values.

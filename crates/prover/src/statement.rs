@@ -191,7 +191,7 @@ fn public_inputs(reader: &mut Reader<'_>, pool: Address) -> Result<PublicInputs,
 }
 
 /// A field element below `2^32`.
-fn number(x: &Fr) -> Option<u32> {
+pub(crate) fn number(x: &Fr) -> Option<u32> {
     let (low, high) = field::to_le(x).split_first_chunk::<4>().map(|(low, high)| (*low, high.to_vec()))?;
     high.iter().all(|byte| *byte == 0).then(|| u32::from_le_bytes(low))
 }

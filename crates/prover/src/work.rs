@@ -6,7 +6,7 @@
 
 use tacit_circom::Inputs;
 use tacit_pool::transaction::{auth_eddsa_inputs, auth_xmss_inputs};
-use tacit_pool::{Fr, Rules, Transaction, eddsa, xmss};
+use tacit_pool::{Address, Fr, Rules, Transaction, eddsa, xmss};
 use tacit_wire::codec::{DecodeError, DecodeReason, Reader};
 use zeroize::Zeroizing;
 
@@ -118,6 +118,17 @@ impl Work {
     /// What the chain gets to see.
     pub fn statement(&self) -> &Statement {
         &self.statement
+    }
+
+    /// The private signals of `pool_transact`.
+    pub(crate) fn pool(&self) -> &Values {
+        &self.pool
+    }
+
+    /// Of which token it pays; `None` where the witness names no address.
+    pub fn token(&self) -> Option<Address> {
+        let [token] = self.pool.get("tokenAddress")? else { return None };
+        Address::from_field(token).ok()
     }
 
     /// The form of the relation.

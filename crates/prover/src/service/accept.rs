@@ -5,7 +5,8 @@ use tacit_pool::delivery::open;
 use tacit_pool::intent::MAX_LIFETIME;
 use tacit_pool::{NoteBody, Rules};
 
-use super::config::{ServiceConfig, ServiceKeys};
+use super::authorisation;
+use super::config::{AuthMethod, ServiceConfig, ServiceKeys};
 use super::refusal::{Code, Refusal};
 use super::submit::Seen;
 use crate::circuits::PoolCircuits;
@@ -26,14 +27,20 @@ pub fn check(
 ) -> Result<(), Refusal> {
     let statement = task.statement();
     check_place(config.place, config.rules, statement)?;
+    let method = authorisation::method(config, statement)?;
     if let Task::Prove(work) = task
         && let Auth::Circuit { circuit, .. } = work.auth()
-        && !circuits.has(*circuit)
     {
-        let message =
-            "this service does not prove with the intent's auth circuit: prove elsewhere and have it relayed";
-        return Err(Refusal::new(Code::CircuitNotServed, message));
+        if method != AuthMethod::Circuit(*circuit) {
+            let message = "the intent's auth verifier takes no proofs of the circuit that is to be proved";
+            return Err(Refusal::new(Code::VerifierNotServed, message));
+        }
+        if !circuits.has(*circuit) {
+            let message = "this service does not prove with the intent's auth circuit: prove elsewhere and have it relayed";
+            return Err(Refusal::new(Code::CircuitNotServed, message));
+        }
     }
+    check_token(config, task)?;
     check_time(statement, now, config.time_needed.as_secs())?;
     check_fee(config, keys, statement)
 }
@@ -49,6 +56,21 @@ fn check_place(place: Place, rules: Rules, statement: &Statement) -> Result<(), 
         return Err(Refusal::new(Code::WrongRules, message));
     }
     Ok(())
+}
+
+/// A withdrawal runs the token's contract at the service's cost. Of a payment that is only relayed the token is nobody's to know, and no contract
+/// of it runs.
+fn check_token(config: &ServiceConfig, task: &Task) -> Result<(), Refusal> {
+    let public = task.statement().public_inputs().public_token_address;
+    let private = match task {
+        Task::Prove(work) => work.token().unwrap_or(public),
+        Task::Relay { .. } => public,
+    };
+    if config.serves_token(public) && config.serves_token(private) {
+        return Ok(());
+    }
+    let message = "this service serves ether and the tokens of its fees, and not this one: take another way";
+    Err(Refusal::new(Code::TokenNotServed, message))
 }
 
 /// Whether enough of the intent's time is left, by a clock or by the chain's newest block.
@@ -107,7 +129,12 @@ fn check_fee(config: &ServiceConfig, keys: &ServiceKeys, statement: &Statement) 
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn check_chain(statement: &Statement, seen: &Seen, needed: u64) -> Result<(), Refusal> {
+pub fn check_chain(
+    config: &ServiceConfig,
+    statement: &Statement,
+    seen: &Seen,
+    needed: u64,
+) -> Result<(), Refusal> {
     if seen.executed {
         return Err(Refusal::new(Code::AlreadyExecuted, "the intent was executed before"));
     }
@@ -117,6 +144,14 @@ pub fn check_chain(statement: &Statement, seen: &Seen, needed: u64) -> Result<()
     if !seen.roots_accepted {
         let message = "the pool's contract does not accept the transaction's roots: bring the wallet up to date and make the paths anew";
         return Err(Refusal::new(Code::StaleRoot, message));
+    }
+    if seen.recipient_is_contract && !config.contract_recipients {
+        let message = "this service pays out ether to addresses without code only: withdraw to an account, or another way";
+        return Err(Refusal::new(Code::RecipientIsContract, message));
+    }
+    if seen.payout_refused {
+        let message = "the recipient, or the token's contract, does not take the withdrawal: withdraw to another address";
+        return Err(Refusal::new(Code::Reverted, message));
     }
     check_time(statement, seen.time, needed)
 }

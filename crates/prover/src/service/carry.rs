@@ -5,18 +5,23 @@
 //!                          ^------------'  the account's number went to another transaction: sign anew
 //! ```
 //!
-//! and `failed` from anywhere. What time can mend (a node that is away) is tried again until the intent's time is over.
+//! and `failed` from anywhere. What time can mend (a node that is away) is tried again until the intent's time is over; what the operator has to mend
+//! (an account without ether, gas that costs too much) a few times, so that the wallet can go elsewhere. Nobody waits while another request waits
+//! for its next try.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use tacit_vault::VaultError;
 use tacit_vault::identity::system_rng;
+use tokio::sync::SemaphorePermit;
 use tracing::Instrument as _;
 
 use super::accept;
+use super::patience::{ACCOUNT_TRIES, account};
 use super::refusal::{Code, Refusal};
-use super::store::Outcome;
-use super::submit::{ChainError, Mined, SignedTransaction};
+use super::store::{Outcome, Store};
+use super::submit::{ChainError, Mined, Seen, SignedTransaction};
 use super::{Desk, Spend};
 use crate::local::{self, ProveError, Step};
 use crate::proved::Proved;
@@ -24,12 +29,12 @@ use crate::sealed::{RequestId, Task};
 use crate::statement::Statement;
 use crate::status::{Phase, SpendStatus};
 
-/// The longest pause before the chain is asked again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long after the intent's time, by this machine's clock, a chain that is away is waited for.
-const PATIENCE: u64 = 900;
 /// After so many polls without the transaction in a block it is sent again.
 const SEND_AGAIN: u32 = 15;
+
+/// Seconds of the chain's time that an intent must have left before anything is proved or signed for it: else the next block refuses what the last one
+/// would have taken, at the service's cost.
+const TIME_TO_MINE: u64 = 60;
 
 /// Where a transaction came to be.
 enum Settled {
@@ -85,8 +90,14 @@ impl Desk {
             failed => tracing::error!(?failed, "an outcome cannot be written"),
         }
         if let Some(spend) = self.spends().get_mut(&id) {
-            (spend.replay_id, spend.ended_at) = (None, Some(ended_at));
+            (spend.claims, spend.client, spend.ended_at) = (None, None, Some(ended_at));
             spend.status.send_replace(status);
+        }
+        if ended.is_err() {
+            let desk = Arc::clone(self);
+            if let Err(error) = tokio::task::spawn_blocking(move || desk.forget_outcomes()).await {
+                tracing::error!(%error, "outcomes cannot be forgotten");
+            }
         }
         self.metrics.ended(outcome);
         self.count();
@@ -138,9 +149,7 @@ impl Desk {
         if let Task::Relay { proved, .. } = &**task {
             return Ok(proved.clone());
         }
-        // Closed never.
-        let _turn = self.proving.acquire().await;
-        accept::check_time(task.statement(), self.clock.now(), 1).map_err(|_| expired())?;
+        let _turn = self.turn(task.statement()).await?;
         self.tell(id, |status| status.phase = Phase::Proving);
         let (circuits, task) = (Arc::clone(&self.circuits), Arc::clone(task));
         let began = Instant::now();
@@ -160,35 +169,99 @@ impl Desk {
         Ok(proved)
     }
 
-    /// Tries, signs, notes, sends. Until it was sent no other transaction is signed.
+    /// A place among those that prove, given when the chain would still take the transaction: much may have changed since it was accepted.
+    async fn turn(&self, statement: &Statement) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
+        let mut patience = self.patience(statement);
+        loop {
+            // Closed never.
+            let turn = self.proving.acquire().await.ok();
+            accept::check_time(statement, self.clock.now(), 1).map_err(|_| expired())?;
+            match self.chain.look(statement).await {
+                Ok(seen) => return self.still_taken(statement, &seen, TIME_TO_MINE).map(|()| turn),
+                Err(error) => {
+                    drop(turn);
+                    self.pause(&mut patience, error).await?;
+                }
+            }
+        }
+    }
+
+    /// Whether the chain would still take the transaction.
+    fn still_taken(&self, statement: &Statement, seen: &Seen, needed: u64) -> Result<(), Refusal> {
+        accept::check_chain(&self.config, statement, seen, needed).map_err(|refusal| match refusal.code {
+            Code::ExpiresTooSoon => expired(),
+            _ => refusal,
+        })
+    }
+
+    /// Tries, signs, notes, sends.
     async fn sign(
         self: &Arc<Self>,
         id: RequestId,
         statement: &Statement,
         proved: &Proved,
     ) -> Result<SignedTransaction, Refusal> {
-        let _turn = self.sending.lock().await;
-        let seen = self.patiently(statement, || self.chain.look(statement)).await?;
-        accept::check_chain(statement, &seen, 0).map_err(|refusal| match refusal.code {
-            Code::ExpiresTooSoon => expired(),
-            _ => refusal,
-        })?;
-        let transaction = self.patiently(statement, || self.chain.sign(statement, proved)).await?;
-        let (desk, record) = (Arc::clone(self), transaction.clone());
-        match tokio::task::spawn_blocking(move || desk.store.signed(id, &record)).await {
-            Ok(Ok(())) => {}
-            failed => {
-                tracing::error!(?failed, "a transaction cannot be noted, and is not sent");
-                return Err(Refusal::new(
-                    Code::Storage,
-                    "this service cannot keep its transactions; tell its operator",
-                ));
+        let mut patience = self.patience(statement);
+        loop {
+            let seen = self.patiently(statement, || self.chain.look(statement)).await?;
+            self.still_taken(statement, &seen, TIME_TO_MINE)?;
+            match self.sign_in_turn(id, statement, proved).await? {
+                Ok(transaction) => return Ok(transaction),
+                Err(error) => self.pause(&mut patience, error).await?,
             }
         }
-        match self.patiently(statement, || self.chain.send(&transaction)).await {
+    }
+
+    /// Signs, notes and hands in, once: no other transaction is signed in between, so that the account's next number is in one transaction
+    /// only, and the next one is signed when the node has this one. One that the node does not take is forgotten, and its number is the next one's.
+    async fn sign_in_turn(
+        self: &Arc<Self>,
+        id: RequestId,
+        statement: &Statement,
+        proved: &Proved,
+    ) -> Result<Result<SignedTransaction, ChainError>, Refusal> {
+        let mut unanswered = self.sending.lock().await;
+        if let Some((other, before)) = unanswered.as_ref().filter(|(other, _)| self.is_open(*other)) {
+            if let Err(error @ ChainError::Unreachable(_)) = self.chain.send(before).await {
+                return Ok(Err(error));
+            }
+            tracing::info!(id = %other, "handed in again");
+        }
+        *unanswered = None;
+        let transaction = match self.chain.sign(statement, proved, self.config.max_gas).await {
+            Ok(transaction) => transaction,
+            Err(error) => return Ok(Err(error)),
+        };
+        let record = transaction.clone();
+        self.stored(move |store| store.signed(id, &record)).await?;
+        match self.chain.send(&transaction).await {
+            Err(error @ ChainError::Account(_)) => {
+                self.stored(move |store| store.unsigned(id)).await?;
+                Ok(Err(error))
+            }
+            Err(ChainError::Unreachable(why)) => {
+                tracing::warn!(%why, "nobody knows whether the node has the transaction");
+                *unanswered = Some((id, transaction.clone()));
+                Ok(Ok(transaction))
+            }
             // What became of it is found out where it is waited for.
-            Err(refusal) if refusal.code != Code::Internal => Err(refusal),
-            _ => Ok(transaction),
+            _ => Ok(Ok(transaction)),
+        }
+    }
+
+    /// Writes what must be on disk before anything is sent.
+    async fn stored(
+        self: &Arc<Self>,
+        write: impl FnOnce(&Store) -> Result<(), VaultError> + Send + 'static,
+    ) -> Result<(), Refusal> {
+        let desk = Arc::clone(self);
+        match tokio::task::spawn_blocking(move || write(&desk.store)).await {
+            Ok(Ok(())) => Ok(()),
+            failed => {
+                tracing::error!(?failed, "a transaction cannot be noted, and is not sent");
+                let message = "this service cannot keep its transactions; tell its operator";
+                Err(Refusal::new(Code::Storage, message))
+            }
         }
     }
 
@@ -199,7 +272,7 @@ impl Desk {
         transaction: &SignedTransaction,
     ) -> Result<Settled, Refusal> {
         let until = u64::from(statement.public_inputs().valid_until_seconds);
-        let mut polls = 0u32;
+        let (mut polls, mut refused) = (0u32, 0u32);
         let mut replaced = false;
         loop {
             let mined = self.patiently(statement, || self.chain.mined(transaction.hash)).await?;
@@ -214,8 +287,15 @@ impl Desk {
                     if polls.is_multiple_of(SEND_AGAIN) {
                         match self.chain.send(transaction).await {
                             Err(ChainError::Replaced) => replaced = true,
-                            Err(error) => tracing::debug!(%error, "the transaction was not taken again"),
-                            Ok(()) => {}
+                            Err(ChainError::Account(why)) => {
+                                tracing::error!(%why, "the transaction is not taken any more");
+                                refused += 1;
+                                if refused >= ACCOUNT_TRIES {
+                                    return Err(account());
+                                }
+                            }
+                            Err(error) => tracing::debug!(%error, "the transaction was not handed in again"),
+                            Ok(()) => refused = 0,
                         }
                     }
                     let seen = self.patiently(statement, || self.chain.look(statement)).await?;
@@ -228,37 +308,6 @@ impl Desk {
             tokio::time::sleep(self.config.poll).await;
         }
     }
-
-    /// Asks the chain until it answers, or the intent's time has been over for long.
-    async fn patiently<T, F: Future<Output = Result<T, ChainError>>>(
-        &self,
-        statement: &Statement,
-        mut ask: impl FnMut() -> F,
-    ) -> Result<T, Refusal> {
-        let until = u64::from(statement.public_inputs().valid_until_seconds).saturating_add(PATIENCE);
-        let mut pause = self.config.poll.min(LONGEST_PAUSE);
-        loop {
-            let (code, message) = match ask().await {
-                Ok(answer) => return Ok(answer),
-                Err(ChainError::Reverted(why)) => return Err(Refusal::new(Code::Reverted, why)),
-                Err(ChainError::Replaced) => return Err(internal()),
-                Err(ChainError::Account(why)) => {
-                    tracing::error!(%why, "the account cannot send");
-                    (Code::Account, "this service's account cannot send transactions; tell its operator")
-                }
-                Err(ChainError::Unreachable(why)) => {
-                    tracing::warn!(%why, "the chain's node does not answer");
-                    let message = "the chain's node was away until the intent's time was over: look whether the transaction is in a block";
-                    (Code::ChainUnreachable, message)
-                }
-            };
-            if self.clock.now() > until {
-                return Err(Refusal::new(code, message));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
 }
 
 fn expired() -> Refusal {
@@ -268,7 +317,7 @@ fn expired() -> Refusal {
     )
 }
 
-fn internal() -> Refusal {
+pub(super) fn internal() -> Refusal {
     Refusal::new(Code::Internal, "this service failed; tell its operator")
 }
 
@@ -277,6 +326,5 @@ fn refused(error: &ProveError) -> Refusal {
         // Names circuits and constraints, and no values.
         return Refusal::new(Code::NoWitness, error.to_string());
     }
-    tracing::error!(%error, "proving failed");
-    Refusal::new(Code::Circuits, "this service's circuits are unusable; tell its operator")
+    Refusal::circuits(error)
 }

@@ -31,6 +31,11 @@ pub enum StartError {
     /// Not a list of fees that wallets take.
     #[error("fees must name at most 64 tokens, each once, in ascending order")]
     Fees,
+    /// Nothing that may authorise.
+    #[error(
+        "the service knows no auth verifier of its pool and would refuse everything: name those of pool.toml"
+    )]
+    Verifiers,
     /// The fee address is one whose notes the service cannot open.
     #[error("the service has no key that opens notes to its own fee address")]
     FeeKey,

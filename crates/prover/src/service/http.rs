@@ -45,6 +45,10 @@ const WAITING: usize = 512;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
+/// Who sends a request, as far as limits go.
+#[derive(Debug, Clone, Copy)]
+struct Client(IpAddr);
+
 /// What requests may use up.
 #[derive(Debug)]
 pub struct Limits {
@@ -128,10 +132,11 @@ async fn metrics(State(desk): State<Arc<Desk>>) -> Response {
 async fn limit(
     State(desk): State<Arc<Desk>>,
     Extension(Peer(peer)): Extension<Peer>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let client = desk.limits.client(peer, &request);
+    request.extensions_mut().insert(Client(client));
     let response = match desk.limits.requests.check_key(&client) {
         Ok(()) => next.run(request).await,
         Err(early) => {
@@ -152,11 +157,9 @@ async fn registration(State(desk): State<Arc<Desk>>) -> Response {
 
 async fn submit(
     State(desk): State<Arc<Desk>>,
+    Extension(Client(client)): Extension<Client>,
     request: Request,
 ) -> Result<(StatusCode, Json<SpendStatus>), Refusal> {
-    let Ok(_place) = desk.limits.in_progress.try_acquire() else {
-        return Err(Refusal::later(Code::Busy, "too many requests are in progress; try again", 1));
-    };
     let declared = request.headers().get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > MAX_ENVELOPE_BYTES as u64) {
@@ -168,10 +171,14 @@ async fn submit(
         Ok(Err(error)) if is_too_long(&error) => return Err(too_large()),
         _ => return Err(Refusal::new(Code::Incomplete, "the envelope did not arrive in time, or broke off")),
     };
+    // Not before the body is here: who sends it slowly takes nobody's place.
+    let Ok(_place) = desk.limits.in_progress.try_acquire() else {
+        return Err(Refusal::later(Code::Busy, "too many requests are in progress; try again", 1));
+    };
     // Goes on when the client goes away: what it sent is then accepted or not, and never half.
     let accepting = {
         let desk = Arc::clone(&desk);
-        tokio::spawn(async move { desk.accept(&body).await })
+        tokio::spawn(async move { desk.accept(&body, client).await })
     };
     let accepted = accepting.await;
     let status =

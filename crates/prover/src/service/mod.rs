@@ -5,25 +5,28 @@
 //! |---|---|
 //! | [`config`] | settings, and the secrets that a wallet folder gives |
 //! | [`registration`] | what wallets read first: where, to which key, for which fees |
-//! | [`accept`] | what must hold before a request is accepted |
+//! | `admit`, [`accept`], `authorisation` | what must hold before a request is accepted, and accepting it |
 //! | [`refusal`] | the words for everything that may be wrong |
 //! | [`store`] | what is on disk |
 //! | [`submit`], [`ethereum`] | what is needed of the chain, and a chain that has it |
-//! | [`carry`] | an accepted request from its turn to its end |
+//! | `carry`, `patience` | an accepted request from its turn to its end |
 //! | [`http`], [`serve`] | requests, connections |
 //! | [`metrics`] | what Prometheus is told |
 //!
 //! **What was accepted is not lost.** An envelope is on disk, sealed as it came, before its request is accepted, and stays there until its
 //! outcome is. A service that starts carries on where the last one ended: a transaction that may have been sent is sent again, the same
-//! bytes, and another one only when those can never be in a block.
+//! bytes, and another one only when those can never be in a block, or the node has refused them.
 
 pub mod accept;
+mod admit;
+mod authorisation;
 mod carry;
 pub mod config;
 pub mod error;
 pub mod ethereum;
 pub mod http;
 pub mod metrics;
+mod patience;
 pub mod refusal;
 pub mod registration;
 pub mod serve;
@@ -31,11 +34,11 @@ pub mod store;
 pub mod submit;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tacit_pool::Fr;
 use tacit_pool::orders::OrderKeyId;
 use tacit_vault::{Clock, DataDir};
 use tacit_wire::Digest32;
@@ -45,14 +48,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::circuits::PoolCircuits;
-use crate::sealed::{Envelope, EnvelopeError, Request, RequestId, Task};
+use crate::sealed::{Envelope, EnvelopeError, Request, RequestId};
 use crate::status::{Phase, SpendStatus};
 
-pub use config::{ServiceConfig, ServiceKeys};
+pub use config::{AuthMethod, AuthVerifier, ServiceConfig, ServiceKeys};
 pub use error::StartError;
 pub use refusal::{Code, Refusal};
 pub use submit::Submit;
 
+use admit::Claims;
 use metrics::Metrics;
 use registration::Current;
 use store::{Open, Outcome, Store};
@@ -90,8 +94,9 @@ pub(crate) struct Desk {
     /// One request is accepted at a time, so that the same one twice is one.
     accepting: tokio::sync::Mutex<()>,
     proving: Semaphore,
-    /// One transaction is signed and sent at a time: each takes the account's next number.
-    sending: tokio::sync::Mutex<()>,
+    /// One transaction is signed and handed in at a time: each takes the account's next number. Held for one try, never while waiting for the
+    /// next. What the node has not answered to is in it, and is handed in again before another one is signed.
+    sending: tokio::sync::Mutex<Option<(RequestId, submit::SignedTransaction)>>,
     metrics: Metrics,
     limits: http::Limits,
     tasks: TaskTracker,
@@ -102,8 +107,10 @@ pub(crate) struct Desk {
 struct Spend {
     /// Of what was asked.
     digest: Digest32,
-    /// Of the intent, while the request is open.
-    replay_id: Option<Fr>,
+    /// What no other request may be about, while this one is open.
+    claims: Option<Claims>,
+    /// Who sent it, while it is open; nobody knows of a request of an earlier run.
+    client: Option<IpAddr>,
     status: watch::Sender<SpendStatus>,
     ended_at: Option<u64>,
 }
@@ -129,6 +136,9 @@ impl Service {
         chain: Arc<dyn Submit>,
         clock: Clock,
     ) -> Result<Self, StartError> {
+        if config.auth_verifiers.is_empty() {
+            return Err(StartError::Verifiers);
+        }
         if !keys.fee_readers.iter().any(|key| *key.public() == keys.fee_address.key) {
             return Err(StartError::FeeKey);
         }
@@ -140,14 +150,14 @@ impl Service {
         for Outcome { status, digest, ended_at } in outcomes {
             let id = status.id;
             let status = watch::Sender::new(status);
-            spends.insert(id, Spend { digest, replay_id: None, status, ended_at: Some(ended_at) });
+            spends.insert(id, Spend { digest, claims: None, client: None, status, ended_at: Some(ended_at) });
         }
         let prover = keys.order_key.public().id();
         let mut resumed = Vec::new();
         for Open { id, path, envelope, signed } in open {
             let request = open_with(&keys, config.place, prover, &envelope)
                 .map_err(|source| StartError::Unreadable { path, source })?;
-            spends.insert(id, Spend::of(&request));
+            spends.insert(id, Spend::of(&request, None));
             resumed.push((request, signed));
         }
         let listener = bind(config.listen).await?;
@@ -167,7 +177,7 @@ impl Service {
             spends: Mutex::new(spends),
             accepting: tokio::sync::Mutex::new(()),
             proving,
-            sending: tokio::sync::Mutex::new(()),
+            sending: tokio::sync::Mutex::new(None),
             metrics: Metrics::default(),
             limits: http::Limits::new(&config),
             tasks: TaskTracker::new(),
@@ -252,10 +262,11 @@ fn open_with(
 }
 
 impl Spend {
-    fn of(request: &Request) -> Self {
+    fn of(request: &Request, client: Option<IpAddr>) -> Self {
         Self {
             digest: digest(request),
-            replay_id: Some(request.task.statement().public_inputs().intent_replay_id),
+            claims: Some(Claims::of(request)),
+            client,
             status: watch::Sender::new(fresh(request.id)),
             ended_at: None,
         }
@@ -267,6 +278,10 @@ impl Desk {
         self.spends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_open(&self, id: RequestId) -> bool {
+        self.spends().get(&id).is_some_and(|spend| spend.ended_at.is_none())
+    }
+
     fn count(&self) {
         let open = self.spends().values().filter(|spend| spend.ended_at.is_none()).count();
         self.metrics.open(open);
@@ -275,111 +290,6 @@ impl Desk {
     /// The registration as wallets get it.
     fn registration(&self) -> Current {
         self.registration.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Accepts a request, or knows it already. It is on disk when this returns.
-    async fn accept(self: &Arc<Self>, envelope: &[u8]) -> Result<SpendStatus, Refusal> {
-        let outside = Envelope::read(envelope).map_err(|error| {
-            Refusal::new(Code::BadEnvelope, format!("not an envelope of this version: {error}"))
-        })?;
-        if outside.sequence > self.registration().body.sequence {
-            let message = "sealed under a registration that this service has not made: fetch it again";
-            return Err(Refusal::new(Code::UnknownRegistration, message));
-        }
-        let request = open_with(&self.keys, self.config.place, self.prover, envelope).map_err(|error| match error {
-            EnvelopeError::Open(_) => Refusal::new(
-                Code::BadEnvelope,
-                "the envelope does not open: it was changed, or sealed for another prover, pool or registration",
-            ),
-            EnvelopeError::Decode(error) => Refusal::new(Code::BadRequest, error.to_string()),
-        })?;
-        let Request { id, task } = &request;
-        let digest = digest(&request);
-        if let Some(known) = self.known(*id, digest)? {
-            return Ok(known);
-        }
-        if self.shutdown.is_cancelled() {
-            return Err(Refusal::later(Code::Draining, "this service is ending; try again", 10));
-        }
-        accept::check(&self.config, &self.keys, &self.circuits, task, self.clock.now())?;
-        self.room(&request)?;
-        let statement = task.statement();
-        let seen = self
-            .chain
-            .look(statement)
-            .await
-            .map_err(|error| Refusal::later(Code::ChainUnreachable, error.to_string(), 10))?;
-        accept::check_chain(statement, &seen, self.config.time_needed.as_secs())?;
-        self.check_relayed(task).await?;
-        let _one = self.accepting.lock().await;
-        if let Some(known) = self.known(*id, digest)? {
-            return Ok(known);
-        }
-        self.room(&request)?;
-        let (desk, id, bytes) = (Arc::clone(self), *id, envelope.to_vec());
-        let written = tokio::task::spawn_blocking(move || desk.store.accept(id, &bytes)).await;
-        match written {
-            Ok(Ok(())) => {}
-            failed => {
-                tracing::error!(%id, ?failed, "an envelope cannot be written");
-                return Err(Refusal::later(
-                    Code::Storage,
-                    "this service cannot keep requests; tell its operator",
-                    60,
-                ));
-            }
-        }
-        let status = fresh(id);
-        self.spends().insert(id, Spend::of(&request));
-        self.metrics.accepted();
-        self.count();
-        tracing::info!(%id, "a request was accepted");
-        self.carry(id, request.task, None);
-        Ok(status)
-    }
-
-    /// The status of a request that came before.
-    fn known(&self, id: RequestId, digest: Digest32) -> Result<Option<SpendStatus>, Refusal> {
-        match self.spends().get(&id) {
-            Some(spend) if spend.digest == digest => Ok(Some(spend.status.borrow().clone())),
-            Some(_) => Err(Refusal::new(Code::IdTaken, "another request has this id: draw a new one")),
-            None => Ok(None),
-        }
-    }
-
-    fn room(&self, request: &Request) -> Result<(), Refusal> {
-        let replay_id = request.task.statement().public_inputs().intent_replay_id;
-        let spends = self.spends();
-        if spends.values().any(|spend| spend.replay_id == Some(replay_id)) {
-            return Err(Refusal::new(Code::InProgress, "another request for this intent is on its way"));
-        }
-        if spends.values().filter(|spend| spend.ended_at.is_none()).count() >= self.config.queue {
-            let message = "this service has as much to do as it takes on; try again, or take another way";
-            return Err(Refusal::later(Code::QueueFull, message, 30));
-        }
-        Ok(())
-    }
-
-    /// A proof that was made elsewhere must hold; that of the authorisation is the contract's to check.
-    async fn check_relayed(self: &Arc<Self>, task: &Task) -> Result<(), Refusal> {
-        let Task::Relay { statement, proved } = task else { return Ok(()) };
-        let (circuits, publics, proof) =
-            (Arc::clone(&self.circuits), statement.pool_publics(), proved.pool_proof);
-        let check = move || {
-            let circuit = circuits.load(crate::CircuitKind::Pool).map_err(|error| {
-                tracing::error!(%error, "the pool's circuit is unusable");
-                Refusal::new(Code::Circuits, "this service's circuits are unusable; tell its operator")
-            })?;
-            let proof = crate::proved::from_evm(&proof).ok();
-            proof.filter(|proof| circuit.verify(&publics, proof).is_ok()).map(|_| ()).ok_or_else(|| {
-                Refusal::new(
-                    Code::BadProof,
-                    "the pool's proof does not hold for the transaction's public inputs",
-                )
-            })
-        };
-        let checked = tokio::task::spawn_blocking(check).await;
-        checked.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "checking the proof failed")))
     }
 
     async fn keep_house(self: Arc<Self>) {
@@ -402,11 +312,27 @@ impl Desk {
             Err(error) => tracing::error!(%error, "the registration cannot be renewed"),
         }
         self.limits.tidy();
-        let keep = self.config.keep_outcomes.as_secs();
-        let is_old = |spend: &Spend| spend.ended_at.is_some_and(|at| at.saturating_add(keep) < now);
-        let old: Vec<RequestId> =
-            self.spends().iter().filter(|(_, spend)| is_old(spend)).map(|(id, _)| *id).collect();
-        for id in old {
+        self.forget_outcomes();
+    }
+
+    /// Forgets how requests ended, long ago or, of those that failed, among too many.
+    fn forget_outcomes(&self) {
+        let now = self.clock.now();
+        let (keep, keep_failures) =
+            (self.config.keep_outcomes.as_secs(), self.config.keep_failures.as_secs());
+        let (mut old, mut failed) = (Vec::new(), Vec::new());
+        for (id, spend) in self.spends().iter() {
+            let Some(at) = spend.ended_at else { continue };
+            let has_failed = spend.status.borrow().phase == Phase::Failed;
+            if at.saturating_add(if has_failed { keep_failures } else { keep }) < now {
+                old.push(*id);
+            } else if has_failed {
+                failed.push((at, *id));
+            }
+        }
+        failed.sort_unstable();
+        let too_many = failed.len().saturating_sub(self.config.failures);
+        for id in old.into_iter().chain(failed.into_iter().take(too_many).map(|(_, id)| id)) {
             match self.store.forget(id) {
                 Ok(()) => drop(self.spends().remove(&id)),
                 Err(error) => tracing::warn!(%id, %error, "an outcome cannot be removed"),

@@ -56,6 +56,14 @@ codes! {
     WrongRules = "wrong_rules", UNPROCESSABLE_ENTITY, Wallet;
     /// The auth circuit is not one that this service has.
     CircuitNotServed = "circuit_not_served", UNPROCESSABLE_ENTITY, Wallet;
+    /// The intent's auth verifier is not one that this service runs, or takes other proofs.
+    VerifierNotServed = "verifier_not_served", UNPROCESSABLE_ENTITY, Wallet;
+    /// A token whose contract this service does not run.
+    TokenNotServed = "token_not_served", UNPROCESSABLE_ENTITY, Wallet;
+    /// Ether for a contract, whose code this service does not run.
+    RecipientIsContract = "recipient_is_contract", UNPROCESSABLE_ENTITY, Wallet;
+    /// The transaction takes more gas than this service pays.
+    TooMuchGas = "too_much_gas", UNPROCESSABLE_ENTITY, Wallet;
     /// Too little time is left.
     ExpiresTooSoon = "expires_too_soon", UNPROCESSABLE_ENTITY, Wallet;
     /// The contract does not take it yet.
@@ -66,7 +74,7 @@ codes! {
     FeeToken = "fee_token", UNPROCESSABLE_ENTITY, Wallet;
     /// Less than this service asks.
     FeeTooLow = "fee_too_low", UNPROCESSABLE_ENTITY, Wallet;
-    /// A proof to be relayed that does not hold.
+    /// A proof that was handed in and does not hold.
     BadProof = "bad_proof", UNPROCESSABLE_ENTITY, Wallet;
     /// There is no witness for what is to be proved.
     NoWitness = "no_witness", UNPROCESSABLE_ENTITY, Wallet;
@@ -76,7 +84,7 @@ codes! {
     AlreadyExecuted = "already_executed", CONFLICT, Wallet;
     /// A root that the contract does not accept (any more): prove against a newer one.
     StaleRoot = "stale_root", CONFLICT, Wallet;
-    /// Another request for the same intent is on its way.
+    /// Another request for the same intent, or of the same note, is on its way.
     InProgress = "in_progress", CONFLICT, Wallet;
     /// Another request has this id.
     IdTaken = "id_taken", CONFLICT, Wallet;
@@ -86,7 +94,7 @@ codes! {
     UnknownPath = "unknown_path", NOT_FOUND, Wallet;
     /// Not with this method.
     UnknownMethod = "unknown_method", METHOD_NOT_ALLOWED, Wallet;
-    /// Of one address.
+    /// Of one address: in a second, or on their way.
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, Wallet;
     /// Of everybody.
     Busy = "busy", SERVICE_UNAVAILABLE, Prover;
@@ -100,7 +108,7 @@ codes! {
     Storage = "storage", INTERNAL_SERVER_ERROR, Prover;
     /// Anything else of the service's.
     Internal = "internal", INTERNAL_SERVER_ERROR, Prover;
-    /// The service's account cannot pay for transactions.
+    /// The service's account cannot send, or gas costs more than the service pays: take another prover.
     Account = "account", INTERNAL_SERVER_ERROR, Prover;
     /// The service cannot reach the chain.
     ChainUnreachable = "chain_unreachable", SERVICE_UNAVAILABLE, Chain;
@@ -131,6 +139,12 @@ impl Refusal {
     /// A refusal for now.
     pub fn later(code: Code, message: impl Into<String>, seconds: u64) -> Self {
         Self { code, message: message.into(), retry_after: Some(Duration::from_secs(seconds)) }
+    }
+
+    /// The service's circuits are unusable, as its log says.
+    pub(super) fn circuits(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "the service's circuits are unusable");
+        Self::new(Code::Circuits, "this service's circuits are unusable; tell its operator")
     }
 
     /// As JSON has it.

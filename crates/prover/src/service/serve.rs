@@ -1,4 +1,4 @@
-//! Connections: so many at a time, each with time for a request's head and for its own life.
+//! Connections: so many at a time, each with time for a request's head and with an age at which it ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +16,10 @@ use tower::ServiceExt as _;
 use super::Desk;
 use super::http::{self, Peer};
 
-/// How long a request's head may take, and a connection be without a request.
-const HEAD: Duration = Duration::from_secs(20);
 /// The longest head of a request, in bytes.
 const HEAD_BYTES: usize = 16 << 10;
-/// How long a connection may live: longer than any request takes.
-const LIFE: Duration = Duration::from_secs(600);
+/// How long the last request of an old connection may take: longer than any does.
+const LAST: Duration = Duration::from_secs(120);
 /// How long requests in progress may take to end when the service does.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -43,10 +41,7 @@ pub(super) async fn serve(desk: Arc<Desk>, listener: TcpListener) {
             (Ok(place), Ok((stream, address))) => {
                 let (desk, router) = (Arc::clone(&desk), router.clone());
                 connections.spawn(async move {
-                    let life = connection(&desk, router, stream, Peer(address.ip()));
-                    if tokio::time::timeout(LIFE, life).await.is_err() {
-                        tracing::debug!(%address, "a connection lived too long");
-                    }
+                    connection(&desk, router, stream, Peer(address.ip())).await;
                     drop(place);
                 });
             }
@@ -71,7 +66,7 @@ async fn connection(desk: &Desk, router: Router, stream: TcpStream, peer: Peer) 
         router.clone().oneshot(request)
     });
     let mut server = hyper::server::conn::http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    server.timer(TokioTimer::new()).header_read_timeout(desk.config.idle).max_buf_size(HEAD_BYTES);
     let connection = server.serve_connection(TokioIo::new(stream), requests);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -79,6 +74,14 @@ async fn connection(desk: &Desk, router: Router, stream: TcpStream, peer: Peer) 
         () = desk.shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        // What is being answered, such as a request that waits for a change, is answered.
+        () = tokio::time::sleep(desk.config.connection_life) => {
+            connection.as_mut().graceful_shutdown();
+            let Ok(ended) = tokio::time::timeout(LAST, connection).await else {
+                return tracing::debug!("a connection's last request took too long");
+            };
+            ended
         }
     };
     if let Err(error) = ended {

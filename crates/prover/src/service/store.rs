@@ -3,7 +3,7 @@
 //! | file | holds | until |
 //! |---|---|---|
 //! | `ID.sealed` | the envelope as it came, which only the service's key opens | the request ends |
-//! | `ID.signed` | hash (32 bytes), number (8) and bytes of its transaction, from before it is sent | the request ends |
+//! | `ID.signed` | hash (32 bytes), number (8) and bytes of its transaction, from before it is sent | the request ends, or the node does not take it |
 //! | `ID.outcome` | how it ended, as JSON | the configured time is over |
 //!
 //! A file is on disk when a function returns. A request exists once its envelope does, and has ended once its outcome does: whatever a crash leaves in
@@ -119,6 +119,14 @@ impl Store {
         bytes.extend_from_slice(&transaction.nonce.to_le_bytes());
         bytes.extend_from_slice(&transaction.raw);
         dir::write_secret(&self.path(id, SIGNED), &bytes)
+    }
+
+    /// Forgets a transaction that the chain's node did not take.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn unsigned(&self, id: RequestId) -> Result<(), VaultError> {
+        dir::destroy_secret(&self.path(id, SIGNED))
     }
 
     /// Ends a request.

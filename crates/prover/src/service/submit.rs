@@ -16,6 +16,10 @@ pub struct Seen {
     pub executed: bool,
     /// Whether the contract accepts both roots.
     pub roots_accepted: bool,
+    /// Whether ether is withdrawn to an address that has code.
+    pub recipient_is_contract: bool,
+    /// Whether the recipient of a withdrawal, or the token's contract, would refuse it: no proof helps then.
+    pub payout_refused: bool,
 }
 
 /// A signed transaction.
@@ -50,6 +54,14 @@ pub enum ChainError {
     /// The contract would refuse the transaction as things are.
     #[error("{0}")]
     Reverted(String),
+    /// The transaction takes more gas than it may.
+    #[error("the transaction takes {needed} units of gas, more than the {most} that it may")]
+    TooMuchGas {
+        /// As estimated.
+        needed: u64,
+        /// What was allowed.
+        most: u64,
+    },
     /// The account has sent another transaction with the same number: this one can never be in a block.
     #[error("the account has sent another transaction in its place")]
     Replaced,
@@ -67,16 +79,23 @@ pub trait Submit: Send + Sync + 'static {
     /// [`ChainError::Unreachable`].
     async fn look(&self, statement: &Statement) -> Result<Seen, ChainError>;
 
-    /// Tries the transaction on the newest block and signs it, with the account's next number. Nothing is sent.
+    /// Tries the transaction on the newest block and signs it, with the account's next number and a gas limit of at most `max_gas`. Nothing
+    /// is sent.
     ///
     /// # Errors
-    /// [`ChainError`].
-    async fn sign(&self, statement: &Statement, proved: &Proved) -> Result<SignedTransaction, ChainError>;
+    /// [`ChainError`]; [`ChainError::TooMuchGas`] where the estimate is above `max_gas`.
+    async fn sign(
+        &self,
+        statement: &Statement,
+        proved: &Proved,
+        max_gas: u64,
+    ) -> Result<SignedTransaction, ChainError>;
 
     /// Gives it to the node; the same again is no error, also when it is in a block already.
     ///
     /// # Errors
-    /// [`ChainError`]; [`ChainError::Replaced`] only if it is in no block.
+    /// [`ChainError`]; [`ChainError::Replaced`] only if it is in no block, [`ChainError::Account`] only if the node has looked at it and has not
+    /// taken it.
     async fn send(&self, transaction: &SignedTransaction) -> Result<(), ChainError>;
 
     /// Where it is, if it is in a block.

@@ -1,12 +1,11 @@
 //! A chain in memory: the pool's model with a pool of transactions before it, an account's numbers, and the ways in which a node fails.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use tacit_pool::Address;
-use tacit_pool::Amount;
 use tacit_pool::ledger::{Call, Ledger, Outside};
+use tacit_pool::{Address, Amount, Fr};
 use tacit_prover::service::Submit;
 use tacit_prover::service::submit::{ChainError, Mined, Seen, SignedTransaction};
 use tacit_prover::{CircuitKind, PoolCircuits, Proved, Statement, proved};
@@ -16,11 +15,28 @@ pub struct State {
     pub block: u64,
     pub now: u64,
     /// The account's next number, as the chain has it.
-    nonce: u64,
+    pub nonce: u64,
     /// Nobody answers.
     pub away: bool,
     /// What is sent stays in no block.
     pub held: bool,
+    /// What is sent does not come in, and nobody says so.
+    pub deaf: bool,
+    /// What is sent is not taken.
+    pub refusing: bool,
+    /// The account has no ether.
+    pub poor: bool,
+    /// Of each transaction only the first look is answered.
+    pub once: bool,
+    pub looked: HashSet<Fr>,
+    /// Intents that nobody answers about when they are to be signed.
+    pub unanswered: HashSet<Fr>,
+    /// Addresses that have code.
+    pub contracts: HashSet<Address>,
+    /// Addresses that take no withdrawal.
+    pub unwilling: HashSet<Address>,
+    /// What a transaction takes.
+    pub gas: u64,
     /// What contracts say beside the pool, where they refuse.
     pub revert: Option<&'static str>,
     /// Every transaction that was signed, and every one that came in.
@@ -45,6 +61,15 @@ impl Memory {
             nonce: 0,
             away: false,
             held: false,
+            deaf: false,
+            refusing: false,
+            poor: false,
+            once: false,
+            looked: HashSet::new(),
+            unanswered: HashSet::new(),
+            contracts: HashSet::new(),
+            unwilling: HashSet::new(),
+            gas: 1_200_000,
             revert: None,
             signed: Vec::new(),
             sent: Vec::new(),
@@ -75,7 +100,7 @@ impl State {
         if let Some(revert) = self.revert {
             return Err(revert.to_owned());
         }
-        let holds = |kind: CircuitKind, publics: &[tacit_pool::Fr], proof: &[u8]| match &self.verifier {
+        let holds = |kind: CircuitKind, publics: &[Fr], proof: &[u8]| match &self.verifier {
             None => true,
             Some(circuits) => {
                 let proof = proof.try_into().ok().and_then(|bytes| proved::from_evm(bytes).ok());
@@ -126,21 +151,41 @@ impl State {
 #[async_trait]
 impl Submit for Memory {
     async fn look(&self, statement: &Statement) -> Result<Seen, ChainError> {
-        let state = self.lock();
+        let mut state = self.lock();
         state.answers()?;
         let public = statement.public_inputs();
+        if !state.looked.insert(public.intent_replay_id) && state.once {
+            return Err(ChainError::Unreachable("looked at before".into()));
+        }
         Ok(Seen {
             time: state.now,
             spent: public.nullifiers.iter().any(|nullifier| state.ledger.is_spent(nullifier)),
             executed: state.ledger.is_used(&public.intent_replay_id),
             roots_accepted: state.ledger.accepts_note_root(&public.note_commitment_root)
                 && state.ledger.accepts_policy_root(&public.auth_policy_root, state.block),
+            recipient_is_contract: public.public_token_address.is_zero()
+                && state.contracts.contains(&public.public_recipient_address),
+            payout_refused: state.unwilling.contains(&public.public_recipient_address),
         })
     }
 
-    async fn sign(&self, statement: &Statement, proved: &Proved) -> Result<SignedTransaction, ChainError> {
+    async fn sign(
+        &self,
+        statement: &Statement,
+        proved: &Proved,
+        max_gas: u64,
+    ) -> Result<SignedTransaction, ChainError> {
         let mut state = self.lock();
         state.answers()?;
+        if state.unanswered.contains(&statement.public_inputs().intent_replay_id) {
+            return Err(ChainError::Unreachable("too slow".into()));
+        }
+        if state.poor {
+            return Err(ChainError::Account("no ether".into()));
+        }
+        if state.gas > max_gas {
+            return Err(ChainError::TooMuchGas { needed: state.gas, most: max_gas });
+        }
         state.execute(statement, proved).map_err(ChainError::Reverted)?;
         let nonce = state.nonce + state.waiting.len() as u64;
         let mut raw = nonce.to_le_bytes().to_vec();
@@ -158,8 +203,14 @@ impl Submit for Memory {
         if state.mined.contains_key(&transaction.hash) {
             return Ok(());
         }
+        if state.deaf {
+            return Err(ChainError::Unreachable("no answer".into()));
+        }
         if transaction.nonce < state.nonce {
             return Err(ChainError::Replaced);
+        }
+        if state.refusing {
+            return Err(ChainError::Account("underpriced".into()));
         }
         state.sent.push(transaction.hash);
         if !state.waiting.contains(transaction) {

@@ -6,16 +6,17 @@ use std::time::Duration;
 use tacit_chain::SendOptions;
 use tacit_pool::wallet::Payment;
 use tacit_pool::wallet::spend::Recipient;
-use tacit_pool::{Address, Amount, Rules};
+use tacit_pool::{Address, Amount, PublicInputs, Rules};
 use tacit_prover::service::ethereum::OnChain;
-use tacit_prover::service::{Service, ServiceConfig, ServiceKeys};
+use tacit_prover::service::submit::ChainError;
+use tacit_prover::service::{AuthMethod, AuthVerifier, Service, ServiceConfig, ServiceKeys, Submit};
 use tacit_prover::status::Phase;
-use tacit_prover::{ProverClient, Task, Work, local};
+use tacit_prover::{AuthCircuit, Proved, ProverClient, Statement, Task, Work, local};
 use tacit_wire::SealingKeyPair;
 use tokio_util::sync::CancellationToken;
 
 use crate::circuits;
-use crate::common::{amount, rng};
+use crate::common::{TOKEN, amount, rng};
 use crate::net::{Net, Person, SOON};
 use crate::scene::order_key;
 
@@ -33,6 +34,16 @@ fn work(alice: &mut Person, bob: &Person, recipient: Recipient, now: u64, seed: 
     alice.wallet.commit(&prepared);
     let key = alice.keys.eddsa(0).unwrap();
     Work::eddsa(prepared.transaction(), key.public(), &key.sign(prepared.message())).unwrap()
+}
+
+fn restated(statement: &Statement, public: PublicInputs) -> Statement {
+    Statement::new(statement.rules(), statement.place(), public, statement.note_data().clone()).unwrap()
+}
+
+fn payout(statement: &Statement, to: Address) -> Statement {
+    let mut public = statement.public_inputs().clone();
+    public.public_recipient_address = to;
+    restated(statement, public)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,6 +68,9 @@ async fn heavy_a_service_earns_its_fee_on_a_real_node() {
     );
     config.fees = vec![(Address::ZERO, amount(20))];
     config.poll = Duration::from_millis(200);
+    let method = AuthMethod::Circuit(AuthCircuit::Eddsa);
+    config.auth_verifiers = vec![AuthVerifier { address: net.verifier, method }];
+    let max_gas = config.max_gas;
     let keys = ServiceKeys {
         order_key: order_key(),
         sealing: SealingKeyPair::generate(&mut rng(5)).unwrap(),
@@ -67,7 +81,8 @@ async fn heavy_a_service_earns_its_fee_on_a_real_node() {
     let sender = net.anvil.account(5).unwrap();
     let chain = OnChain::new(net.pool.clone(), sender, SendOptions::default());
     let clock = tacit_vault::Clock::system();
-    let service = Service::start(config, keys, Arc::clone(&circuits), Arc::new(chain), clock).await.unwrap();
+    let chain = Arc::new(chain);
+    let service = Service::start(config, keys, Arc::clone(&circuits), chain.clone(), clock).await.unwrap();
     let url = format!("http://{}", service.address().unwrap());
     let client = ProverClient::new(&url, service.prover(), net.pool.place(), 0).unwrap();
     let shutdown = CancellationToken::new();
@@ -92,13 +107,47 @@ async fn heavy_a_service_earns_its_fee_on_a_real_node() {
     let mut forged = proved.clone();
     forged.auth_proof[40] ^= 1;
     let statement = relayed.statement().clone();
-    for (seed, proved, code) in [(14, forged, Some("reverted")), (15, proved, None)] {
-        let task = Task::Relay { statement: statement.clone(), proved };
-        let (id, envelope) = client.seal(&registration, task, &mut rng(seed)).unwrap();
-        client.submit(envelope).await.unwrap();
-        let ended = client.wait(id, SOON, &|_| {}).await.unwrap();
-        assert_eq!(ended.error.map(|error| error.code).as_deref(), code);
+    let relay = |proved: &Proved, seed| {
+        let task = Task::Relay { statement: statement.clone(), proved: proved.clone() };
+        client.seal(&registration, task, &mut rng(seed)).unwrap()
+    };
+    let refused = client.submit(relay(&forged, 14).1).await.unwrap_err();
+    assert!(refused.to_string().contains("bad_proof"), "{refused}");
+    // The contract says the same, before anything is sent.
+    let refused = chain.sign(&statement, &forged, max_gas).await.unwrap_err();
+    assert!(matches!(refused, ChainError::Reverted(_)), "{refused}");
+    // Neither estimated nor signed for more gas than is allowed.
+    let refused = chain.sign(&statement, &proved, 500_000).await.unwrap_err();
+    let ChainError::TooMuchGas { needed, most: 500_000 } = refused else { panic!("{refused}") };
+    assert!((900_000..1_400_000).contains(&needed), "{needed}");
+    assert!(chain.sign(&statement, &proved, needed + 1).await.is_ok());
+    let blake2f = Address([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+    // Code at the recipient's address would run at the service's cost.
+    net.set_code(nobody, "0x00").await;
+    let refused = client.submit(relay(&proved, 15).1).await.unwrap_err();
+    assert!(refused.to_string().contains("recipient_is_contract"), "{refused}");
+    net.set_code(nobody, "0x").await;
+    // A precompile has none, and takes no ether with nothing to hash: known before anything is proved, by the payment alone.
+    let [paid, unpaid] = [nobody, blake2f].map(|to| payout(&statement, to));
+    let (paid, unpaid) = (chain.look(&paid).await.unwrap(), chain.look(&unpaid).await.unwrap());
+    assert!(!paid.payout_refused && !paid.recipient_is_contract);
+    assert!(unpaid.payout_refused && !unpaid.recipient_is_contract);
+    // A token whose transfer fails, and one that is none.
+    for (code, refused) in [("0x60006000fd", true), ("0x60016000f3", true), ("0x", false), ("0x00", false)] {
+        net.set_code(TOKEN, code).await;
+        let mut public = statement.public_inputs().clone();
+        public.public_token_address = TOKEN;
+        let seen = chain.look(&restated(&statement, public)).await.unwrap();
+        assert_eq!((seen.payout_refused, seen.recipient_is_contract), (refused, false), "{code}");
     }
+    let (id, envelope) = relay(&proved, 16);
+    client.submit(envelope).await.unwrap();
+    let ended = client.wait(id, SOON, &|_| {}).await.unwrap();
+    assert_eq!(ended.phase, Phase::Confirmed, "{ended:?}");
+    let hash = ended.transaction.unwrap();
+    let sent = net.anvil.request("eth_getTransactionByHash", serde_json::json!([hash])).await.unwrap();
+    let gas = u64::from_str_radix(sent["gas"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    assert!(gas >= needed && gas <= max_gas, "{gas}");
     let paid = net.anvil.rpc().balance(nobody, tacit_chain::At::Latest).await.unwrap();
     assert_eq!(paid, tacit_chain::U256::from(5_000));
     assert_eq!(net.follow(&mut bob).await, amount(5_040));

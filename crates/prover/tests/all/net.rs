@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tacit_chain::deploy::{ContractKey, Plan, deploy};
+use tacit_chain::deploy::{ContractKey, LOCAL_CHAINS, Plan, deploy};
 use tacit_chain::devnet::Anvil;
 use tacit_chain::follow::{FollowOptions, follow};
 use tacit_chain::{Account, Call, PoolContract, SendOptions, abi, send, wait};
@@ -52,13 +52,15 @@ impl Net {
             token: false,
         };
         let deployer = anvil.account(9).unwrap();
-        let deployed = deploy(anvil.rpc(), &deployer, &plan, &SendOptions::default()).await.unwrap();
+        let deployed =
+            deploy(anvil.rpc(), &deployer, LOCAL_CHAINS[0], &plan, &SendOptions::default()).await.unwrap();
         let pool = PoolContract::connect(anvil.rpc().clone(), deployed.place.pool).await.unwrap();
         Some(Self { anvil, pool, verifier: deployed.auth_verifiers[0], start: deployed.start })
     }
 
     pub async fn execute(&self, account: &Account, call: &Call) {
-        let signed = send(self.anvil.rpc(), account, call, &SendOptions::default()).await.unwrap();
+        let chain_id = self.pool.place().chain_id.into();
+        let signed = send(self.anvil.rpc(), account, chain_id, call, &SendOptions::default()).await.unwrap();
         assert!(wait(self.anvil.rpc(), &signed, SOON).await.unwrap().success);
     }
 
@@ -98,8 +100,14 @@ impl Net {
 
     pub async fn follow(&self, person: &mut Person) -> Amount {
         let Person { keys, wallet, .. } = person;
-        follow(&self.pool, wallet, keys, &FollowOptions::default(), |_| {}).await.unwrap();
+        let options = FollowOptions::new(self.now().await);
+        follow(&self.pool, wallet, keys, &options, |_| {}).await.unwrap();
         wallet.balances().get(&Address::ZERO).copied().unwrap_or_default().spendable
+    }
+
+    /// Code at an address.
+    pub async fn set_code(&self, address: Address, code: &str) {
+        self.anvil.request("anvil_setCode", serde_json::json!([address.to_string(), code])).await.unwrap();
     }
 
     pub async fn now(&self) -> u64 {

@@ -14,19 +14,19 @@ use crate::circuits;
 use crate::common::{POOL, TOKEN, amount, fr, rng, workspace};
 use crate::scene::{FEE, Running, Scene, config, order_key};
 
-struct Bench {
-    scene: Scene,
-    chain: Memory,
-    service: Running,
+pub struct Bench {
+    pub scene: Scene,
+    pub chain: Memory,
+    pub service: Running,
     _folder: TempDir,
 }
 
 impl Bench {
-    async fn new(change: impl FnOnce(&mut ServiceConfig)) -> Self {
+    pub async fn new(change: impl FnOnce(&mut ServiceConfig)) -> Self {
         Self::with(Scene::new(), circuits::unread(), change).await
     }
 
-    async fn with(
+    pub async fn with(
         scene: Scene,
         circuits: std::sync::Arc<PoolCircuits>,
         change: impl FnOnce(&mut ServiceConfig),
@@ -39,14 +39,14 @@ impl Bench {
         Self { scene, chain, service, _folder: folder }
     }
 
-    async fn envelope(&self, task: Task) -> Vec<u8> {
+    pub async fn envelope(&self, task: Task) -> Vec<u8> {
         let now = self.chain.lock().now;
         let registration = self.service.client.registration(now).await.unwrap();
         self.service.client.seal(&registration, task, &mut rng(5)).unwrap().1
     }
 
     /// The code with which an envelope is refused, at once.
-    async fn refused(&self, envelope: Vec<u8>) -> (u16, String) {
+    pub async fn refused(&self, envelope: Vec<u8>) -> (u16, String) {
         let post = reqwest::Client::new().post(format!("{}/v1/spends", self.service.url)).body(envelope);
         let answer = post.send().await.unwrap();
         let status = answer.status().as_u16();
@@ -58,11 +58,11 @@ impl Bench {
         (status, problem.code)
     }
 
-    async fn task(&self, task: Task) -> String {
+    pub async fn task(&self, task: Task) -> String {
         self.refused(self.envelope(task).await).await.1
     }
 
-    async fn work(&self, work: Work) -> String {
+    pub async fn work(&self, work: Work) -> String {
         self.task(Task::Prove(work)).await
     }
 }
@@ -244,13 +244,12 @@ async fn the_queue_ends_somewhere_and_ids_are_ones_own() {
     // No circuit is there, so that this one fails; held up by the chain it stays in the queue until then.
     let now = bench.scene.now();
     let registration = client.registration(now).await.unwrap();
-    let prepared = bench.scene.prepare(&bench.scene.payment(), 9);
-    let ready = |seed: u8| Task::Prove(Work::ready(prepared.transaction(), vec![seed; 128]).unwrap());
-    let (id, envelope) = client.seal(&registration, ready(1), &mut rng(5)).unwrap();
+    let work = |seed: u64| Task::Prove(bench.scene.work(&bench.scene.payment(), seed));
+    let (id, envelope) = client.seal(&registration, work(1), &mut rng(5)).unwrap();
     let status = client.submit(envelope.clone()).await.unwrap();
     assert_eq!(status.id, id);
     // The same id for something else, under the same generator.
-    let (same, other) = client.seal(&registration, ready(2), &mut rng(5)).unwrap();
+    let (same, other) = client.seal(&registration, work(2), &mut rng(5)).unwrap();
     assert_eq!(same, id);
     assert_eq!(bench.refused(other).await, (409, "id_taken".into()));
     let ended = client.wait(id, std::time::Duration::from_secs(60), &|_| {}).await.unwrap();
@@ -258,7 +257,7 @@ async fn the_queue_ends_somewhere_and_ids_are_ones_own() {
     // It has ended, and is still known by its id: nothing is done again.
     assert_eq!(client.submit(envelope).await.unwrap().phase, tacit_prover::status::Phase::Failed);
     let full = Bench::new(|config| config.queue = 0).await;
-    assert_eq!(full.refused(full.envelope(ready(1)).await).await, (503, "queue_full".into()));
+    assert_eq!(full.refused(full.envelope(work(1)).await).await, (503, "queue_full".into()));
     let unknown = client.status(tacit_wire::Digest32([1; 32]), None).await.unwrap_err();
     assert!(matches!(unknown, ClientError::Refused(problem) if problem.code == "unknown_spend"));
     for (path, code) in

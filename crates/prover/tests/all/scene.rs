@@ -3,8 +3,8 @@
 use tacit_pool::orders::OrderKey;
 use tacit_pool::wallet::{Payment, Prepared};
 use tacit_pool::{Address, Rules};
-use tacit_prover::Work;
-use tacit_prover::service::ServiceKeys;
+use tacit_prover::service::{AuthMethod, AuthVerifier, ServiceKeys};
+use tacit_prover::{AuthCircuit, Work};
 use tacit_wire::SealingKeyPair;
 
 use crate::common::{self, Chain, Person, funded, pay, rng};
@@ -118,6 +118,11 @@ impl Running {
     }
 }
 
+/// The verifier of everybody's policies.
+pub fn verifier(method: AuthMethod) -> AuthVerifier {
+    AuthVerifier { address: common::VERIFIER, method }
+}
+
 /// The settings of Bob's service.
 pub fn config(folder: &std::path::Path) -> tacit_prover::service::ServiceConfig {
     let any = ([127, 0, 0, 1], 0).into();
@@ -130,6 +135,7 @@ pub fn config(folder: &std::path::Path) -> tacit_prover::service::ServiceConfig 
         Rules::TACIT,
     );
     config.metrics_listen = Some(any);
+    config.auth_verifiers = vec![verifier(AuthMethod::Circuit(AuthCircuit::Eddsa))];
     config.fees = vec![(Address::ZERO, common::amount(FEE)), (common::TOKEN, common::amount(7))];
     config.poll = std::time::Duration::from_millis(20);
     config.requests_burst = 10_000;

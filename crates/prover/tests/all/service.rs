@@ -218,10 +218,9 @@ async fn heavy_failures_say_why_and_whose() {
     let at = wrong.len() - 1 - 24 * 32 - 1;
     wrong[at] ^= 1;
     let wrong = Work::decode(&wrong).unwrap();
-    let (id, envelope) = world.seal(&service, Task::Prove(wrong), 1).await;
-    service.client.submit(envelope).await.unwrap();
-    let ended = service.client.wait(id, SOON, &|_| {}).await.unwrap();
-    assert_eq!(ended.error.unwrap().code, "no_witness");
+    let (_, envelope) = world.seal(&service, Task::Prove(wrong), 1).await;
+    let refused = service.client.submit(envelope).await.unwrap_err();
+    assert!(refused.to_string().contains("no_witness"), "{refused}");
     // The contract refuses what held a moment ago.
     let (id, envelope) = world.seal(&service, Task::Prove(usual.clone()), 2).await;
     world.chain.lock().revert = Some("the recipient takes nothing");
@@ -240,7 +239,9 @@ async fn heavy_failures_say_why_and_whose() {
     world.chain.lock().now = u64::from(usual.statement().public_inputs().valid_until_seconds) + 1;
     let ended = service.client.wait(id, SOON, &|_| {}).await.unwrap();
     assert_eq!(ended.error.unwrap().code, "expired");
-    assert_eq!(world.files(), ["outcome", "outcome", "outcome"]);
+    // The first failure is forgotten by now, or is about to be: an hour has passed.
+    let files = world.files();
+    assert!(!files.is_empty() && files.iter().all(|file| *file == "outcome"), "{files:?}");
     service.stop().await;
 }
 
@@ -260,6 +261,8 @@ async fn a_service_starts_only_with_what_it_needs() {
     assert!(matches!(error, StartError::Endpoint(_)));
     let error = start(&|config, _| config.fees.reverse()).await.unwrap_err();
     assert!(matches!(error, StartError::Fees));
+    let error = start(&|config, _| config.auth_verifiers.clear()).await.unwrap_err();
+    assert!(matches!(error, StartError::Verifiers));
     let error = start(&|_, keys| keys.fee_readers.clear()).await.unwrap_err();
     assert!(matches!(error, StartError::FeeKey));
     let first = start(&|_, _| {}).await.unwrap();

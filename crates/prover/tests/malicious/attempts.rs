@@ -176,7 +176,8 @@ impl Attempts {
         let name = error.split('(').next().unwrap();
         assert_eq!(name, expected, "{what}: {error}");
         let options = SendOptions { gas_limit: Some(GAS), ..SendOptions::default() };
-        let signed = send(&rpc, &sender, call, &options).await.unwrap();
+        let chain_id = self.net.pool.place().chain_id.into();
+        let signed = send(&rpc, &sender, chain_id, call, &options).await.unwrap();
         let receipt = wait(&rpc, &signed, SOON).await.unwrap();
         assert!(!receipt.success && receipt.gas_used < GAS, "{what}: {receipt:?}");
         let mut after = self.state().await;
@@ -218,7 +219,7 @@ impl Attempts {
 
     /// Code at an address.
     pub async fn set_code(&self, address: Address, code: &str) {
-        self.net.anvil.request("anvil_setCode", json!([address.to_string(), code])).await.unwrap();
+        self.net.set_code(address, code).await;
     }
 
     /// Later, and a block.
