@@ -358,13 +358,14 @@ impl Api {
         self.get_json("show the job", &format!("/v1/jobs/{job}")).await
     }
 
-    /// A job's status as soon as it differs from version `seen`, or after `wait` in any case.
+    /// A job's status as soon as it differs from version `seen`, or after `wait` in any case; what is no more than an answer counts once there are
+    /// `answers` of them.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub async fn poll(&self, job: Digest32, seen: u64, wait: Duration) -> Result<Polled> {
+    pub async fn poll(&self, job: Digest32, seen: u64, answers: usize, wait: Duration) -> Result<Polled> {
         let what = "show the job";
-        let path = format!("/v1/jobs/{job}?wait={}&seen={seen}", wait.as_secs());
+        let path = format!("/v1/jobs/{job}?wait={}&seen={seen}&answers={answers}", wait.as_secs());
         let response = self.send(what, Method::GET, &path, |r| r.timeout(wait + REQUEST_TIMEOUT)).await?;
         json(what, response).await
     }

@@ -130,6 +130,11 @@ pub enum Event {
 pub trait Progress: Send + Sync {
     /// Something happened.
     fn event(&self, event: Event);
+
+    /// Whether each answer is to be told when it comes: that is a request to the coordinator each. Otherwise they are fetched once there are enough.
+    fn each_answer(&self) -> bool {
+        true
+    }
 }
 
 impl<F: Fn(Event) + Send + Sync> Progress for F {
@@ -144,4 +149,8 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn event(&self, _: Event) {}
+
+    fn each_answer(&self) -> bool {
+        false
+    }
 }

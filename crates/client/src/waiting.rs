@@ -273,6 +273,7 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
         progress: &dyn Progress,
     ) -> Result<P::Done, ClientError> {
         let started = Instant::now();
+        let places = self.header.terms.dials.seats();
         let mut run = Run {
             needed: usize::from(self.header.terms.dials.answers_needed())
                 * usize::from(self.header.terms.dials.groups()),
@@ -283,7 +284,8 @@ impl<C: Curve, P: Product<Curve = C>> Waiting<C, P> {
             irreplaceable: BTreeSet::new(),
             failed: None,
             unreachable: None,
-            away: BTreeMap::new(),
+            // Until the coordinator says that they are there.
+            away: (1..=places).map(|place| (place, started)).collect(),
             started,
             deadline: started + patience.timeout,
         };
@@ -550,7 +552,14 @@ impl<C: Curve, P: Product<Curve = C>> Run<'_, C, P> {
     ) -> Result<(u64, JobStatus), ClientError> {
         // At least a second: zero would mean "at once".
         let wait = LONG_POLL.min(left).max(Duration::from_secs(1));
-        let polled = api.poll(id, seen, wait).await?;
+        // Once those that were needed made no proof, the next one may.
+        let awaited = match progress.each_answer() {
+            true => 0,
+            false if self.job.ticket.is_secret() => self.needed.max(spoken.len() + 1),
+            // The coordinator assembles: its end is what is waited for.
+            false => self.job.ticket.seats.len(),
+        };
+        let polled = api.poll(id, seen, awaited, wait).await?;
         if polled.status.id != id {
             return Err(ClientError::WrongJob { expected: id, got: polled.status.id });
         }

@@ -99,6 +99,7 @@ async fn listen(service: &Arc<Service>, mut listener: Listener) -> StoreError {
     loop {
         match listener.next().await {
             Ok(Heard::Event(Event::Job(deal))) => service.polls.wake(&deal),
+            Ok(Heard::Event(Event::Answered(deal))) => service.polls.wake_for_answer(&deal),
             Ok(Heard::Event(Event::Work(node))) => service.registry.wake(&node),
             Ok(Heard::Event(Event::Connected(node, connection))) => {
                 service.registry.supersede(&node, connection)

@@ -535,6 +535,7 @@ async fn record(
     );
     let text;
     let bytes;
+    let is_refusal = reply.is_err();
     let reply = match reply {
         Ok(answer) => {
             bytes = body_of(answer);
@@ -553,10 +554,11 @@ async fn record(
         Recorded::New { state, answered, waiting, assemble } => {
             tracing::info!(job = %deal, index, node = %node, ?state, answered, waiting, "a node replied");
             service.metrics.job_replied(&deal, answered, state);
-            if state.has_ended() {
+            // Whoever waits for answers is to hear of a refusal at once.
+            if state.has_ended() || is_refusal {
                 service.changed(&deal);
             } else {
-                service.replied(&deal);
+                service.answered(&deal);
             }
             if assemble {
                 service.assemble.notify_one();
@@ -565,7 +567,7 @@ async fn record(
         }
         Recorded::Contradiction => {
             tracing::error!(job = %deal, index, node = %node, "a node signed two different answers; both are kept");
-            service.replied(&deal);
+            service.changed(&deal);
         }
         Recorded::Same | Recorded::Unwanted => {}
     }

@@ -15,8 +15,10 @@ pub struct Polls {
 /// What whoever waits is told.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Turns {
-    /// How often something happened after which an offer may not be wanted any more: more than a reply.
+    /// How often something happened after which an offer may not be wanted any more: more than an answer.
     pub offers: u64,
+    /// How many answers came.
+    pub answers: u64,
 }
 
 impl Polls {
@@ -44,8 +46,8 @@ impl Polls {
         self.wake_for(job, true);
     }
 
-    /// As [`Polls::wake`], where a node has replied and no more than that: the others' replies are wanted as before.
-    pub fn wake_for_reply(&self, job: &Digest32) {
+    /// As [`Polls::wake`], where a node has answered and no more than that: the others' answers are wanted as before.
+    pub fn wake_for_answer(&self, job: &Digest32) {
         self.wake_for(job, false);
     }
 
@@ -59,7 +61,10 @@ impl Polls {
 
 /// Whether anybody was there to be told.
 fn tell(sender: &watch::Sender<Turns>, offers: bool) -> bool {
-    sender.send_modify(|turns| turns.offers = turns.offers.wrapping_add(offers.into()));
+    sender.send_modify(|turns| match offers {
+        true => turns.offers = turns.offers.wrapping_add(1),
+        false => turns.answers = turns.answers.wrapping_add(1),
+    });
     sender.receiver_count() > 0
 }
 
@@ -83,16 +88,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_is_no_reason_to_ask_whether_others_are_wanted() {
+    async fn an_answer_is_no_reason_to_ask_whether_others_are_wanted() {
         let polls = Polls::default();
         let job = Digest32([1; 32]);
         let mut waiting = polls.subscribe(job);
-        polls.wake_for_reply(&job);
+        polls.wake_for_answer(&job);
         waiting.changed().await.unwrap();
-        assert_eq!(waiting.borrow_and_update().offers, 0);
+        assert_eq!(*waiting.borrow_and_update(), Turns { offers: 0, answers: 1 });
         polls.wake(&job);
-        polls.wake_for_reply(&job);
+        polls.wake_for_answer(&job);
         waiting.changed().await.unwrap();
-        assert_eq!(waiting.borrow_and_update().offers, 1, "one does not hide the other");
+        assert_eq!(
+            *waiting.borrow_and_update(),
+            Turns { offers: 1, answers: 2 },
+            "one does not hide the other"
+        );
     }
 }

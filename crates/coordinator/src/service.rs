@@ -178,8 +178,8 @@ impl Service {
         self.polls.wake(deal);
     }
 
-    /// Says that a node has replied, and that the job goes on.
-    pub fn replied(&self, deal: &Digest32) {
-        self.polls.wake_for_reply(deal);
+    /// Says that a node has answered, and that the job goes on.
+    pub fn answered(&self, deal: &Digest32) {
+        self.polls.wake_for_answer(deal);
     }
 }

@@ -12,7 +12,7 @@ use tacit_wire::frame::{Body as _, HEADER_BYTES, MessageType};
 use tacit_wire::messages::{
     Answer, Assembler, CONTENT_TYPE, Cancel, JobAnswers, NodeAnswer, Outcome, Reassign, Refusal, SubmitJob,
 };
-use tacit_wire::status::{JobProof, JobStatus, RefusalInfo};
+use tacit_wire::status::{DeliveryState, JobProof, JobStatus, RefusalInfo};
 use tacit_wire::{Blame, Digest32, PeerMisbehaved};
 
 use super::auth::Caller;
@@ -23,6 +23,7 @@ use crate::error::ApiError;
 use crate::jobs;
 use crate::memory::Held;
 use crate::metrics::{Ended, Upload};
+use crate::polls::Turns;
 use crate::service::Service;
 use crate::store::{
     Answered, Excess, Insertion, JobRow, JobState, Reassigned, SeatRow, SeatState, Shares, StoreError,
@@ -73,6 +74,14 @@ impl Versioned {
     pub fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
+
+    /// How many answers are missing to so many; none where a node has refused or contradicted itself, which whoever waits is to hear.
+    fn missing(&self, answers: usize) -> u64 {
+        let nodes = &self.status.nodes;
+        let trouble = nodes.iter().any(|node| node.state == DeliveryState::Refused || node.contradicted);
+        let given = nodes.iter().filter(|node| node.state == DeliveryState::Answered).count();
+        if trouble { 0 } else { answers.saturating_sub(given) as u64 }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,6 +90,8 @@ pub struct Wait {
     wait: u64,
     #[serde(default)]
     seen: u64,
+    #[serde(default)]
+    answers: usize,
 }
 
 /// Submits a deal. The same bytes again change nothing.
@@ -316,12 +327,13 @@ pub async fn list(
     Ok(Json(listed))
 }
 
-/// A job; waits until its version exceeds `seen`, for `wait` seconds at most.
+/// A job; waits until its version exceeds `seen`, for `wait` seconds at most. With `answers`, changes that are nothing but an answer do not count
+/// before there are so many: whoever needs three is not told of the first two.
 #[utoipa::path(
     get,
     path = "/v1/jobs/{id}",
     tag = "jobs",
-    params(("id" = Digest32, Path, description = "The job"), ("wait" = Option<u64>, Query, description = "Seconds to wait for a change"), ("seen" = Option<u64>, Query, description = "The version that is known")),
+    params(("id" = Digest32, Path, description = "The job"), ("wait" = Option<u64>, Query, description = "Seconds to wait for a change"), ("seen" = Option<u64>, Query, description = "The version that is known"), ("answers" = Option<usize>, Query, description = "Answers that are waited for; a refusal, a contradiction or the end is told at once")),
     responses((status = OK, body = Versioned), Refusals),
 )]
 pub async fn show(
@@ -331,17 +343,24 @@ pub async fn show(
     query: Result<Query<Wait>, QueryRejection>,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let Query(Wait { wait, seen }) = query.map_err(|e| ApiError::bad_request("bad_query", e.body_text()))?;
+    let Query(Wait { wait, seen, answers }) =
+        query.map_err(|e| ApiError::bad_request("bad_query", e.body_text()))?;
     let wait = Duration::from_secs(wait.min(service.config.limits.poll_seconds));
     let deadline = tokio::time::Instant::now() + wait;
     let mut changes = service.polls.subscribe(id);
     loop {
+        let before = *changes.borrow_and_update();
         let now = versioned(&service, &caller, &id).await?;
-        if now.version > seen || now.has_ended() || wait.is_zero() {
+        let missing = now.missing(answers);
+        if (now.version > seen && missing == 0) || now.has_ended() || wait.is_zero() {
             return Ok(Json(now));
         }
+        // So many answers later it is worth looking again, and whenever something else happens.
+        let worth = |turns: &Turns| {
+            turns.offers != before.offers || turns.answers.wrapping_sub(before.answers) >= missing.max(1)
+        };
         let over = tokio::select! {
-            changed = changes.changed() => changed.is_err(),
+            gone = async { changes.wait_for(worth).await.is_err() } => gone,
             () = tokio::time::sleep_until(deadline) => true,
             () = service.shutdown.cancelled() => true,
         };
@@ -378,7 +397,7 @@ pub async fn answers(
             SeatState::Refused => Outcome::Refused(stored_refusal(seat.refusal.as_deref())?),
             SeatState::Waiting if row.state.has_ended() => Outcome::Lost,
             SeatState::Waiting => match seat.delivery {
-                tacit_wire::status::DeliveryState::Lost => Outcome::Lost,
+                DeliveryState::Lost => Outcome::Lost,
                 _ => Outcome::Pending,
             },
         };

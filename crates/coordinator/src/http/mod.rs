@@ -14,7 +14,7 @@
 //! | `PUT`, `GET /v1/circuits/{id}/r1cs` | its constraint system |
 //! | `POST /v1/jobs` | submits a deal (a `SubmitJob` frame); the same bytes again change nothing |
 //! | `GET /v1/jobs` | the newest jobs |
-//! | `GET /v1/jobs/{id}?wait=SECONDS&seen=VERSION` | a job; waits until its version exceeds `seen` |
+//! | `GET /v1/jobs/{id}?wait=SECONDS&seen=VERSION&answers=N` | a job; waits until its version exceeds `seen`, and where that is by answers only, until there are `answers` |
 //! | `POST /v1/jobs/{id}/reassign` | gives a place to another node (a `Reassign` frame, signed by the job's client) |
 //! | `POST /v1/jobs/{id}/cancel` | nothing more is needed (a `Cancel` frame, signed by the job's client) |
 //! | `GET /v1/jobs/{id}/answers` | what its nodes said (a `JobAnswers` frame) |

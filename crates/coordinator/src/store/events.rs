@@ -16,6 +16,8 @@ pub(super) const CHANNEL: &str = "tacit";
 pub enum Event {
     /// A job changed.
     Job(Digest32),
+    /// A node has answered, and the job goes on.
+    Answered(Digest32),
     /// There may be something to offer to a node.
     Work(IdentityKey),
     /// A node has a new connection, of this number.
@@ -32,6 +34,7 @@ impl Event {
     fn text(&self) -> String {
         match self {
             Self::Job(deal) => format!("job {deal}"),
+            Self::Answered(deal) => format!("answered {deal}"),
             Self::Work(node) => format!("work {node}"),
             Self::Connected(node, connection) => format!("connected {node} {connection}"),
             Self::Assemble => "assemble".to_owned(),
@@ -44,6 +47,7 @@ impl Event {
         let mut words = text.split(' ');
         let event = match words.next()? {
             "job" => Self::Job(Digest32::from_str(words.next()?).ok()?),
+            "answered" => Self::Answered(Digest32::from_str(words.next()?).ok()?),
             "work" => Self::Work(IdentityKey::from_str(words.next()?).ok()?),
             "connected" => {
                 Self::Connected(IdentityKey::from_str(words.next()?).ok()?, words.next()?.parse().ok()?)
@@ -119,6 +123,7 @@ mod tests {
         let (deal, node) = (Digest32([7; 32]), IdentityKey([9; 32]));
         for event in [
             Event::Job(deal),
+            Event::Answered(deal),
             Event::Work(node),
             Event::Connected(node, 12),
             Event::Assemble,

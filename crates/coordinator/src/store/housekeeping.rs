@@ -200,8 +200,8 @@ pub(super) async fn set_state(
         .bind(state.has_ended().then(|| signed(now)))
         .execute(&mut **tx)
         .await?;
-    tx.tell(Event::Job(*deal));
     if state.has_ended() {
+        tx.tell(Event::Job(*deal));
         super::log::append(tx, deal, now).await?;
     }
     Ok(())

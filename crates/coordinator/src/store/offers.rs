@@ -105,7 +105,7 @@ impl Store {
             // A refusal does not take back an answer, and nothing changes a job that has ended.
             _ => return Ok(Recorded::Unwanted),
         }
-        let (state, answer, refusal) = match reply {
+        let (seat_state, answer, refusal) = match reply {
             Reply::Answer(bytes) => (SeatState::Answered, Some(bytes), None),
             Reply::Refusal(reason) => (SeatState::Refused, None, Some(reason)),
         };
@@ -121,14 +121,14 @@ impl Store {
         })
         .bind(deal.0.as_slice())
         .bind(index)
-        .bind(state as i64)
+        .bind(seat_state as i64)
         .bind(answer)
         .bind(refusal)
         .bind(signed(now))
         .bind(node.0.as_slice())
         .execute(&mut *tx)
         .await?;
-        let tally = tally(&rows, index, state)?;
+        let tally = tally(&rows, index, seat_state)?;
         let possible = tally.answered.iter().chain(&tally.waiting).copied();
         // A client that assembles can still give the packages of nodes that refused to others; for one that went away nobody will.
         let state = if assembler != 0 && !dials.suffice(possible) {
@@ -141,6 +141,11 @@ impl Store {
             JobState::Done
         };
         set_state(&mut tx, deal, state, (state == JobState::Failed).then_some(not_enough), None, now).await?;
+        // As the service tells those who wait here.
+        if !state.has_ended() {
+            let answered = seat_state == SeatState::Answered;
+            tx.tell(if answered { Event::Answered(*deal) } else { Event::Job(*deal) });
+        }
         tx.commit().await?;
         let assemble = assembler != 0 && state == JobState::Ready;
         let [answered, waiting] =

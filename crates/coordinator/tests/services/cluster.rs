@@ -13,6 +13,7 @@ use tacit_wire::messages::{Cancel, Delivery, JobAnswers, Outcome};
 use tacit_wire::status::{DeliveryState, JobState, JobStatus};
 
 use crate::fixture::{Api, Behaviour, By, Dealt, F, FakeKeys, Network, circuit, deal, eventually, now};
+use crate::long_polls;
 use crate::postgres::with_postgres;
 
 fn run(test: impl Future<Output = ()>) {
@@ -52,6 +53,19 @@ async fn no_contradiction(network: &Network, dealt: &Dealt) {
     let store = store_of(network).await;
     assert!(store.seats(&dealt.id).await.unwrap().iter().all(|s| !s.contradicted));
     store.close().await;
+}
+
+/// What nodes say to one is told by the other as it is by the first.
+#[test]
+fn whoever_waits_at_another_coordinator_is_told_when_there_are_enough() {
+    run(async {
+        let fake = FakeKeys::new();
+        let mut network = Network::ready(2, &[&fake.identity]).await;
+        network.start_other().await;
+        let other = network.other_api().clone();
+        long_polls::told_of_answers(&network, &other, &fake).await;
+        network.stop().await;
+    });
 }
 
 #[test]

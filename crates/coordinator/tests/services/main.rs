@@ -16,6 +16,7 @@ mod hostile;
 mod idle;
 mod leases;
 mod log;
+mod long_polls;
 mod node_limits;
 mod node_offers;
 mod openapi;

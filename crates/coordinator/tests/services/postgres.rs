@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tacit_coordinator::DatabaseUrl;
 
-use crate::{access, api, contradictions, events, faults, proofs, replacements, seeing, shares};
+use crate::{access, api, contradictions, events, faults, long_polls, proofs, replacements, seeing, shares};
 
 const DEFAULT_SERVER: &str = "postgres://postgres@127.0.0.1/postgres";
 
@@ -110,6 +110,7 @@ over_postgres! {
     the_coordinator_assembles: proofs::the_coordinator_assembles_when_it_is_asked_to,
     a_wrong_witness_blames_no_node: proofs::a_wrong_witness_blames_no_node,
     a_coordinator_that_was_killed_goes_on: proofs::a_coordinator_that_was_killed_goes_on_where_it_was,
+    told_of_answers: long_polls::whoever_waits_for_answers_is_told_when_there_are_enough,
     another_node_takes_the_place: replacements::another_node_takes_the_place_of_one_that_refused,
     a_replacement_breaks_no_rule: replacements::a_replacement_must_be_the_clients_and_break_no_rule,
     open_jobs_of_one_key: shares::one_key_cannot_take_every_open_job,
