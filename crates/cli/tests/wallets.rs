@@ -203,7 +203,9 @@ fn what_a_wallet_cannot_do_it_says_in_one_paragraph() {
         (vec!["deposit", "1000"], "has 9.9"),
         (vec!["deposit", "1", "--token", "0x52908400098527886E0F7030069857D2E4169EE7"], "ERC-20"),
         (vec!["deposit", "1", "--to", "tacit1abc"], "receiving address"),
-        (vec!["send", &to, "1"], "is needed, 0 can be spent"),
+        (vec!["send", &to, "1"], "1 ETH is needed, 0 ETH can be spent now"),
+        (vec!["resume"], "there is nothing to resume"),
+        (vec!["resume", "1"], "number 1 is no payment"),
         (vec!["send", "nobody.address", "1"], "no receiving address, and no file"),
         (vec!["send", &to, "1", "--prove", "mallory"], "no prover is called"),
         (vec!["send", &to, "1", "--prove", "committee"], "names no network"),
@@ -232,6 +234,160 @@ fn what_a_wallet_cannot_do_it_says_in_one_paragraph() {
     assert!(stage.fails("alice", &["balance"]).contains("another rpc is needed"));
     fs::write(&config, text.replace("rpc =", "rcp =")).unwrap();
     assert!(stage.fails("alice", &["balance"]).contains("wallet.toml"));
+}
+
+impl Stage {
+    fn ask(&self, method: &str, params: Value) -> Value {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(self.anvil.request(method, params)).unwrap()
+    }
+
+    /// Runs a verb until its transaction waits at a node that makes no blocks, and kills it there.
+    fn killed_while_waiting(&self, name: &str, verb: &[&str]) {
+        self.ask("evm_setAutomine", serde_json::json!([false]));
+        let (first, rest) = verb.split_first().unwrap();
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tacit"))
+            .args(["wallet", first, "--dir"])
+            .arg(self.at(name))
+            .arg("--passphrase-file")
+            .arg(self.at("pass"))
+            .args(rest)
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = std::time::Instant::now();
+        while self.ask("txpool_status", serde_json::json!([]))["pending"] == "0x0" {
+            assert!(began.elapsed().as_secs() < 300 && child.try_wait().unwrap().is_none());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// The node forgets what waits, and makes blocks again.
+    fn forget_waiting(&self) {
+        self.ask("anvil_dropAllTransactions", serde_json::json!([]));
+        self.ask("evm_setAutomine", serde_json::json!([true]));
+    }
+
+    fn last_outcome(&self, name: &str) -> Value {
+        self.says(name, &["history"])["records"].as_array().unwrap().last().unwrap()["outcome"].clone()
+    }
+}
+
+#[test]
+fn what_is_signed_counts_as_signed_until_the_chain_says_otherwise() {
+    let Some(stage) = Stage::new() else { return };
+    stage.person("alice");
+    stage.says("alice", &["policy", "--set", "ecdsa"]);
+    let to = stage.says("alice", &["address"])["receiving_address"].as_str().unwrap().to_owned();
+    stage.says("alice", &["deposit", "2"]);
+    let stranger = "0x52908400098527886E0F7030069857D2E4169EE7";
+    let pay = ["withdraw", stranger, "0.5", "--expires-in", "300"];
+
+    // In a block after all: the wallet learns it from the chain.
+    stage.killed_while_waiting("alice", &pay);
+    assert_eq!(stage.last_outcome("alice")["outcome"], "signed");
+    assert!(stage.fails("alice", &pay).contains("--again"));
+    stage.ask("evm_setAutomine", serde_json::json!([true]));
+    stage.ask("anvil_mine", serde_json::json!([1]));
+    assert_eq!(stage.last_outcome("alice")["outcome"], "confirmed");
+    assert_eq!(stage.ether("alice"), "1500000000000000000");
+
+    // Lost on the way: the same signature again. It is paid once.
+    stage.killed_while_waiting("alice", &pay);
+    stage.forget_waiting();
+    assert_eq!(stage.ether("alice"), "0");
+    assert!(
+        stage.fails("alice", &["send", &to, "0.1"]).contains("1.5 ETH more is reserved for signed payments")
+    );
+    let paid = stage.says("alice", &["resume"]);
+    assert_eq!(paid["amount"], "500000000000000000");
+    assert_eq!(stage.ask("eth_getBalance", serde_json::json!([stranger, "latest"])), "0xde0b6b3a7640000");
+    assert_eq!(stage.ether("alice"), "1000000000000000000");
+    assert!(stage.fails("alice", &["resume"]).contains("nothing to resume"));
+
+    // Never executed: its money is free again once that is final.
+    stage.killed_while_waiting("alice", &pay);
+    stage.forget_waiting();
+    let kept = || {
+        fs::read_dir(stage.at("alice"))
+            .unwrap()
+            .filter(|e| e.as_ref().unwrap().path().display().to_string().contains("intent-"))
+            .count()
+    };
+    assert_eq!((stage.last_outcome("alice")["outcome"].as_str(), kept()), (Some("signed"), 3));
+    // The two before are on the chain, and not final yet.
+    stage.ask("evm_increaseTime", serde_json::json!([400]));
+    stage.ask("anvil_mine", serde_json::json!([100]));
+    assert_eq!((stage.last_outcome("alice")["outcome"].as_str(), kept()), (Some("failed"), 0));
+    assert_eq!(stage.ether("alice"), "1000000000000000000");
+
+    // All of it read anew, with what signs as it was.
+    stage.says("alice", &["rescan"]);
+    assert_eq!(stage.ether("alice"), "1000000000000000000");
+    stage.says("alice", &["send", &to, "0.25"]);
+    assert_eq!(stage.ether("alice"), "1000000000000000000");
+    let outcomes: Vec<Value> = stage.says("alice", &["history"])["records"].as_array().unwrap().clone();
+    let outcomes: Vec<&str> = outcomes.iter().map(|r| r["outcome"]["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["confirmed", "confirmed", "confirmed", "confirmed", "failed", "confirmed"]);
+
+    // A deposit that left and of which no more is known may be in a block any moment.
+    stage.killed_while_waiting("alice", &["deposit", "0.5"]);
+    assert_eq!(stage.last_outcome("alice")["outcome"], "begun");
+    assert!(stage.fails("alice", &["deposit", "0.5"]).contains("--again"));
+    stage.ask("evm_setAutomine", serde_json::json!([true]));
+    stage.ask("anvil_mine", serde_json::json!([1]));
+    assert_eq!(stage.last_outcome("alice")["outcome"], "confirmed");
+    assert_eq!(stage.ether("alice"), "1500000000000000000");
+}
+
+#[test]
+fn what_a_token_is_does_not_change_once_it_is_known() {
+    let Some(stage) = Stage::new() else { return };
+    stage.person("alice");
+    stage.person("bob");
+    let artefact = fs::read(workspace("contracts/artifacts/DemoToken.json")).unwrap();
+    let artefact: Value = serde_json::from_slice(&artefact).unwrap();
+    let funded = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
+    let sent = stage
+        .ask("eth_sendTransaction", serde_json::json!([{ "from": funded, "data": artefact["bytecode"] }]));
+    let token = stage.ask("eth_getTransactionReceipt", serde_json::json!([sent]))["contractAddress"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let alice: tacit_pool::Address =
+        stage.says("alice", &["balance"])["ethereum_account"].as_str().unwrap().parse().unwrap();
+    let amount = tacit_pool::Amount::from(5_000_000_000_000_000_000u128);
+    let mint = tacit_chain::abi::mint(token.parse().unwrap(), alice, amount);
+    let data = format!("0x{}", hex::encode(&mint.data));
+    stage.ask("eth_sendTransaction", serde_json::json!([{ "from": funded, "to": token, "data": data }]));
+    for name in ["alice", "bob"] {
+        stage.says(name, &["policy", "--set", "ecdsa"]);
+    }
+    let to = stage.says("bob", &["address"])["receiving_address"].as_str().unwrap().to_owned();
+    stage.says("alice", &["deposit", "3", "--token", &token]);
+    stage.says("alice", &["send", &to, "1", "--token", &token]);
+
+    // From now on the contract answers nothing that makes sense.
+    stage.ask("anvil_setCode", serde_json::json!([token, "0xfe"]));
+    let of = |name: &str| stage.says(name, &["balance"])["balances"][0].clone();
+    let known = of("alice");
+    assert_eq!((known["symbol"].as_str(), known["decimals"].as_u64()), (Some("DEMO"), Some(18)));
+    assert_eq!(known["spendable"], "2000000000000000000");
+    let unknown = of("bob");
+    assert!(unknown["symbol"].as_str().unwrap().starts_with("units of 0x"), "{unknown}");
+    assert_eq!(unknown["spendable"], "1000000000000000000");
+    stage.says("bob", &["history"]);
+
+    // What its owner says counts.
+    let config = stage.at("bob").join("wallet.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let said = format!("[[token]]\naddress = \"{token}\"\nsymbol = \"COIN\"\ndecimals = 6\n\n[pool]\n");
+    fs::write(&config, text.replacen("[pool]\n", &said, 1)).unwrap();
+    let configured = of("bob");
+    assert_eq!((configured["symbol"].as_str(), configured["decimals"].as_u64()), (Some("COIN"), Some(6)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use tacit_pool::orders::OrderKeyId;
 
 use crate::WalletFileError;
 use crate::description::PoolDescription;
+use crate::token::ConfiguredToken;
 
 /// A wallet's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,12 @@ pub struct Config {
     /// The network whose nodes prove without seeing: its network.toml.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committee: Option<PathBuf>,
+    /// The most that a unit of gas may cost, in gwei; 300 where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_gas_gwei: Option<u64>,
+    /// Tokens, where what their contracts say of themselves is not to be believed.
+    #[serde(default, rename = "token", skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<ConfiguredToken>,
     /// Prover services.
     #[serde(default, rename = "prover", skip_serializing_if = "Vec::is_empty")]
     pub provers: Vec<Prover>,
@@ -97,6 +104,21 @@ pub enum WayError {
 }
 
 impl Config {
+    /// A configuration with nothing but what there has to be: everything is proved on this machine.
+    pub fn new(rpc: String, account: u32, pool: PoolDescription) -> Self {
+        Self {
+            rpc,
+            second_rpc: None,
+            account,
+            prove: local(),
+            committee: None,
+            max_gas_gwei: None,
+            tokens: Vec::new(),
+            provers: Vec::new(),
+            pool,
+        }
+    }
+
     /// Reads a configuration.
     ///
     /// # Errors
@@ -162,10 +184,15 @@ const HEAD: &str = "\
 # second_rpc  a node of somebody else whose roots are compared with those of the first
 # prove       who proves where --prove says nothing: local, committee, or the name of a [[prover]]
 # committee   network.toml of the nodes that prove without seeing anything
+# max_gas_gwei  the most that a unit of gas may cost; 300 without it
+# [[token]]   what a token is, where you do not want to believe its contract and your node:
+#                 address = \"0x...\"
+#                 symbol = \"USDC\"
+#                 decimals = 6
 # [[prover]]  a service that sees what it proves and can change none of it:
 #                 name = \"carol\"
 #                 url = \"https://prover.example\"
-#                 id = \"64 hexadecimal digits, as `tacit prove serve` prints them\"
+#                 id = \"64 hexadecimal digits, as `tacit prover serve` prints them\"
 # [pool]      the pool that this wallet is for, as `tacit pool deploy` described it
 ";
 
@@ -189,11 +216,18 @@ mod tests {
             account: 0,
             prove: "carol".to_owned(),
             committee: Some("network.toml".into()),
+            max_gas_gwei: Some(50),
+            tokens: vec![ConfiguredToken {
+                address: Address([9; 20]),
+                symbol: "DAI".to_owned(),
+                decimals: 18,
+            }],
             provers: vec![prover("carol"), prover("dave")],
             pool: PoolDescription {
                 chain_id: 31_337,
                 pool: Address([1; 20]),
                 from_block: 5,
+                bind: true,
                 rotate: true,
                 verifiers: Verifiers { eddsa: Some(Address([2; 20])), ..Verifiers::default() },
                 circuits: Circuits::default(),

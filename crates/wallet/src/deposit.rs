@@ -12,7 +12,8 @@ use crate::open::{OpenWallet, Progress, Step, WalletError};
 use crate::token::Token;
 
 impl OpenWallet {
-    /// Moves money from the wallet's Ethereum account into the pool; for a token the pool is approved for just that much first.
+    /// Moves money from the wallet's Ethereum account into the pool; for a token the pool is approved for just that much first. `again` says that it is meant,
+    /// where the same was sent and is not seen on the chain.
     ///
     /// # Errors
     /// [`WalletError`]; [`WalletError::NotRegistered`] for one's own deposit before one is.
@@ -22,12 +23,16 @@ impl OpenWallet {
         amount: Amount,
         to: Option<&ReceivingAddress>,
         memo: [u8; MEMO_BYTES],
+        again: bool,
         progress: Progress<'_>,
     ) -> Result<Receipt, WalletError> {
         if amount.is_zero() {
             return Err(WalletError::Nothing);
         }
         self.sync(progress).await?;
+        if !again && self.journal.is_deposited(token.address, amount) {
+            return Err(WalletError::DepositAgain);
+        }
         let own;
         let to = match to {
             Some(to) => to,
@@ -54,16 +59,32 @@ impl OpenWallet {
             return Err(WalletError::Funds { account, has });
         }
         if !token.address.is_zero() {
-            if self.allowance(token.address).await? < to_wei(amount) {
-                progress(Step::Approving);
-                let call = abi::approve(token.address, place.pool, amount);
-                self.send(&call).await?;
-            }
+            self.approve(token.address, amount, progress).await?;
         }
         let call = abi::deposit(place.pool, token.address, amount, &body.owner_commitment(), &note_data);
         let what = What::Deposit { token: token.address, amount };
         let receipt = self.transact(call, what, progress).await?;
         self.sync(progress).await?;
         Ok(receipt)
+    }
+
+    /// Lets the pool take just as much of a token. Some tokens (USDT) change an allowance to nothing only, or from nothing.
+    async fn approve(
+        &mut self,
+        token: Address,
+        amount: Amount,
+        progress: Progress<'_>,
+    ) -> Result<(), WalletError> {
+        let pool = self.config.pool.pool;
+        let allowed = self.allowance(token).await?;
+        if allowed >= to_wei(amount) {
+            return Ok(());
+        }
+        progress(Step::Approving);
+        if !allowed.is_zero() {
+            self.send(&abi::approve(token, pool, Amount::ZERO)).await?;
+        }
+        self.send(&abi::approve(token, pool, amount)).await?;
+        Ok(())
     }
 }

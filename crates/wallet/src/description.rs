@@ -21,6 +21,8 @@ pub struct PoolDescription {
     pub pool: Address,
     /// The block in which it was deployed: nothing before it is read.
     pub from_block: u64,
+    /// Whether intents are bound to the pool and to the policy's version (BIND in docs/src/pool.md).
+    pub bind: bool,
     /// Whether the circuits' nullifiers need the secret that rotation replaces (ROTATE in docs/src/pool.md).
     pub rotate: bool,
     /// The contracts that check authorisations.

@@ -6,6 +6,7 @@
 //! | `seed` | the 64 bytes that every key comes from |
 //! | `state` | what is known of the pool: notes, policies, used one-time keys |
 //! | `journal` | what this wallet did |
+//! | `intent-N` | what proves the signed payment that is number N in the journal, as long as it can be executed |
 //! | `protection` | how the secret files are unlocked |
 
 use std::fs;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use tacit_pool::wallet::store::StoreError;
 use tacit_pool::{Wallet, WalletSeed};
+use tacit_vault::protection::Secret;
 use tacit_vault::{DataDir, Unlock, VaultError};
 
 use crate::config::Config;
@@ -29,6 +31,7 @@ const JOURNAL: &str = "journal";
 const SEED_PURPOSE: &str = "wallet seed";
 const STATE_PURPOSE: &str = "wallet state";
 const JOURNAL_PURPOSE: &str = "wallet journal";
+const INTENT_PURPOSE: &str = "wallet intent";
 /// A state or journal that is longer is not read: about a million registry entries.
 const LONGEST: u64 = 1 << 29;
 
@@ -51,7 +54,9 @@ pub enum FolderError {
         source: StoreError,
     },
     /// The stored journal.
-    #[error("{path}: not a journal of this version (line {line}): move it away to go on without it")]
+    #[error(
+        "{path}: not a journal of this version (line {line}). Without it the wallet does not tell you what is signed and may yet be paid: keep it, and put back a copy"
+    )]
     Journal {
         /// The file.
         path: PathBuf,
@@ -206,5 +211,33 @@ impl WalletFolder {
                 .map_err(|e| FolderError::Journal { path: path.clone(), line: e.line() })?,
         );
         Ok(self.dir.protection().write(&path, JOURNAL_PURPOSE, &stored)?)
+    }
+
+    fn intent_path(&self, record: usize) -> PathBuf {
+        self.dir.path().join(format!("intent-{record}"))
+    }
+
+    /// Keeps what proves a signed payment.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn keep_intent(&self, record: usize, work: &[u8]) -> Result<(), FolderError> {
+        Ok(self.dir.protection().write(&self.intent_path(record), INTENT_PURPOSE, work)?)
+    }
+
+    /// What proves a signed payment; `None` once it can no longer be executed.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn intent(&self, record: usize) -> Result<Option<Secret>, FolderError> {
+        Ok(self.dir.protection().read(&self.intent_path(record), INTENT_PURPOSE)?)
+    }
+
+    /// Forgets what proves a payment.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn forget_intent(&self, record: usize) -> Result<(), FolderError> {
+        Ok(tacit_vault::dir::destroy_secret(&self.intent_path(record))?)
     }
 }

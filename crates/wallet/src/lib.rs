@@ -8,15 +8,18 @@
 //! | [`folder`] | the secrets on disk |
 //! | [`open`] | an opened wallet: following the chain, balances, its own account |
 //! | [`policy`] | registering, choosing what signs, rotating |
-//! | [`deposit`], [`pay`] | money in; money on, and out |
+//! | [`deposit`] | money in |
+//! | [`pay`], [`execute`], [`intents`] | money on, and out: signed; proved and submitted; what became of it |
 //! | [`journal`] | what it did |
 //! | [`token`] | amounts as people write them |
 
 pub mod config;
 pub mod deposit;
 pub mod description;
+pub mod execute;
 mod files;
 pub mod folder;
+pub mod intents;
 pub mod journal;
 pub mod open;
 pub mod pay;
@@ -25,6 +28,7 @@ pub mod token;
 
 pub use config::{Config, Prover, Way};
 pub use description::PoolDescription;
+pub use execute::Delegation;
 pub use files::WalletFileError;
 pub use folder::{FolderError, WalletFolder};
 pub use open::{OpenWallet, WalletError};

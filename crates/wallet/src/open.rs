@@ -15,7 +15,8 @@ use tacit_chain::{
     SendOptions, U256, follow, prepare, submit, wait,
 };
 use tacit_pool::delivery::ReceivingAddress;
-use tacit_pool::wallet::{Balance, Keys};
+use tacit_pool::wallet::rotation::READ_AHEAD;
+use tacit_pool::wallet::{Anchor, Balance, Keys};
 use tacit_pool::{Address, Wallet};
 use tacit_prover::service::ServiceKeys;
 use tacit_prover::{PoolCircuits, status};
@@ -121,9 +122,40 @@ pub enum WalletError {
     },
     /// The state of another wallet or pool.
     #[error(
-        "{0}: it is the state of another wallet or another pool: move it away, the chain is then read anew"
+        "{0}: it is the state of another account, another pool or another form of it than wallet.toml says: check `account` and [pool] there. Keep the \
+         file: it has keys that no seed phrase brings back, and what is signed"
     )]
     OtherState(PathBuf),
+    /// A node that shows a pool of another form.
+    #[error(
+        "the node shows a pool of another form (bind) than pool.toml describes: one of them is wrong; ask another node"
+    )]
+    OtherForm,
+    /// Nothing was paid, and nothing will be.
+    #[error(
+        "the payment's time is over, and it was not executed: nothing was paid, and its money is free again"
+    )]
+    NotExecuted,
+    /// A signed payment of which nothing was kept.
+    #[error(
+        "nothing was kept of this payment by which it could be proved: the wallet was interrupted when it signed. Its money is free again in {minutes} \
+         minutes at most"
+    )]
+    NotKept {
+        /// For how long its money is reserved.
+        minutes: u64,
+    },
+    /// The same deposit, again.
+    #[error(
+        "a deposit of the same amount was sent and is not seen on the chain yet (tacit wallet history): wait for it, or say --again if you mean another one"
+    )]
+    DepositAgain,
+    /// Somebody else's fee.
+    #[error(
+        "the fee of this payment is not for this prover, or is less than it asks, so that it would refuse: take the one that the payment was signed for, \
+         or --prove local"
+    )]
+    OtherFee,
     /// Keys.
     #[error("a key could not be derived: {0}")]
     Seal(#[from] tacit_wire::SealError),
@@ -166,6 +198,91 @@ pub enum WalletError {
     /// Proving by a committee.
     #[error(transparent)]
     Committee(#[from] tacit_prover::committee::CommitteeError),
+    /// Something went wrong with a payment that is signed.
+    #[error(
+        "{source}. The payment is signed: for {minutes} minutes more it can be executed by whoever was given it. Do not pay it again before; `tacit \
+         wallet history` tells whether it was, and `tacit wallet resume` has it proved and submitted another way"
+    )]
+    StillSigned {
+        /// For how long it can be executed.
+        minutes: u64,
+        /// What went wrong.
+        source: Box<WalletError>,
+    },
+    /// The same payment, again.
+    #[error(
+        "the same amount to the same recipient is signed already, number {number} in `tacit wallet history`, and can be executed for {minutes} minutes \
+         more: go on with it by `tacit wallet resume`, or say --again if you mean another payment"
+    )]
+    Again {
+        /// Which one.
+        number: usize,
+        /// For how long it can be executed.
+        minutes: u64,
+    },
+    /// Not enough in the pool.
+    #[error("{needed} is needed, {have} can be spent now{reserved}")]
+    Insufficient {
+        /// Amount and fee.
+        needed: String,
+        /// Of all spendable notes.
+        have: String,
+        /// What is reserved, in a part of the sentence.
+        reserved: String,
+    },
+    /// Nothing to pay gas with.
+    #[error(
+        "the Ethereum account {account} has {has}, and gas for a payment may take {needs}: send it some, or have a prover submit (--prove NAME or \
+         --relay NAME); nothing was signed"
+    )]
+    Gas {
+        /// The account.
+        account: Address,
+        /// What it has.
+        has: String,
+        /// What may be needed.
+        needs: String,
+    },
+    /// A circuit that is not there.
+    #[error(
+        "pool.toml names no files for the circuit {0}, which this way of proving needs: pick another with --prove; nothing was signed"
+    )]
+    NoCircuit(tacit_prover::CircuitKind),
+    /// Nothing to go on with.
+    #[error("no payment is signed and not executed: there is nothing to resume")]
+    NothingSigned,
+    /// Several to go on with.
+    #[error(
+        "several payments are signed and not executed: say which one to resume, {0} (as `tacit wallet history` numbers them)"
+    )]
+    WhichSigned(String),
+    /// Not one to go on with.
+    #[error("number {0} is no payment that is signed and can still be executed: see `tacit wallet history`")]
+    NotSigned(usize),
+    /// Work that no contract takes.
+    #[error(
+        "the pool has moved on: it no longer accepts the roots against which this payment was drawn up, so that what this wallet has of it cannot be \
+         executed. A prover that was given it might draw up another proof for {minutes} minutes more; then its money is free again"
+    )]
+    StaleRoots {
+        /// For how long it can be executed.
+        minutes: u64,
+    },
+    /// Kept work that is damaged.
+    #[error("what was kept of the payment cannot be read: {0}")]
+    Kept(#[from] tacit_wire::DecodeError),
+    /// A token that is not the same for two nodes.
+    #[error(
+        "the two nodes describe the token {token} differently ({first}; {second}): one of them is wrong. Write what is right into wallet.toml as a [[token]]"
+    )]
+    TokenDiffers {
+        /// The token.
+        token: Address,
+        /// By the first node.
+        first: String,
+        /// By the second.
+        second: String,
+    },
     /// No committee was prepared.
     #[error("a committee is to prove, and none was prepared")]
     NoDelegation,
@@ -196,7 +313,7 @@ pub enum WalletError {
     #[error("the chain's last block has the time {0}, which no expiry can be after")]
     Time(u64),
     /// A recipient.
-    #[error("the recipient is no receiving address: {0}")]
+    #[error("the recipient: {0}")]
     Recipient(String),
     /// The service's word against the chain.
     #[error(
@@ -215,13 +332,20 @@ impl OpenWallet {
         let config = folder.config()?;
         let seed = folder.seed()?;
         let place = config.pool.place();
-        let keys = Keys::new(&seed, place, config.account)?;
+        let mut keys = Keys::new(&seed, place, config.account)?;
         let account = Account::from_seed(&seed, config.account)?;
         let contract = connect(&config.rpc, &config).await?;
         let second = match &config.second_rpc {
             Some(url) => Some(connect(url, &config).await?),
             None => None,
         };
+        if [Some(&contract), second.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|pool| pool.binds() != config.pool.bind)
+        {
+            return Err(WalletError::OtherForm);
+        }
         let rules = contract.rules(config.pool.rotate);
         let state = match folder.state()? {
             Some(state) => {
@@ -231,11 +355,11 @@ impl OpenWallet {
                 state
             }
             None => {
-                let before = config.pool.from_block.saturating_sub(1);
-                let start = contract.rpc().block(before).await?.ok_or(WalletError::NoStart(before))?;
-                Wallet::new(rules, place, account.address(), &keys, start.into())?
+                let start = start(&contract, &config).await?;
+                Wallet::new(rules, place, account.address(), &keys, start)?
             }
         };
+        keys.advance(state.epochs().newest().saturating_add(READ_AHEAD))?;
         let journal = folder.journal()?;
         let circuits = Arc::new(config.pool.circuits.prover(rules, kept));
         let rng = identity::system_rng()?;
@@ -290,10 +414,25 @@ impl OpenWallet {
     pub async fn sync(&mut self, progress: Progress<'_>) -> Result<Followed, WalletError> {
         let told =
             |read: tacit_chain::follow::Progress| progress(Step::Reading { block: read.block, of: read.to });
-        let options = FollowOptions { witness: self.second.as_ref(), ..FollowOptions::default() };
+        let options = FollowOptions { witness: self.second.as_ref(), ..FollowOptions::new(self.clock.now()) };
+        let before = self.on_their_way();
         let followed = follow(&self.contract, &mut self.state, &mut self.keys, &options, told).await;
+        self.reconcile(&before, followed.is_ok())?;
+        if followed.is_ok() {
+            self.look_for_transactions().await?;
+        }
         self.folder.keep_state(&self.state)?;
         Ok(followed?)
+    }
+
+    /// Forgets what was read of the chain and reads all of it anew. What no chain has stays: what signs, and which payments are signed.
+    ///
+    /// # Errors
+    /// [`WalletError`]; what was read before an error is kept.
+    pub async fn rescan(&mut self, progress: Progress<'_>) -> Result<Followed, WalletError> {
+        let start = start(&self.contract, &self.config).await?;
+        self.state.rescan(&self.keys, start)?;
+        self.sync(progress).await
     }
 
     /// What is there of each token: in the pool, and in the Ethereum account.
@@ -341,16 +480,46 @@ impl OpenWallet {
         Ok(self.state.receiving_address(&self.keys)?)
     }
 
-    /// A token as its contract describes itself.
+    /// A token: as wallet.toml has it, else as it described itself when this wallet dealt with it first, else as the nodes describe it now, which must
+    /// agree if there are two. What an amount in whole coins means does not change afterwards.
     ///
     /// # Errors
-    /// [`WalletError::Chain`] where the address is no token.
-    pub async fn token(&self, address: Address) -> Result<Token, WalletError> {
+    /// [`WalletError::Pool`] where the address is no token, [`WalletError::TokenDiffers`].
+    pub async fn token(&mut self, address: Address) -> Result<Token, WalletError> {
         if address.is_zero() {
             return Ok(Token::ether());
         }
-        let info = token_info(self.contract.rpc(), address).await?;
-        Ok(Token { address, symbol: info.symbol, decimals: info.decimals })
+        let configured = self.config.tokens.iter().find(|token| token.address == address);
+        if let Some(known) = configured.map(Token::from).or_else(|| self.journal.token(address)) {
+            return Ok(known);
+        }
+        let token = Token::described(address, token_info(self.contract.rpc(), address).await?);
+        if let Some(second) = &self.second {
+            let other = Token::described(address, token_info(second.rpc(), address).await?);
+            if other != token {
+                let text = |token: &Token| format!("{}, {} decimals", token.symbol, token.decimals);
+                let (first, second) = (text(&token), text(&other));
+                return Err(WalletError::TokenDiffers { token: address, first, second });
+            }
+        }
+        self.journal.saw_token(&token);
+        self.folder.keep_journal(&self.journal)?;
+        Ok(token)
+    }
+
+    /// [`Self::token`] to be looked at: one that does not say what it is is counted in its smallest unit.
+    pub async fn token_to_show(&mut self, address: Address) -> Token {
+        self.token(address).await.unwrap_or_else(|_| Token::unknown(address))
+    }
+
+    /// How transactions of the wallet's account are sent.
+    pub fn send_options(&self) -> SendOptions {
+        let standard = SendOptions::default();
+        let gwei = |gwei: u64| U256::from(gwei).saturating_mul(U256::from(1_000_000_000u64));
+        SendOptions {
+            max_fee_per_gas: self.config.max_gas_gwei.map_or(standard.max_fee_per_gas, gwei),
+            ..standard
+        }
     }
 
     /// Sends a call by the wallet's account, waits until a block has it, and writes down how it went.
@@ -364,14 +533,43 @@ impl OpenWallet {
         self.folder.keep_journal(&self.journal)?;
         progress(Step::Submitting);
         let sent = self.send_noting(&call, Some(record)).await;
-        match &sent {
-            Ok(receipt) => {
-                self.journal.ended(record, None, Outcome::Confirmed { block: receipt.block });
+        let left = self.journal.records().get(record).is_some_and(|record| record.transaction.is_some());
+        let outcome = match &sent {
+            Ok(receipt) => Outcome::Confirmed { block: receipt.block },
+            // It may be on the chain any moment: the next reading shows.
+            Err(error) if left && !matches!(error, WalletError::Reverted(_)) => {
+                Outcome::Begun { trouble: Some(error.to_string()) }
             }
-            Err(error) => self.journal.ended(record, None, Outcome::Failed { reason: error.to_string() }),
-        }
+            Err(error) => Outcome::Failed { reason: error.to_string() },
+        };
+        self.journal.now(record, outcome);
         self.folder.keep_journal(&self.journal)?;
         sent
+    }
+
+    /// Looks for transactions of the wallet's own that left it and of which no more is known.
+    async fn look_for_transactions(&mut self) -> Result<(), WalletError> {
+        let rpc = self.contract.rpc().clone();
+        let mut changed = false;
+        for (record, hash, nonce) in self.journal.unknown() {
+            // The count first: if it is beyond the number, a receipt that is read afterwards must be there.
+            let next = rpc.nonce(self.account.address(), At::Latest).await?;
+            let outcome = match rpc.receipt(&hash).await? {
+                Some(receipt) if receipt.success => Outcome::Confirmed { block: receipt.block },
+                Some(_) => Outcome::Failed { reason: WalletError::Reverted(hash_text(&hash)).to_string() },
+                None if next > nonce => {
+                    let reason = "another transaction of the account took its place".to_owned();
+                    Outcome::Failed { reason }
+                }
+                None => continue,
+            };
+            self.journal.now(record, outcome);
+            changed = true;
+        }
+        if changed {
+            self.folder.keep_journal(&self.journal)?;
+        }
+        Ok(())
     }
 
     /// Sends a call by the wallet's account and waits until a block has it.
@@ -386,9 +584,10 @@ impl OpenWallet {
         record: Option<usize>,
     ) -> Result<Receipt, WalletError> {
         let rpc = self.contract.rpc().clone();
-        let signed = prepare(&rpc, &self.account, call, &SendOptions::default()).await?;
+        let chain_id = self.config.pool.chain_id.into();
+        let signed = prepare(&rpc, &self.account, chain_id, call, &self.send_options()).await?;
         if let Some(record) = record {
-            self.journal.ended(record, Some(hash_text(&signed.hash)), Outcome::Begun);
+            self.journal.left(record, hash_text(&signed.hash), signed.nonce);
             self.folder.keep_journal(&self.journal)?;
         }
         submit(&rpc, &signed).await?;
@@ -415,6 +614,14 @@ async fn connect(url: &str, config: &Config) -> Result<PoolContract, WalletError
         return Err(WalletError::OtherChain { expected, got });
     }
     Ok(PoolContract::connect(rpc, config.pool.pool).await?)
+}
+
+/// The block after which a wallet of the pool begins to read.
+async fn start(contract: &PoolContract, config: &Config) -> Result<Anchor, WalletError> {
+    let before = config.pool.from_block.saturating_sub(1);
+    let start = contract.rpc().block(before).await?.ok_or(WalletError::NoStart(before))?;
+    // By a settled block's time intents die: of this one it is the node's word alone, and nothing needs it.
+    Ok(Anchor { timestamp: 0, ..start.into() })
 }
 
 /// A transaction's hash as people write it.

@@ -1,33 +1,33 @@
 //! Paying: an intent is drawn up and signed here, whoever proves it.
 //!
 //! The order of steps is what keeps a wallet safe: the notes are reserved and a one-time index is used up *on disk* before a signature exists,
-//! and a signature leaves only with all three outputs locked. What goes wrong after that leaves an intent that can be executed until it expires;
-//! its notes stay reserved until the chain's settled blocks say that it no longer can.
+//! and a signature leaves only with all three outputs locked. What goes wrong after that leaves an intent that can be executed until it expires
+//! ([`crate::intents`]); its notes stay reserved until the chain's settled blocks say that it no longer can.
 
-use std::sync::Arc;
-use std::time::Duration;
-
+use tacit_chain::U256;
 use tacit_chain::account::ecdsa_authorization;
-use tacit_chain::{Receipt, abi};
-use tacit_client::{Client, Options, Progress as ClientProgress};
 use tacit_pool::delivery::{MEMO_BYTES, ReceivingAddress};
 use tacit_pool::orders::ProverRegistration;
+use tacit_pool::transaction::coins::CoinError;
 use tacit_pool::value::{Text, field_text};
+use tacit_pool::wallet::SpendError;
 use tacit_pool::wallet::credentials::Credential;
 use tacit_pool::wallet::spend::{Payment, Prepared, Recipient};
-use tacit_pool::{Amount, Fr};
+use tacit_pool::{Amount, Fr, Place};
 use tacit_prover::client::{Quote, quote};
-use tacit_prover::status::SpendStatus;
-use tacit_prover::{CircuitKind, Proved, ProverClient, Statement, Task, Work, committee, local};
+use tacit_prover::work::Auth;
+use tacit_prover::{AuthCircuit, CircuitKind, ProverClient, Work};
 
 use crate::config::{Prover, Way};
+use crate::execute::{Delegation, Route};
+use crate::intents::Live;
 use crate::journal::{Outcome, What};
-use crate::open::{OpenWallet, Progress, Step, WalletError, hash_text};
+use crate::open::{OpenWallet, Progress, WalletError};
 use crate::policy::SLOT;
 use crate::token::Token;
 
-/// How much longer than the intent itself a service is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Gas that a payment takes, with the room that sending it asks for: what the account must be able to pay before anything is signed.
+const TRANSACT_GAS: u64 = 1_600_000;
 
 /// What is to be paid, and how.
 #[derive(Debug, Clone)]
@@ -48,16 +48,8 @@ pub struct Order {
     pub max_fee: Option<Amount>,
     /// For how long it can be executed, in seconds from the chain's last block.
     pub lifetime: u32,
-}
-
-/// A committee's client with its dials, for the way [`Way::Committee`].
-pub struct Delegation {
-    /// The client.
-    pub client: Client,
-    /// The dials.
-    pub options: Options,
-    /// Whose progress is told.
-    pub watch: Box<dyn Fn(CircuitKind) -> Arc<dyn ClientProgress> + Send + Sync>,
+    /// Whether it is meant, where the same is already on its way to the same recipient.
+    pub again: bool,
 }
 
 /// A payment that the chain has.
@@ -81,42 +73,29 @@ pub struct Paid {
 pub struct Signed {
     /// The work.
     pub work: Work,
-    /// Its replay id.
-    pub replay_id: Fr,
+    /// What the wallet knows it by.
+    pub intent: Live,
     /// The service that is to have it, with its registration.
     pub service: Option<(ProverClient, ProverRegistration)>,
-    /// What the service gets.
-    pub fee: Amount,
-    record: usize,
 }
 
 impl OpenWallet {
     /// Pays: draws up and signs an intent, has it proved and submitted, and waits until this wallet sees it on the chain.
     ///
     /// # Errors
-    /// [`WalletError`].
+    /// [`WalletError`]; [`WalletError::StillSigned`] where it may yet be executed.
     pub async fn pay(
         &mut self,
         order: &Order,
         delegation: Option<&Delegation>,
         progress: Progress<'_>,
     ) -> Result<Paid, WalletError> {
-        let signed = self.sign(order, progress).await?;
-        let (replay_id, fee, record) = (signed.replay_id, signed.fee, signed.record);
-        match self.execute(order, signed, delegation, progress).await {
-            Ok((transaction, uploaded)) => {
-                let block = self.executed(&replay_id, progress).await?;
-                self.journal.ended(record, transaction.clone(), Outcome::Confirmed { block });
-                self.folder.keep_journal(&self.journal)?;
-                let gas = self.gas(transaction.as_deref()).await;
-                Ok(Paid { replay_id, fee, block, transaction, gas, uploaded })
-            }
-            Err(error) => {
-                self.journal.ended(record, None, Outcome::Failed { reason: error.to_string() });
-                self.folder.keep_journal(&self.journal)?;
-                Err(error)
-            }
+        if matches!(order.way, Way::Committee(_)) && delegation.is_none() {
+            return Err(WalletError::NoDelegation);
         }
+        let Signed { work, intent, service } = self.sign(order, progress).await?;
+        let route = Route { way: order.way.clone(), service };
+        self.carry_out(intent, work, &route, true, delegation, progress).await
     }
 
     /// The first half of [`Self::pay`]: everything up to the signature. What it spends is reserved from then on.
@@ -129,15 +108,26 @@ impl OpenWallet {
         }
         let followed = self.sync(progress).await?;
         let held = self.policy()?.ok_or(WalletError::NotRegistered)?.clone();
+        let auth = match &held.credential {
+            Credential::Eddsa { .. } => Some(AuthCircuit::Eddsa),
+            Credential::Xmss { .. } => Some(AuthCircuit::Xmss),
+            Credential::Ecdsa { .. } => None,
+        };
+        self.check_ways(&order.way, auth)?;
+        let (to, withdrawal) = match &order.to {
+            Recipient::Private(to) => (field_text(&to.owner_nullifier_key_hash).to_string(), false),
+            Recipient::Public(to) => (to.to_string(), true),
+        };
+        if let Some(live) =
+            self.is_paid_twice(&to, order.token.address, order.amount).filter(|_| !order.again)
+        {
+            return Err(WalletError::Again {
+                number: live.record + 1,
+                minutes: self.seconds_left(live.until).div_ceil(60),
+            });
+        }
         let service = match (&order.way, &order.relay) {
-            (Way::Service(prover), _) | (_, Some(prover)) => {
-                progress(Step::Asking(&prover.name));
-                let seen = self.journal.registration(&prover.id);
-                let client = ProverClient::new(&prover.url, prover.id, self.config.pool.place(), seen)?;
-                let registration = client.registration(self.clock.now()).await?;
-                self.journal.saw_registration(&prover.id, client.seen());
-                Some((client, registration))
-            }
+            (Way::Service(prover), _) | (_, Some(prover)) => Some(self.ask(prover, progress).await?),
             _ => None,
         };
         let fee = match &service {
@@ -148,12 +138,16 @@ impl OpenWallet {
                 }
                 Quote::Fee(fee) => return Err(WalletError::Fee { asked: order.token.text(fee) }),
             },
-            None => None,
+            None => {
+                self.check_gas().await?;
+                None
+            }
         };
         let now = followed.head.timestamp;
         let valid_until = now.saturating_add(order.lifetime.into());
         let valid_until = u32::try_from(valid_until).map_err(|_| WalletError::Time(now))?;
         let fee_amount = fee.as_ref().map_or(Amount::ZERO, |(_, fee)| *fee);
+        let fee_to = fee.as_ref().map(|(to, _)| Text(to.owner_nullifier_key_hash));
         let payment = Payment {
             recipient: order.to.clone(),
             token: order.token.address,
@@ -163,12 +157,9 @@ impl OpenWallet {
             valid_until,
             slot: SLOT,
         };
-        let prepared = self.state.prepare(&self.keys, &payment, now, &mut self.rng)?;
+        let prepared = self.state.prepare(&self.keys, &payment, now, &mut self.rng);
+        let prepared = prepared.map_err(|error| self.in_coins(&order.token, error))?;
         self.state.commit(&prepared);
-        let (to, withdrawal) = match &order.to {
-            Recipient::Private(to) => (field_text(&to.owner_nullifier_key_hash).to_string(), false),
-            Recipient::Public(to) => (to.to_string(), true),
-        };
         let what = What::Payment {
             replay_id: Text(*prepared.replay_id()),
             to,
@@ -176,6 +167,7 @@ impl OpenWallet {
             token: order.token.address,
             amount: order.amount,
             fee: fee_amount,
+            fee_to,
             prover: match &order.way {
                 Way::Local => "local".to_owned(),
                 Way::Committee(_) => "committee".to_owned(),
@@ -183,9 +175,72 @@ impl OpenWallet {
             },
         };
         let record = self.journal.begin(self.clock.now(), what);
+        self.journal.now(record, Outcome::Signed { until: valid_until, trouble: None });
         self.folder.keep_journal(&self.journal)?;
-        let work = self.authorise(&prepared, &held.credential)?;
-        Ok(Signed { work, replay_id: *prepared.replay_id(), service, fee: fee_amount, record })
+        let work = match self.authorise(&prepared, &held.credential) {
+            Ok(work) => work,
+            // No signature is anywhere.
+            Err(error) => {
+                self.journal.now(record, Outcome::Failed { reason: error.to_string() });
+                self.folder.keep_journal(&self.journal)?;
+                self.state.release(prepared.replay_id());
+                self.folder.keep_state(&self.state)?;
+                return Err(error);
+            }
+        };
+        self.folder.keep_intent(record, &work.encode())?;
+        let intent = Live { record, replay_id: *prepared.replay_id(), until: valid_until };
+        Ok(Signed { work, intent, service })
+    }
+
+    /// Whether what proves it is here, before anything is signed.
+    fn check_ways(&self, way: &Way, auth: Option<AuthCircuit>) -> Result<(), WalletError> {
+        if matches!(way, Way::Service(_)) {
+            return Ok(());
+        }
+        let needed = [Some(CircuitKind::Pool), auth.map(CircuitKind::from)];
+        let missing = needed.into_iter().flatten().find(|kind| !self.circuits().has(*kind));
+        missing.map_or(Ok(()), |kind| Err(WalletError::NoCircuit(kind)))
+    }
+
+    /// [`Self::check_ways`] for work that was drawn up before.
+    pub(crate) fn check_circuits(&self, way: &Way, work: &Work) -> Result<(), WalletError> {
+        let auth = match work.auth() {
+            Auth::Circuit { circuit, .. } => Some(*circuit),
+            Auth::Ready(_) => None,
+        };
+        self.check_ways(way, auth)
+    }
+
+    /// Whether the account can pay for a transaction, before anything is signed.
+    async fn check_gas(&self) -> Result<(), WalletError> {
+        let (base, tips) = self.contract.rpc().fees().await?;
+        let tip = tips.into_iter().max().unwrap_or_default();
+        let price = base.saturating_mul(U256::from(2)).saturating_add(tip);
+        let needs = price.min(self.send_options().max_fee_per_gas).saturating_mul(U256::from(TRANSACT_GAS));
+        let has = self.ether().await?;
+        if has >= needs {
+            return Ok(());
+        }
+        let text = |wei| {
+            tacit_chain::from_wei(wei).map_or_else(|| format!("{wei} wei"), |wei| Token::ether().text(wei))
+        };
+        Err(WalletError::Gas { account: self.account.address(), has: text(has), needs: text(needs) })
+    }
+
+    /// What is wrong with the notes, in whole coins and with what is reserved.
+    fn in_coins(&self, token: &Token, error: SpendError) -> WalletError {
+        let SpendError::Coins(CoinError::Insufficient { needed, have }) = error else { return error.into() };
+        let reserved = self.balances().get(&token.address).map_or(Amount::ZERO, |balance| balance.reserved);
+        let until = self.live_intents().into_iter().map(|live| live.until).max();
+        let reserved = until.filter(|_| !reserved.is_zero()).map_or_else(String::new, |until| {
+            let minutes = self.seconds_left(until).div_ceil(60);
+            format!(
+                "; {} more is reserved for signed payments, for {minutes} minutes at most (tacit wallet history)",
+                token.text(reserved)
+            )
+        });
+        WalletError::Insufficient { needed: token.text(needed), have: token.text(have), reserved }
     }
 
     /// Puts the reservation on disk, then signs.
@@ -218,131 +273,13 @@ impl OpenWallet {
             }
         })
     }
-
-    /// Has it proved and submitted; the transaction, if it is known, and what was uploaded.
-    async fn execute(
-        &mut self,
-        order: &Order,
-        signed: Signed,
-        delegation: Option<&Delegation>,
-        progress: Progress<'_>,
-    ) -> Result<(Option<String>, usize), WalletError> {
-        let Signed { work, service, .. } = signed;
-        if let (Way::Service(_), Some((client, registration))) = (&order.way, &service) {
-            return self.hand_over(client, registration, Task::Prove(work), order, progress).await;
-        }
-        let proved = self.prove(&order.way, &work, delegation, progress).await?;
-        let statement = work.statement().clone();
-        match &service {
-            Some((client, registration)) => {
-                let task = Task::Relay { statement, proved };
-                self.hand_over(client, registration, task, order, progress).await
-            }
-            None => {
-                let receipt = self.submit(&statement, &proved, progress).await?;
-                Ok((Some(hash_text(&receipt.hash)), 0))
-            }
-        }
-    }
-
-    /// Proves here, or by a committee.
-    ///
-    /// # Errors
-    /// [`WalletError`].
-    pub async fn prove(
-        &mut self,
-        way: &Way,
-        work: &Work,
-        delegation: Option<&Delegation>,
-        progress: Progress<'_>,
-    ) -> Result<Proved, WalletError> {
-        let circuits = Arc::clone(self.circuits());
-        match (way, delegation) {
-            (Way::Committee(_), Some(Delegation { client, options, watch })) => {
-                progress(Step::Delegating);
-                Ok(committee::prove(client, &circuits, work, options, watch).await?)
-            }
-            (Way::Committee(_), None) => Err(WalletError::NoDelegation),
-            (Way::Local | Way::Service(_), _) => {
-                let mut rng = self.fork_rng();
-                let told = |step: local::Step| progress(Step::Proving(step));
-                // Proving takes every core: the caller's task waits, no other runs in a wallet.
-                Ok(tokio::task::block_in_place(|| local::prove(&circuits, work, &mut rng, &told))?)
-            }
-        }
-    }
-
-    /// Submits by the wallet's own account, which everybody then sees.
-    ///
-    /// # Errors
-    /// [`WalletError`].
-    pub async fn submit(
-        &mut self,
-        statement: &Statement,
-        proved: &Proved,
-        progress: Progress<'_>,
-    ) -> Result<Receipt, WalletError> {
-        progress(Step::Submitting);
-        let call = abi::transact(
-            statement.place().pool,
-            &proved.pool_proof,
-            &proved.auth_proof,
-            statement.public_inputs(),
-            statement.note_data(),
-        );
-        self.send(&call).await
-    }
-
-    async fn hand_over(
-        &mut self,
-        client: &ProverClient,
-        registration: &ProverRegistration,
-        task: Task,
-        order: &Order,
-        progress: Progress<'_>,
-    ) -> Result<(Option<String>, usize), WalletError> {
-        let (id, envelope) = client.seal(registration, task, &mut self.rng)?;
-        let uploaded = envelope.len();
-        progress(Step::Uploading(uploaded));
-        client.submit(envelope).await?;
-        let told = |status: &SpendStatus| progress(Step::Service(status));
-        let patience = Duration::from_secs(order.lifetime.into()) + PATIENCE;
-        let ended = client.wait(id, patience, &told).await?;
-        match ended.error {
-            Some(problem) => Err(WalletError::Service(problem)),
-            None => Ok((ended.transaction, uploaded)),
-        }
-    }
-
-    /// What a transaction took; nothing depends on it, so that an answer which does not come is none.
-    async fn gas(&self, transaction: Option<&str>) -> Option<u64> {
-        let mut hash = [0; 32];
-        hex::decode_to_slice(transaction?.strip_prefix("0x")?, &mut hash).ok()?;
-        Some(self.contract.rpc().receipt(&hash).await.ok()??.gas_used)
-    }
-
-    /// The block in which this wallet sees an intent executed.
-    async fn executed(&mut self, replay_id: &Fr, progress: Progress<'_>) -> Result<u64, WalletError> {
-        for _ in 0..30 {
-            self.sync(progress).await?;
-            let block =
-                self.state.pending().find(|(id, _)| *id == replay_id).map(|(_, known)| known.executed);
-            match block {
-                Some(Some(block)) => return Ok(block),
-                // Settled already, on a chain whose blocks are final at once.
-                None => return Ok(self.state.head().number),
-                Some(None) => tokio::time::sleep(Duration::from_secs(1)).await,
-            }
-        }
-        Err(WalletError::NotSeen)
-    }
 }
 
-/// A receiving address as people give it: the text, or the name of a file that holds it.
+/// A receiving address of a pool as people give it: the text, or the name of a file that holds it.
 ///
 /// # Errors
 /// [`WalletError::Recipient`].
-pub fn recipient(text: &str) -> Result<ReceivingAddress, WalletError> {
+pub fn recipient(text: &str, place: &Place) -> Result<ReceivingAddress, WalletError> {
     let read = if text.starts_with("tacit1") {
         text.to_owned()
     } else {
@@ -350,5 +287,5 @@ pub fn recipient(text: &str) -> Result<ReceivingAddress, WalletError> {
             WalletError::Recipient(format!("{text}: no receiving address, and no file with one: {e}"))
         })?
     };
-    read.trim().parse().map_err(|e: tacit_wire::DecodeError| WalletError::Recipient(e.to_string()))
+    ReceivingAddress::parse(&read, place).map_err(|e| WalletError::Recipient(e.to_string()))
 }

@@ -1,5 +1,7 @@
 //! Amounts as people write them, in whole coins of a token.
 
+use serde::{Deserialize, Serialize};
+use tacit_chain::pool::TokenInfo;
 use tacit_pool::{Address, Amount};
 
 /// A token as its contract describes itself, which is to be trusted as little as the contract.
@@ -11,6 +13,24 @@ pub struct Token {
     pub symbol: String,
     /// Places after the point.
     pub decimals: u8,
+}
+
+/// A token as wallet.toml describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfiguredToken {
+    /// Its contract.
+    pub address: Address,
+    /// What the owner calls it.
+    pub symbol: String,
+    /// Places after the point.
+    pub decimals: u8,
+}
+
+impl From<&ConfiguredToken> for Token {
+    fn from(token: &ConfiguredToken) -> Self {
+        Self { address: token.address, symbol: token.symbol.clone(), decimals: token.decimals }
+    }
 }
 
 /// Why a text is no amount of a token.
@@ -38,6 +58,16 @@ impl Token {
     /// Ether.
     pub fn ether() -> Self {
         Self { address: Address::ZERO, symbol: "ETH".to_owned(), decimals: 18 }
+    }
+
+    /// A token as its contract describes itself.
+    pub fn described(address: Address, info: TokenInfo) -> Self {
+        Self { address, symbol: info.symbol, decimals: info.decimals }
+    }
+
+    /// A token that does not say what it is, in its smallest unit.
+    pub fn unknown(address: Address) -> Self {
+        Self { address, symbol: format!("units of {address}"), decimals: 0 }
     }
 
     /// Reads an amount in whole coins.

@@ -19,10 +19,10 @@ use tacit_prover::{Work, local};
 use tacit_vault::Unlock;
 use tacit_wallet::config::Prover;
 use tacit_wallet::description::CircuitFiles;
-use tacit_wallet::pay::{Delegation, Order};
+use tacit_wallet::pay::Order;
 use tacit_wallet::policy::CredentialKind;
 use tacit_wallet::token::Token;
-use tacit_wallet::{Config, OpenWallet, Paid, PoolDescription, WalletFolder, Way};
+use tacit_wallet::{Config, Delegation, OpenWallet, Paid, PoolDescription, WalletFolder, Way};
 use tokio::runtime::Runtime;
 
 use super::pool;
@@ -116,12 +116,13 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     };
     let runtime = crate::runtime::new()?;
     let rpc = Rpc::new(&url)?;
-    let chain = runtime.block_on(rpc.chain_id())?;
+    let chain = runtime.block_on(pool::local_chain(&rpc))?;
     phase.done(format!("{}, chain {chain}", if anvil.is_some() { "anvil" } else { "yours" }));
 
     let circuits = development_setup(&args.circuits, &folder, ui)?;
     let phase = ui.phase("deploying the contracts");
-    let (description, deployed) = runtime.block_on(pool::deploy(&rpc, &funder, &circuits, false, true))?;
+    let (description, deployed) =
+        runtime.block_on(pool::deploy(&rpc, &funder, chain, &circuits, false, true))?;
     let coin = deployed.token.ok_or_else(|| Failure::new("the demo token was not deployed"))?;
     phase.done(format!("the pool is {}", description.pool));
     let key_file = folder.join("wallets.key");
@@ -195,8 +196,8 @@ impl Stage<'_> {
         let ether = Token::ether();
         let ten = ether.amount("10").map_err(words)?;
         let coins = self.coin.amount("500").map_err(words)?;
-        let gas = self.on(alice.wallet.deposit(&ether, ten, None, [0; 64], quiet))?.gas_used;
-        self.on(alice.wallet.deposit(&self.coin, coins, None, [0; 64], quiet))?;
+        let gas = self.on(alice.wallet.deposit(&ether, ten, None, [0; 64], false, quiet))?.gas_used;
+        self.on(alice.wallet.deposit(&self.coin, coins, None, [0; 64], false, quiet))?;
         phase.done(format!("10 ETH ({gas} gas) and 500 DEMO; from here on nobody sees what they do"));
 
         let phase = ui.phase("Carol serves as a prover");
@@ -209,7 +210,7 @@ impl Stage<'_> {
             "carol",
             &prover_dir,
             &[
-                "prove",
+                "prover",
                 "serve",
                 "--listen",
                 "127.0.0.1:0",
@@ -247,6 +248,7 @@ impl Stage<'_> {
                 relay,
                 max_fee: Some(token.amount("1").map_err(words)?),
                 lifetime: 3600,
+                again: false,
             })
         };
 
@@ -357,15 +359,7 @@ impl Stage<'_> {
     fn person(&self, name: &'static str, url: &str) -> Outcome<Person> {
         let path = self.folder.join("wallets").join(name);
         make_private(&self.folder.join("wallets"))?;
-        let config = Config {
-            rpc: url.to_owned(),
-            second_rpc: None,
-            account: 0,
-            prove: "local".to_owned(),
-            committee: None,
-            provers: Vec::new(),
-            pool: self.description.clone(),
-        };
+        let config = Config::new(url.to_owned(), 0, self.description.clone());
         let seed = SeedPhrase::generate(&mut rand::rng())?.seed("");
         drop(WalletFolder::create(&path, &self.unlock, &seed, &config)?);
         let quiet = &|_: tacit_wallet::open::Step<'_>| ();
@@ -378,7 +372,9 @@ impl Stage<'_> {
             abi::mint(self.coin.address, account, thousand),
         ] {
             let options = SendOptions::default();
-            let sent = self.on_chain(tacit_chain::send(&self.rpc, &self.funder, &call, &options))?;
+            let chain_id = self.description.chain_id.into();
+            let sent =
+                self.on_chain(tacit_chain::send(&self.rpc, &self.funder, chain_id, &call, &options))?;
             self.on_chain(tacit_chain::wait(&self.rpc, &sent, Duration::from_secs(60)))?;
         }
         self.on(wallet.set_policy(CredentialKind::Eddsa, quiet))?;

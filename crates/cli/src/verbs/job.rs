@@ -97,7 +97,7 @@ async fn watch(api: &Api, job: &str, ui: &Ui) -> Outcome<Polled> {
         if polled.status.state.is_final() || polled.status.expires < now() {
             return Ok(polled);
         }
-        polled = api.poll(id, polled.version, Duration::from_secs(20)).await?;
+        polled = api.poll(id, polled.version, 0, Duration::from_secs(20)).await?;
     }
 }
 

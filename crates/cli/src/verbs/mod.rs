@@ -20,7 +20,7 @@ mod node_status;
 mod plan;
 mod pool;
 mod powersoftau;
-mod prove;
+mod prover;
 mod r1cs_check;
 mod r1cs_info;
 mod wallet;
@@ -104,12 +104,12 @@ enum Verb {
     /// A coordinator's log of how jobs ended: show, verify, receipt, evidence
     #[command(subcommand)]
     Log(log::Args),
-    /// A wallet of the shielded pool: init, address, policy, deposit, send, withdraw, balance, rotate, history
+    /// A wallet of the shielded pool: init, address, policy, deposit, send, withdraw, resume, balance, rotate, history, rescan
     #[command(subcommand)]
     Wallet(wallet::Args),
     /// A prover service of the shielded pool: serve
     #[command(subcommand)]
-    Prove(prove::Args),
+    Prover(prover::Args),
     /// The shielded pool's contracts: deploy
     #[command(subcommand)]
     Pool(pool::Args),
@@ -196,7 +196,7 @@ pub fn run(cli: Cli, ui: &Ui) -> Outcome {
         Verb::Job(args) => job::run(&args, ui),
         Verb::Log(args) => log::run(&args, ui),
         Verb::Wallet(args) => wallet::run(&args, ui),
-        Verb::Prove(args) => prove::run(&args, ui),
+        Verb::Prover(args) => prover::run(&args, ui),
         Verb::Pool(args) => pool::run(&args, ui),
         Verb::Bench(args) => bench::run(&args, ui),
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::json;
-use tacit_chain::deploy::{ContractKey, Deployed, Plan};
+use tacit_chain::deploy::{ContractKey, Deployed, LOCAL_CHAINS, Plan};
 use tacit_chain::{Account, Rpc, SendOptions};
 use tacit_wallet::PoolDescription;
 use tacit_wallet::description::{CircuitFiles, Circuits, Verifiers};
@@ -28,6 +28,9 @@ pub struct Deploy {
     /// An Ethereum node
     #[arg(long, value_name = "URL")]
     rpc: String,
+    /// The chain to deploy on, by its id: transactions are signed for no other. Only for local chains (31337 and 1337) the node's word is taken
+    #[arg(long, value_name = "ID")]
+    chain_id: Option<u64>,
     /// File with the private key of the account that pays, 64 hexadecimal digits
     #[arg(long, value_name = "FILE")]
     account: PathBuf,
@@ -60,7 +63,12 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         auth_xmss: in_folder("auth_xmss"),
     };
     let phase = ui.phase("deploying the contracts");
-    let (description, _) = runtime.block_on(deploy(&rpc, &account, &circuits, args.ceremony, false))?;
+    let chain_id = match args.chain_id {
+        Some(id) => id,
+        None => runtime.block_on(local_chain(&rpc))?,
+    };
+    let (description, _) =
+        runtime.block_on(deploy(&rpc, &account, chain_id, &circuits, args.ceremony, false))?;
     phase.done(description.place().to_string());
     files::write(&args.description, description.to_toml()?.as_bytes(), Access::Shared)?;
     let json = json!({ "pool": description.pool, "chain_id": description.chain_id, "block": description.from_block, "description": args.description });
@@ -82,6 +90,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
 pub async fn deploy(
     rpc: &Rpc,
     account: &Account,
+    chain_id: u64,
     circuits: &Circuits,
     ceremony: bool,
     token: bool,
@@ -98,12 +107,14 @@ pub async fn deploy(
     let auth = [&circuits.auth_eddsa, &circuits.auth_xmss];
     let auth_keys = auth.iter().copied().flatten().map(key).collect::<Outcome<Vec<_>>>()?;
     let plan = Plan { bind: true, pool_key, auth_keys, ecdsa: true, token };
-    let deployed = tacit_chain::deploy::deploy(rpc, account, &plan, &SendOptions::default()).await?;
+    let deployed =
+        tacit_chain::deploy::deploy(rpc, account, chain_id, &plan, &SendOptions::default()).await?;
     let mut verifiers = deployed.auth_verifiers.iter().copied();
     let description = PoolDescription {
         chain_id: deployed.place.chain_id,
         pool: deployed.place.pool,
         from_block: deployed.block,
+        bind: true,
         rotate: true,
         verifiers: Verifiers {
             eddsa: circuits.auth_eddsa.as_ref().and_then(|_| verifiers.next()),
@@ -113,6 +124,17 @@ pub async fn deploy(
         circuits: circuits.clone(),
     };
     Ok((description, deployed))
+}
+
+/// The node's chain, which must be a local one: of another the node's word is not enough.
+pub async fn local_chain(rpc: &Rpc) -> Outcome<u64> {
+    let chain_id = rpc.chain_id().await?;
+    if LOCAL_CHAINS.contains(&chain_id) {
+        return Ok(chain_id);
+    }
+    Err(Failure::new(format!(
+        "the node says that it is on chain {chain_id}, which is not local: say --chain-id, so that nothing is signed for a chain that you do not mean"
+    )))
 }
 
 /// The account whose private key a file holds.

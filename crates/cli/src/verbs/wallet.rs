@@ -1,4 +1,4 @@
-//! `tacit wallet init|address|policy|deposit|send|withdraw|balance|rotate|history`
+//! `tacit wallet init|address|policy|deposit|send|withdraw|resume|balance|rotate|history|rescan`
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -50,6 +50,9 @@ pub enum Args {
         /// Words for the recipient
         #[arg(long, default_value = "")]
         memo: String,
+        /// Deposit although the same amount was sent already and is not seen on the chain yet
+        #[arg(long)]
+        again: bool,
     },
     /// Pay somebody in the pool; nobody else sees whom, or how much
     Send {
@@ -76,12 +79,23 @@ pub enum Args {
         #[command(flatten)]
         payment: wallet_pay::PaymentOptions,
     },
+    /// Have a payment that is signed and not on the chain proved and submitted again, in the same way or another
+    Resume {
+        #[command(flatten)]
+        common: Common,
+        /// Which one, as `tacit wallet history` numbers them; the only one without it
+        number: Option<std::num::NonZeroUsize>,
+        #[command(flatten)]
+        route: wallet_pay::RouteOptions,
+    },
     /// Say what is there of each token
     Balance(Common),
-    /// Replace the secret that provers were given: what they know of you ends with it, and no money moves
+    /// Replace the secret that provers were given: what is signed from now on they cannot recognise by it, and no money moves
     Rotate(Common),
     /// List what this wallet did and what came in
     History(Common),
+    /// Read all of the pool's events anew: after a node was wrong. What signs, and what is signed, stays
+    Rescan(Common),
 }
 
 /// How a wallet is made.
@@ -158,19 +172,20 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         Args::Address(common) => wallet_show::address(common, ui),
         Args::Policy { common, set: None } => wallet_show::policy(common, ui),
         Args::Policy { common, set: Some(name) } => set_policy(common, (*name).into(), ui),
-        Args::Deposit { common, amount, token, to, memo } => {
-            wallet_pay::deposit(common, amount, *token, to.as_deref(), memo, ui)
+        Args::Deposit { common, amount, token, to, memo, again } => {
+            wallet_pay::deposit(common, amount, *token, (to.as_deref(), memo), *again, ui)
         }
         Args::Send { common, to, amount, memo, payment } => {
-            let to = wallet_pay::private(to)?;
-            wallet_pay::pay(common, to, amount, memo, payment, ui)
+            wallet_pay::pay(common, |place| wallet_pay::private(to, place), amount, memo, payment, ui)
         }
         Args::Withdraw { common, to, amount, payment } => {
-            wallet_pay::pay(common, wallet_pay::public(*to), amount, "", payment, ui)
+            wallet_pay::pay(common, |_| Ok(wallet_pay::public(*to)), amount, "", payment, ui)
         }
+        Args::Resume { common, number, route } => wallet_pay::resume(common, *number, route, ui),
         Args::Balance(common) => wallet_show::balance(common, ui),
         Args::Rotate(common) => rotate(common, ui),
         Args::History(common) => wallet_show::history(common, ui),
+        Args::Rescan(common) => rescan(common, ui),
     }
 }
 
@@ -185,15 +200,7 @@ fn init(args: &InitArgs, ui: &Ui) -> Outcome {
         None => (SeedPhrase::generate(&mut rand::rng())?, true),
         Some(path) => (SeedPhrase::parse(read_phrase(path)?.trim())?, false),
     };
-    let config = Config {
-        rpc: args.rpc.clone(),
-        second_rpc: None,
-        account: args.account,
-        prove: "local".to_owned(),
-        committee: None,
-        provers: Vec::new(),
-        pool: PoolDescription::load(&args.pool)?,
-    };
+    let config = Config::new(args.rpc.clone(), args.account, PoolDescription::load(&args.pool)?);
     let unlock = args.unlock.choose(&args.dir, args.unencrypted)?;
     let seed = phrase.seed("");
     drop(WalletFolder::create(&args.dir, &unlock, &seed, &config)?);
@@ -238,7 +245,7 @@ fn set_policy(common: &Common, kind: CredentialKind, ui: &Ui) -> Outcome {
     let receipt = runtime.block_on(wallet.set_policy(kind, &|step| watch.told(step)))?;
     watch.done();
     let json = json!({ "policy": kind.name(), "transaction": hash_text(&receipt.hash), "block": receipt.block, "gas": receipt.gas_used });
-    let address = wallet.receiving_address()?.to_string();
+    let address = wallet.receiving_address()?.to_text(&wallet.config().pool.place());
     ui.result(
         &json,
         format!(
@@ -264,11 +271,23 @@ fn rotate(common: &Common, ui: &Ui) -> Outcome {
     ui.result(
         &json,
         format!(
-            "Rotated in block {}: epoch {epoch} counts now. What was signed before can be executed up to block {last}; a former prover can do nothing \
-             beyond it, and recognises no spend of what you receive from now on. Give out your new receiving address: tacit wallet address --dir {}",
+            "Rotated in block {}: epoch {epoch} counts now. What was signed before can be executed up to block {last}, nothing of it later. A former \
+             prover recognises no spend of notes that are sealed to your new secret: change and payments from now on. Those that you have already it does \
+             recognise when they are spent: pay yourself once, all of it, to end that. Give out your new receiving address: tacit wallet address --dir {}",
             receipt.block,
             wallet.path().display()
         ),
     );
+    Ok(())
+}
+
+fn rescan(common: &Common, ui: &Ui) -> Outcome {
+    let (runtime, mut wallet) = common.open()?;
+    let watch = Watch::new(ui);
+    let followed = runtime.block_on(wallet.rescan(&|step| watch.told(step)))?;
+    watch.done();
+    let notes = wallet.state().notes().count();
+    let json = json!({ "block": followed.head.number, "notes": notes });
+    ui.result(&json, format!("Read up to block {}: {notes} notes of yours", followed.head.number));
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! `tacit wallet deposit|send|withdraw`
+//! `tacit wallet deposit|send|withdraw|resume`
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,10 +8,12 @@ use serde_json::json;
 use tacit_client::{Client, Options};
 use tacit_pool::delivery::{MEMO_BYTES, memo};
 use tacit_pool::wallet::spend::Recipient;
-use tacit_pool::{Address, Fr};
-use tacit_wallet::Way;
-use tacit_wallet::open::hash_text;
-use tacit_wallet::pay::{Delegation, Order, recipient};
+use tacit_pool::{Address, Amount, Fr, Place};
+use tacit_wallet::config::Prover;
+use tacit_wallet::open::{Step, hash_text};
+use tacit_wallet::pay::{Order, recipient};
+use tacit_wallet::token::Token;
+use tacit_wallet::{Delegation, OpenWallet, Paid, Way};
 
 use super::wallet::Common;
 use crate::delegated::{DialOptions, Watcher};
@@ -24,6 +27,22 @@ pub struct PaymentOptions {
     /// The token's contract; ether without it
     #[arg(long, value_name = "ADDRESS")]
     token: Option<Address>,
+    /// The most that a prover or relay may ask, in whole coins of the token; one that asks anything is refused without it
+    #[arg(long, value_name = "AMOUNT")]
+    max_fee: Option<String>,
+    /// Seconds for which it can be executed, at most a day
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=86_400))]
+    expires_in: u32,
+    /// Pay although the same amount to the same recipient is signed already and not on the chain yet
+    #[arg(long)]
+    again: bool,
+    #[command(flatten)]
+    route: RouteOptions,
+}
+
+/// Who proves and who submits.
+#[derive(Debug, clap::Args)]
+pub struct RouteOptions {
     /// Who proves: `local`, `committee`, or a prover that wallet.toml names; what wallet.toml says without it
     #[arg(long, value_name = "WAY")]
     prove: Option<String>,
@@ -31,19 +50,13 @@ pub struct PaymentOptions {
     /// Ethereum account does, and everybody sees which one that is
     #[arg(long, value_name = "PROVER")]
     relay: Option<String>,
-    /// The most that a prover or relay may ask, in whole coins of the token; one that asks anything is refused without it
-    #[arg(long, value_name = "AMOUNT")]
-    max_fee: Option<String>,
-    /// Seconds for which it can be executed, at most a day
-    #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=86_400))]
-    expires_in: u32,
     #[command(flatten)]
     dials: DialOptions,
 }
 
 /// A recipient in the pool.
-pub fn private(text: &str) -> Outcome<Recipient> {
-    Ok(Recipient::Private(recipient(text)?))
+pub fn private(text: &str, place: &Place) -> Outcome<Recipient> {
+    Ok(Recipient::Private(recipient(text, place)?))
 }
 
 /// A recipient outside of it.
@@ -62,18 +75,20 @@ pub fn deposit(
     common: &Common,
     amount: &str,
     token: Option<Address>,
-    to: Option<&str>,
-    memo: &str,
+    (to, memo): (Option<&str>, &str),
+    again: bool,
     ui: &Ui,
 ) -> Outcome {
-    let to = to.map(recipient).transpose()?;
     let memo = memo_of(memo)?;
     let (runtime, mut wallet) = common.open()?;
+    let place = wallet.config().pool.place();
+    let to = to.map(|text| recipient(text, &place)).transpose()?;
     let watch = Watch::new(ui);
     let (token, amount, receipt) = runtime.block_on(async {
         let token = wallet.token(token.unwrap_or_default()).await?;
         let amount = token.amount(amount).map_err(|e| Failure::new(e.to_string()))?;
-        let receipt = wallet.deposit(&token, amount, to.as_ref(), memo, &|step| watch.told(step)).await?;
+        let receipt =
+            wallet.deposit(&token, amount, to.as_ref(), memo, again, &|step| watch.told(step)).await?;
         Ok::<_, Failure>((token, amount, receipt))
     })?;
     watch.done();
@@ -85,10 +100,10 @@ pub fn deposit(
     Ok(())
 }
 
-/// Pays.
+/// Pays. `to` is asked once it is known which pool's recipient it has to be.
 pub fn pay(
     common: &Common,
-    to: Recipient,
+    to: impl FnOnce(&Place) -> Outcome<Recipient>,
     amount: &str,
     memo: &str,
     options: &PaymentOptions,
@@ -96,16 +111,10 @@ pub fn pay(
 ) -> Outcome {
     let memo = memo_of(memo)?;
     let (runtime, mut wallet) = common.open()?;
-    let config = wallet.config();
-    let way = config.way(options.prove.as_deref())?;
-    let relay = options.relay.as_deref().map(|name| config.prover(name).cloned()).transpose()?;
-    if relay.is_some() && matches!(way, Way::Service(_)) {
-        return Err(Failure::new(
-            "a prover submits what it proves: leave --relay out, or prove by `local` or `committee`",
-        ));
-    }
+    let to = to(&wallet.config().pool.place())?;
+    let (way, relay) = options.route.ways(&wallet)?;
     let watchers = Arc::new(Watchers::new(ui));
-    let delegation = options.delegation(&way, &watchers)?;
+    let delegation = options.route.delegation(&way, options.expires_in, &watchers)?;
     let watch = Watch::new(ui);
     let (token, amount, paid) = runtime.block_on(async {
         let token = wallet.token(options.token.unwrap_or_default()).await?;
@@ -113,30 +122,68 @@ pub fn pay(
         let amount = read(amount)?;
         let max_fee = options.max_fee.as_deref().map(read).transpose()?;
         let lifetime = options.expires_in;
-        let order = Order { to, token: token.clone(), amount, memo, way, relay, max_fee, lifetime };
+        let again = options.again;
+        let order = Order { to, token: token.clone(), amount, memo, way, relay, max_fee, lifetime, again };
         let paid = wallet.pay(&order, delegation.as_ref(), &|step| watch.told(step)).await?;
         Ok::<_, Failure>((token, amount, paid))
     })?;
     watch.done();
+    say_paid(&token, amount, &paid, watchers.uploaded(), ui);
+    Ok(())
+}
+
+fn say_paid(token: &Token, amount: Amount, paid: &Paid, uploaded: usize, ui: &Ui) {
     let json = json!({
         "token": token.address, "symbol": ui::printable(&token.symbol), "amount": amount.to_string(), "fee": paid.fee.to_string(),
         "replay_id": Fr::to_string(&paid.replay_id), "transaction": paid.transaction, "block": paid.block, "gas": paid.gas,
-        "uploaded_bytes": paid.uploaded + watchers.uploaded(),
+        "uploaded_bytes": paid.uploaded + uploaded,
     });
     let fee = if paid.fee.is_zero() { String::new() } else { format!(", fee {}", token.text(paid.fee)) };
     ui.result(
         &json,
         format!("{} paid in block {}{}", ui::printable(&token.text(amount)), paid.block, ui::printable(&fee)),
     );
+}
+
+/// Goes on with a payment that is signed and not on the chain.
+pub fn resume(common: &Common, number: Option<NonZeroUsize>, options: &RouteOptions, ui: &Ui) -> Outcome {
+    let (runtime, mut wallet) = common.open()?;
+    let (way, relay) = options.ways(&wallet)?;
+    let watchers = Arc::new(Watchers::new(ui));
+    let delegation = options.delegation(&way, 600, &watchers)?;
+    let watch = Watch::new(ui);
+    let number = number.map(|number| number.get() - 1);
+    let (token, amount, paid) = runtime.block_on(async {
+        let told = |step: Step<'_>| watch.told(step);
+        let paid = wallet.resume(number, way, relay.as_ref(), delegation.as_ref(), &told).await?;
+        let of = wallet.journal().payment(&paid.replay_id);
+        let (token, amount) = of.ok_or_else(|| Failure::new("the journal does not have the payment"))?;
+        Ok::<_, Failure>((wallet.token_to_show(token).await, amount, paid))
+    })?;
+    watch.done();
+    say_paid(&token, amount, &paid, watchers.uploaded(), ui);
     Ok(())
 }
 
-impl PaymentOptions {
+impl RouteOptions {
+    /// Who proves, and who submits if not the wallet's account.
+    fn ways(&self, wallet: &OpenWallet) -> Outcome<(Way, Option<Prover>)> {
+        let config = wallet.config();
+        let way = config.way(self.prove.as_deref())?;
+        let relay = self.relay.as_deref().map(|name| config.prover(name).cloned()).transpose()?;
+        if relay.is_some() && matches!(way, Way::Service(_)) {
+            return Err(Failure::new(
+                "a prover submits what it proves: leave --relay out, or prove by `local` or `committee`",
+            ));
+        }
+        Ok((way, relay))
+    }
+
     /// The committee's client, where a committee is to prove.
-    fn delegation(&self, way: &Way, watchers: &Arc<Watchers>) -> Outcome<Option<Delegation>> {
+    fn delegation(&self, way: &Way, seconds: u32, watchers: &Arc<Watchers>) -> Outcome<Option<Delegation>> {
         let Way::Committee(network) = way else { return Ok(None) };
         let client = Client::new(crate::api_key::load_network(network)?)?;
-        let timeout = Duration::from_secs(self.expires_in.min(600).into());
+        let timeout = Duration::from_secs(seconds.min(600).into());
         let options = Options {
             dials: self.dials.dials()?,
             timeout: Some(timeout),

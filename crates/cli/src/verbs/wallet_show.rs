@@ -1,9 +1,11 @@
 //! `tacit wallet address|policy|balance|history`
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
-use tacit_pool::Amount;
 use tacit_pool::wallet::credentials::Credential;
+use tacit_pool::{Address, Amount};
 use tacit_wallet::journal::{self, Outcome as Went, Record, What};
 use tacit_wallet::policy::CredentialKind;
 use tacit_wallet::token::Token;
@@ -26,7 +28,7 @@ fn look(common: &Common, ui: &Ui) -> Outcome<(tokio::runtime::Runtime, OpenWalle
 /// Prints the receiving address.
 pub fn address(common: &Common, ui: &Ui) -> Outcome {
     let (_, wallet) = look(common, ui)?;
-    let address = wallet.receiving_address()?.to_string();
+    let address = wallet.receiving_address()?.to_text(&wallet.config().pool.place());
     ui.result(&json!({ "receiving_address": address }), &address);
     Ok(())
 }
@@ -61,12 +63,12 @@ pub fn policy(common: &Common, ui: &Ui) -> Outcome {
 
 /// Says what is there.
 pub fn balance(common: &Common, ui: &Ui) -> Outcome {
-    let (runtime, wallet) = look(common, ui)?;
+    let (runtime, mut wallet) = look(common, ui)?;
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["TOKEN", "CAN BE SPENT", "ON ITS WAY"]);
     let mut list = Vec::new();
     for (address, balance) in wallet.balances() {
-        let token = runtime.block_on(wallet.token(address))?;
+        let token = runtime.block_on(wallet.token_to_show(address));
         let name = if address.is_zero() { "ether".to_owned() } else { address.to_string() };
         let text = |amount: Amount| ui::printable(&token.text(amount));
         table.add_row([name, text(balance.spendable), text(balance.reserved)]);
@@ -95,34 +97,47 @@ pub fn balance(common: &Common, ui: &Ui) -> Outcome {
 
 /// Lists what happened.
 pub fn history(common: &Common, ui: &Ui) -> Outcome {
-    let (runtime, wallet) = look(common, ui)?;
-    let text = |address, amount: Amount| -> Outcome<String> {
-        let token = runtime.block_on(wallet.token(address))?;
-        Ok(ui::printable(&token.text(amount)))
+    let (runtime, mut wallet) = look(common, ui)?;
+    let received = journal::received(wallet.state());
+    let of_records = wallet.journal().records().iter().filter_map(|record| match &record.what {
+        What::Deposit { token, .. } | What::Payment { token, .. } => Some(*token),
+        _ => None,
+    });
+    let of_notes = received.iter().map(|note| note.token);
+    let mut tokens = BTreeMap::new();
+    for address in of_records.chain(of_notes).collect::<BTreeSet<Address>>() {
+        tokens.insert(address, runtime.block_on(wallet.token_to_show(address)));
+    }
+    // A token's name is its own claim: its address stands beside it.
+    let text = |address: Address, amount: Amount| {
+        let token = tokens.get(&address).cloned().unwrap_or_else(|| Token::unknown(address));
+        let contract = if address.is_zero() { String::new() } else { format!(" ({address})") };
+        ui::printable(&format!("{}{contract}", token.text(amount)))
     };
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["WHEN", "WHAT", "AMOUNT", "HOW", "OUTCOME"]);
-    for record in wallet.journal().records() {
+    table.load_style(presets::NOTHING).set_header(["", "WHEN", "WHAT", "AMOUNT", "HOW", "OUTCOME"]);
+    for (i, record) in wallet.journal().records().iter().enumerate() {
         let (what, amount, how) = match &record.what {
             What::Policy { credential } => (format!("policy: {credential}"), String::new(), String::new()),
             What::Rotation { epoch } => (format!("rotation to epoch {epoch}"), String::new(), String::new()),
-            What::Deposit { token, amount } => ("deposit".to_owned(), text(*token, *amount)?, String::new()),
+            What::Deposit { token, amount } => ("deposit".to_owned(), text(*token, *amount), String::new()),
             What::Payment { to, withdrawal, token, amount, prover, .. } => {
                 let verb = if *withdrawal { "withdrawal to" } else { "sent to" };
-                (format!("{verb} {}", short(to)), text(*token, *amount)?, format!("proved by {prover}"))
+                (format!("{verb} {}", short(to)), text(*token, *amount), format!("proved by {prover}"))
             }
         };
-        table.add_row([ui::ago(record.at), what, amount, how, went(&record.outcome)]);
+        let outcome = went(&record.outcome, &wallet);
+        table.add_row([(i + 1).to_string(), ui::ago(record.at), what, amount, how, outcome]);
     }
-    let received = journal::received(wallet.state());
     for note in &received {
         let spent =
             note.spent.map_or_else(|| "unspent".to_owned(), |block| format!("spent in block {block}"));
         let what = if note.memo.is_empty() { "note".to_owned() } else { format!("note: {}", note.memo) };
         table.add_row([
+            String::new(),
             format!("block {}", note.block),
             what,
-            text(note.token, note.amount)?,
+            text(note.token, note.amount),
             String::new(),
             spent,
         ]);
@@ -139,9 +154,17 @@ fn record_json(record: &Record) -> Value {
     serde_json::to_value(record).unwrap_or_default()
 }
 
-fn went(outcome: &Went) -> String {
+fn went(outcome: &Went, wallet: &OpenWallet) -> String {
     match outcome {
-        Went::Begun => "begun; not seen on the chain".to_owned(),
+        Went::Begun { trouble } => {
+            let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
+            ui::printable(&format!("begun; not seen on the chain{trouble}"))
+        }
+        Went::Signed { until, trouble } => {
+            let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
+            let minutes = wallet.seconds_left(*until).div_ceil(60);
+            ui::printable(&format!("signed; can be executed for {minutes} minutes more{trouble}"))
+        }
         Went::Confirmed { block } => format!("block {block}"),
         Went::Failed { reason } => ui::printable(reason),
     }

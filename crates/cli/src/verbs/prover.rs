@@ -1,4 +1,4 @@
-//! `tacit prove serve --dir WALLET`
+//! `tacit prover serve --dir WALLET`
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
-use tacit_chain::SendOptions;
 use tacit_pool::{Address, Amount};
+use tacit_prover::AuthCircuit;
 use tacit_prover::service::ethereum::OnChain;
-use tacit_prover::service::{Service, ServiceConfig};
+use tacit_prover::service::{AuthMethod, AuthVerifier, Service, ServiceConfig};
 use tacit_vault::Clock;
 use tacit_wallet::OpenWallet;
+use tacit_wallet::description::Verifiers;
 
 use super::wallet::Common;
 use crate::failure::{Failure, Outcome};
@@ -44,10 +45,20 @@ pub struct Serve {
     /// nothing
     #[arg(long = "fee", value_name = "TOKEN=AMOUNT")]
     fees: Vec<FeeText>,
+    /// A token beside those of the fees in which payments are served: its contract runs at this prover's cost
+    #[arg(long = "token", value_name = "ADDRESS")]
+    tokens: Vec<Address>,
+    /// Pay out ether to contracts too: their code then runs at this prover's cost, up to --max-gas
+    #[arg(long)]
+    contract_recipients: bool,
+    /// The most gas that a transaction may take
+    #[arg(long, default_value_t = 2_000_000, value_name = "GAS")]
+    max_gas: u64,
     /// Where /metrics and /healthz are
     #[arg(long, value_name = "HOST:PORT")]
     metrics: Option<SocketAddr>,
-    /// Requests come through a proxy that puts the client's address at the end of X-Forwarded-For
+    /// Requests come through a proxy that puts the client's address at the end of X-Forwarded-For. Without it all of a proxy's clients
+    /// share what one address may ask for
     #[arg(long)]
     behind_proxy: bool,
     /// Proofs at a time; each uses every core
@@ -56,6 +67,9 @@ pub struct Serve {
     /// Requests that are accepted and not ended
     #[arg(long, default_value_t = 64, value_name = "N")]
     queue: usize,
+    /// Of them, those of one client's address
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    queue_per_client: usize,
     /// Blocks, from its own on, after which a transaction counts as confirmed
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     confirmations: u64,
@@ -102,9 +116,14 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         );
         config.metrics_listen = args.metrics;
         config.behind_proxy = args.behind_proxy;
-        config.fees = fees(&wallet, &args.fees).await?;
+        config.fees = fees(&mut wallet, &args.fees).await?;
+        config.auth_verifiers = auth_verifiers(&wallet.config().pool.verifiers);
+        config.tokens.clone_from(&args.tokens);
+        config.contract_recipients = args.contract_recipients;
+        config.max_gas = args.max_gas;
         config.workers = args.workers;
         config.queue = args.queue;
+        config.queue_per_client = args.queue_per_client;
         config.confirmations = args.confirmations;
         if config.place.chain_id == 31_337 {
             // A chain of this machine makes its blocks at once.
@@ -112,7 +131,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         }
         let keys = wallet.prover_keys()?;
         let circuits = Arc::clone(wallet.circuits());
-        let chain = OnChain::new(wallet.contract().clone(), wallet.account().clone(), SendOptions::default());
+        let chain = OnChain::new(wallet.contract().clone(), wallet.account().clone(), wallet.send_options());
         // The folder is the wallet's again: its owner looks at the fees while this runs.
         drop(wallet);
         let service = Service::start(config, keys, circuits, Arc::new(chain), Clock::system()).await?;
@@ -129,8 +148,19 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     })
 }
 
+/// The pool's own verifiers: no other contract runs at this prover's cost.
+fn auth_verifiers(named: &Verifiers) -> Vec<AuthVerifier> {
+    let known = [
+        (named.eddsa, AuthMethod::Circuit(AuthCircuit::Eddsa)),
+        (named.xmss, AuthMethod::Circuit(AuthCircuit::Xmss)),
+        (named.ecdsa, AuthMethod::Ecdsa),
+    ];
+    let known = known.into_iter();
+    known.filter_map(|(address, method)| address.map(|address| AuthVerifier { address, method })).collect()
+}
+
 /// The fees in tokens' smallest units, in ascending order of tokens.
-async fn fees(wallet: &OpenWallet, fees: &[FeeText]) -> Outcome<Vec<(Address, Amount)>> {
+async fn fees(wallet: &mut OpenWallet, fees: &[FeeText]) -> Outcome<Vec<(Address, Amount)>> {
     let mut read = Vec::new();
     for FeeText { token, amount } in fees {
         let token = wallet.token(*token).await?;
