@@ -70,8 +70,6 @@ pub enum Step<'a> {
     Service(&'a status::SpendStatus),
     /// Sends an Ethereum transaction.
     Submitting,
-    /// Waits until a block has it.
-    Waiting,
 }
 
 /// Who is told what a wallet is at.
@@ -418,11 +416,10 @@ impl OpenWallet {
         let before = self.on_their_way();
         let followed = follow(&self.contract, &mut self.state, &mut self.keys, &options, told).await;
         self.reconcile(&before, followed.is_ok())?;
-        if followed.is_ok() {
-            self.look_for_transactions().await?;
-        }
         self.folder.keep_state(&self.state)?;
-        Ok(followed?)
+        let followed = followed?;
+        self.look_for_transactions().await?;
+        Ok(followed)
     }
 
     /// Forgets what was read of the chain and reads all of it anew. What no chain has stays: what signs, and which payments are signed.
