@@ -10,6 +10,17 @@ pub fn new() -> Outcome<tokio::runtime::Runtime> {
         .map_err(|e| Failure::new(format!("the runtime cannot start: {e}")))
 }
 
+/// A runtime for a service that mostly passes things on. Half of the cores serve connections: handing each small thing from one thread to another costs more than the thing
+/// itself, and what computes for long has threads of its own.
+pub fn serving() -> Outcome<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(2))
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::new(format!("the runtime cannot start: {e}")))
+}
+
 /// Resolves when the process is asked to stop (SIGINT or SIGTERM).
 pub fn stop_signal(runtime: &tokio::runtime::Runtime) -> Outcome<impl Future<Output = ()> + Send + use<>> {
     let _inside = runtime.enter();

@@ -171,6 +171,24 @@ pub struct Polled {
     /// The status.
     #[serde(flatten)]
     pub status: JobStatus,
+    /// What the nodes said at that moment: a `JobAnswers` frame in hexadecimal digits, where it came with it.
+    #[serde(default)]
+    brought: Option<String>,
+}
+
+impl Polled {
+    /// What the nodes said, where it came with the status.
+    ///
+    /// # Errors
+    /// [`ApiError::Malformed`].
+    pub fn brought(&self) -> Result<Option<JobAnswers>> {
+        let what = "show the job";
+        let Some(digits) = &self.brought else { return Ok(None) };
+        let frame = hex::decode(digits).map_err(|error| malformed(what, error))?;
+        JobAnswers::from_frame(&frame, MessageType::JobAnswers.limit())
+            .map(Some)
+            .map_err(|error| malformed(what, error))
+    }
 }
 
 /// A connection to the coordinator of a network.
@@ -359,13 +377,13 @@ impl Api {
     }
 
     /// A job's status as soon as it differs from version `seen`, or after `wait` in any case; what is no more than an answer counts once there are
-    /// `answers` of them.
+    /// `answers` of them. With the answers, where they are small.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub async fn poll(&self, job: Digest32, seen: u64, answers: usize, wait: Duration) -> Result<Polled> {
         let what = "show the job";
-        let path = format!("/v1/jobs/{job}?wait={}&seen={seen}&answers={answers}", wait.as_secs());
+        let path = format!("/v1/jobs/{job}?wait={}&seen={seen}&answers={answers}&bring=true", wait.as_secs());
         let response = self.send(what, Method::GET, &path, |r| r.timeout(wait + REQUEST_TIMEOUT)).await?;
         json(what, response).await
     }

@@ -573,7 +573,11 @@ impl<C: Curve, P: Product<Curve = C>> Run<'_, C, P> {
         let ended = polled.status.state.is_final();
         self.job.contradicted |= polled.status.nodes.iter().any(|node| node.contradicted);
         if now != *spoken || ended {
-            let brought = api.answers(id).await?;
+            // An earlier version of the coordinator brings none.
+            let brought = match polled.brought()? {
+                Some(brought) => brought,
+                None => api.answers(id).await?,
+            };
             let Waiting { answers, ticket, .. } = &mut *self.job;
             answers
                 .absorb(ticket, self.needed, brought, progress)

@@ -257,6 +257,7 @@ impl Coordinator {
             store,
             circuits,
             polls: polls::Polls::default(),
+            said: std::sync::Mutex::default(),
             heads: log::Heads::default(),
             registry,
             assemble: Notify::new(),

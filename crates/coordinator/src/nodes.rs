@@ -300,14 +300,10 @@ async fn fill(
     if in_flight.len() >= window || resting.len() >= RESTING {
         return Ok(Filled::More);
     }
-    let held: &HashSet<Digest32> = in_flight;
-    let rests = |deal: &Digest32| resting.contains_key(deal) || held.contains(deal);
-    let limit = window - held.len();
-    let n_resting = resting.len() + held.len();
-    let claimed = service
-        .store
-        .claim(&seat.identity, seat.connection(), service.clock.now(), limit, rests, n_resting)
-        .await?;
+    let limit = window - in_flight.len();
+    let held = resting.keys().chain(&*in_flight).copied().collect();
+    let claimed =
+        service.store.claim(&seat.identity, seat.connection(), service.clock.now(), limit, &held).await?;
     let Claimed::Places { places, all } = claimed else { return Ok(Filled::Superseded) };
     for place in places {
         let Place { deal, index, .. } = place;
@@ -375,11 +371,12 @@ async fn try_offer(
     let node = connection.peer_identity();
     // Before the offer is read, which says whether it is wanted: nothing that comes after is missed.
     let mut changes = service.polls.subscribe(deal);
+    let mut seen = changes.borrow_and_update().offers;
     let time = Duration::from_secs(expiry.saturating_sub(service.clock.now()).saturating_add(1));
     // Before the envelope is read.
     let room = tokio::select! {
         room = service.relay.room(&node, offer_bytes, time) => room,
-        () = unwanted(service, &mut changes, deal, index, node) => return Ok(After::Settled),
+        () = unwanted(service, (&mut changes, &mut seen), deal, index, node) => return Ok(After::Settled),
     };
     let Ok(mut room) = room else { return Ok(After::Busy(expiry)) };
     let row = service.store.offer(&deal, index, &node);
@@ -397,7 +394,7 @@ async fn try_offer(
     let reply = tokio::select! {
         reply = ask(connection, frame, room, taking, time) => reply,
         // Dropping the stream tells the node, which need not compute any more.
-        () = unwanted(service, &mut changes, deal, index, node) => return Ok(After::Settled),
+        () = unwanted(service, (&mut changes, &mut seen), deal, index, node) => return Ok(After::Settled),
     };
     let misbehaved = |text: String| Refusal::new(RefusalCode::Malformed, Blame::Node, text);
     let refusal = match reply {
@@ -440,22 +437,18 @@ fn refusal_code(code: RefusalCode) -> String {
 /// Returns when a node's answer is no longer wanted: the job has ended, or the place is another node's.
 async fn unwanted(
     service: &Service,
-    changes: &mut watch::Receiver<Turns>,
+    (changes, seen): (&mut watch::Receiver<Turns>, &mut u64),
     deal: Digest32,
     index: u8,
     node: IdentityKey,
 ) {
-    let mut seen = *changes.borrow_and_update();
     loop {
-        if changes.changed().await.is_err() {
+        // Others' answers are no reason to ask.
+        let Ok(now) = changes.wait_for(|turns| turns.offers != *seen).await.map(|turns| turns.offers) else {
             // Nobody will say: the reply's own deadline ends the wait.
             return std::future::pending().await;
-        }
-        let now = *changes.borrow_and_update();
-        if now == seen {
-            continue;
-        }
-        seen = now;
+        };
+        *seen = now;
         match service.store.is_wanted(&deal, index, &node).await {
             Ok(false) => return,
             Ok(true) => {}

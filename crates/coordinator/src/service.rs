@@ -1,7 +1,7 @@
 //! What every part of the coordinator shares.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tacit_vault::Clock;
 use tacit_wire::frame::Body as _;
@@ -50,6 +50,8 @@ pub struct Service {
     pub heads: Heads,
     /// The nodes.
     pub registry: Arc<Registry>,
+    /// What each node's last hello says, with that hello: it is asked for with every job, and reading its keys takes time.
+    pub said: Mutex<HashMap<IdentityKey, (Vec<u8>, NodeInfo)>>,
     /// Told when there may be a job with enough answers, for the assembling task.
     pub assemble: Notify,
     /// One upload is checked at a time: it takes all cores and much memory.
@@ -68,6 +70,38 @@ pub struct Service {
     pub metrics: Metrics,
     /// Cancelled when the coordinator shuts down.
     pub shutdown: CancellationToken,
+}
+
+/// A submission of so many bytes is read and its signatures are checked within a millisecond or two.
+const FEW_BYTES: usize = 64 << 10;
+
+/// A node that never said hello.
+fn silent(identity: IdentityKey) -> NodeInfo {
+    NodeInfo {
+        identity,
+        sealing_key_certificate: None,
+        connected: false,
+        software: String::new(),
+        circuits: Vec::new(),
+        slices: Vec::new(),
+        bases_per_second: 0,
+        capacity: 0,
+        in_hand: 0,
+    }
+}
+
+/// What a node says of itself; nothing where its hello cannot be read.
+fn said_by(identity: IdentityKey, hello: &[u8]) -> NodeInfo {
+    let Ok(hello) = Hello::from_body(hello) else { return silent(identity) };
+    NodeInfo {
+        sealing_key_certificate: Some(HexCertificate::from(&hello.certificate)),
+        software: hello.software,
+        circuits: hello.circuits,
+        slices: hello.slices,
+        bases_per_second: hello.bases_per_second,
+        capacity: hello.capacity,
+        ..silent(identity)
+    }
 }
 
 impl Service {
@@ -95,31 +129,21 @@ impl Service {
     pub async fn nodes(&self) -> Result<Vec<NodeInfo>, StoreError> {
         let mut seen: HashMap<_, _> =
             self.store.presences().await?.into_iter().map(|p| (p.node, p)).collect();
-        let info = |identity: &IdentityKey| {
-            let mut info = NodeInfo {
-                identity: *identity,
-                sealing_key_certificate: None,
-                connected: false,
-                software: String::new(),
-                circuits: Vec::new(),
-                slices: Vec::new(),
-                bases_per_second: 0,
-                capacity: 0,
-                in_hand: 0,
-            };
-            if let Some(row) = seen.remove(identity)
-                && let Ok(hello) = Hello::from_body(&row.hello)
-            {
-                info.sealing_key_certificate = Some(HexCertificate::from(&hello.certificate));
-                info.connected = row.connected;
-                info.software = hello.software;
-                info.circuits = hello.circuits;
-                info.slices = hello.slices;
-                info.bases_per_second = hello.bases_per_second;
-                info.capacity = hello.capacity;
-                info.in_hand = u32::try_from(row.in_hand).unwrap_or(u32::MAX);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let info = |identity: &IdentityKey| match seen.remove(identity) {
+            None => silent(*identity),
+            Some(row) => {
+                let known = said.entry(*identity).or_insert_with(|| (Vec::new(), silent(*identity)));
+                if known.0 != row.hello {
+                    *known = (row.hello.clone(), said_by(*identity, &row.hello));
+                }
+                let readable = known.1.sealing_key_certificate.is_some();
+                NodeInfo {
+                    connected: row.connected && readable,
+                    in_hand: if readable { u32::try_from(row.in_hand).unwrap_or(u32::MAX) } else { 0 },
+                    ..known.1.clone()
+                }
             }
-            info
         };
         Ok(self.registry.identities().iter().map(info).collect())
     }
@@ -171,6 +195,19 @@ impl Service {
             Ok(result) => result,
             Err(e) => Err(ApiError::internal(context, e)),
         }
+    }
+
+    /// Runs something that takes as long as so many bytes do: on a thread of its own unless they are few, where handing it over would take longer.
+    ///
+    /// # Errors
+    /// As [`Service::blocking`].
+    pub async fn blocking_for<T: Send + 'static>(
+        self: &Arc<Self>,
+        bytes: usize,
+        context: &'static str,
+        f: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if bytes <= FEW_BYTES { f(self) } else { self.blocking(context, f).await }
     }
 
     /// Says that a job changed. The other coordinators learn it from the commit.

@@ -209,7 +209,7 @@ fn serve(
     config.metrics_listen = metrics.or(config.metrics_listen);
     name_database(&mut config)?;
     let _export = service::start_logging(service, "tacit-coordinator")?;
-    let runtime = crate::runtime::new()?;
+    let runtime = crate::runtime::serving()?;
     let stop = service::stop(service)?;
     runtime.block_on(async {
         let coordinator = Coordinator::start(config).await?;

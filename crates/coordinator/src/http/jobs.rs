@@ -32,6 +32,9 @@ use crate::store::{
 /// Jobs in one listing.
 pub const LISTED: u32 = 200;
 
+/// Answers that have more bytes than this together do not come with a job's status.
+const BROUGHT_BYTES: u64 = 64 << 10;
+
 /// A job's status with the counter for long polls.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Versioned {
@@ -46,6 +49,9 @@ pub struct Versioned {
     ended: Option<u64>,
     /// When each place was answered or refused.
     replies: Vec<ReplyTime>,
+    /// The `JobAnswers` frame of the same moment, in hexadecimal digits, where it was asked for and is small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    brought: Option<String>,
 }
 
 /// When a place was answered or refused.
@@ -62,7 +68,7 @@ impl Versioned {
     pub fn of(status: JobStatus, row: &JobRow, seats: &[SeatRow]) -> Self {
         let reply = |s: &SeatRow| s.answered_at.map(|at| ReplyTime { index: s.index, at });
         let replies = seats.iter().filter_map(reply).collect();
-        Self { status, version: row.version, needed: row.needed, ended: row.ended_at, replies }
+        Self { status, version: row.version, needed: row.needed, ended: row.ended_at, replies, brought: None }
     }
 
     /// Counts the job's changes.
@@ -92,6 +98,8 @@ pub struct Wait {
     seen: u64,
     #[serde(default)]
     answers: usize,
+    #[serde(default)]
+    bring: bool,
 }
 
 /// Submits a deal. The same bytes again change nothing.
@@ -112,8 +120,9 @@ pub async fn submit(
     let limit = service.config.limits.job_bytes.min(MessageType::SubmitJob.limit());
     let (_reserved, bytes) = reserve(&service, &caller, &headers, body, limit, "the job").await?;
 
+    let size = bytes.len();
     let (header, parts) = service
-        .blocking("reading a submission", move |_| {
+        .blocking_for(size, "reading a submission", move |_| {
             let submission = Digest32(*blake3::hash(&bytes).as_bytes());
             let message = SubmitJob::from_frame(&bytes, limit)?;
             let header = jobs::HeaderFacts::read(&message.header)?;
@@ -140,13 +149,13 @@ pub async fn submit(
         Some(_) => return Err(conflict(&deal)),
         None => Some(
             service
-                .blocking("checking a submission", move |s| {
+                .blocking_for(size, "checking a submission", move |s| {
                     jobs::validate(s, &header, &circuit, submission, message)
                 })
                 .await?,
         ),
     };
-    let mut code = StatusCode::OK;
+    let (mut code, mut accepted) = (StatusCode::OK, None);
     if let Some(mut job) = job {
         job.owner = caller.key;
         if let Some(key) = &idempotency
@@ -154,7 +163,8 @@ pub async fn submit(
         {
             return Ok(first);
         }
-        let insert = service.store.insert_job(&job, service.clock.now(), shares(&service));
+        let now = service.clock.now();
+        let insert = service.store.insert_job(&job, now, shares(&service));
         let inserted = service.metrics.timed("insert_job", insert).await?;
         match inserted {
             Insertion::New => {
@@ -164,6 +174,7 @@ pub async fn submit(
                     service.registry.wake(&seat.node);
                 }
                 code = StatusCode::CREATED;
+                accepted = Some(job.accepted(now));
             }
             Insertion::Same => {}
             Insertion::Conflict => return Err(conflict(&deal)),
@@ -171,11 +182,11 @@ pub async fn submit(
             Insertion::NoCircuit => return Err(unknown_circuit(&job.circuit)),
         }
     }
-    let Some((row, seats)) =
-        service.store.job_with_seats(&deal).await?.filter(|(job, _)| caller.may_see(job))
-    else {
-        return Err(conflict(&deal));
+    let found = match accepted {
+        Some(accepted) => Some(accepted),
+        None => service.store.job_with_seats(&deal).await?.filter(|(job, _)| caller.may_see(job)),
     };
+    let Some((row, seats)) = found else { return Err(conflict(&deal)) };
     let answer = Versioned::of(jobs::status(&row, &seats)?, &row, &seats);
     if let Some(key) = &idempotency {
         key.keep(&service, code, &answer).await?;
@@ -333,7 +344,7 @@ pub async fn list(
     get,
     path = "/v1/jobs/{id}",
     tag = "jobs",
-    params(("id" = Digest32, Path, description = "The job"), ("wait" = Option<u64>, Query, description = "Seconds to wait for a change"), ("seen" = Option<u64>, Query, description = "The version that is known"), ("answers" = Option<usize>, Query, description = "Answers that are waited for; a refusal, a contradiction or the end is told at once")),
+    params(("id" = Digest32, Path, description = "The job"), ("wait" = Option<u64>, Query, description = "Seconds to wait for a change"), ("seen" = Option<u64>, Query, description = "The version that is known"), ("answers" = Option<usize>, Query, description = "Answers that are waited for; a refusal, a contradiction or the end is told at once"), ("bring" = Option<bool>, Query, description = "Whether the answers come with it: `brought`, unless they are large")),
     responses((status = OK, body = Versioned), Refusals),
 )]
 pub async fn show(
@@ -343,7 +354,7 @@ pub async fn show(
     query: Result<Query<Wait>, QueryRejection>,
 ) -> Result<Json<Versioned>, ApiError> {
     let id = parse_id("job id", &id)?;
-    let Query(Wait { wait, seen, answers }) =
+    let Query(Wait { wait, seen, answers, bring }) =
         query.map_err(|e| ApiError::bad_request("bad_query", e.body_text()))?;
     let wait = Duration::from_secs(wait.min(service.config.limits.poll_seconds));
     let deadline = tokio::time::Instant::now() + wait;
@@ -353,7 +364,7 @@ pub async fn show(
         let now = versioned(&service, &caller, &id).await?;
         let missing = now.missing(answers);
         if (now.version > seen && missing == 0) || now.has_ended() || wait.is_zero() {
-            return Ok(Json(now));
+            return Ok(Json(with_answers(&service, &caller, now, bring).await?));
         }
         // So many answers later it is worth looking again, and whenever something else happens.
         let worth = |turns: &Turns| {
@@ -367,9 +378,33 @@ pub async fn show(
         // A key may be revoked while its holder waits.
         caller.still_may(&service).await?;
         if over {
-            return Ok(Json(versioned(&service, &caller, &id).await?));
+            let now = versioned(&service, &caller, &id).await?;
+            return Ok(Json(with_answers(&service, &caller, now, bring).await?));
         }
     }
+}
+
+/// What is about to be said of a job, with the answers where they are to be brought, there are any, and they are small.
+async fn with_answers(
+    service: &Service,
+    caller: &Caller,
+    now: Versioned,
+    bring: bool,
+) -> Result<Versioned, ApiError> {
+    let bytes: u64 = now.status.nodes.iter().map(|node| node.response_bytes).sum();
+    if !bring || bytes == 0 || bytes > BROUGHT_BYTES {
+        return Ok(now);
+    }
+    let found = answered(service, caller, &now.status.id).await?;
+    let mut now = Versioned::of(jobs::status(&found.job, &found.seats)?, &found.job, &found.seats);
+    now.brought = Some(hex::encode(frame_of(found)?));
+    Ok(now)
+}
+
+/// A job with its nodes' answers, which must be there, and be the caller's to see.
+async fn answered(service: &Service, caller: &Caller, id: &Digest32) -> Result<Answered, ApiError> {
+    let found = service.metrics.timed("read_job", service.store.job_with_answers(id)).await?;
+    found.filter(|found| caller.may_see(&found.job)).ok_or_else(|| unknown_job(id))
 }
 
 /// What a job's nodes said.
@@ -386,9 +421,12 @@ pub async fn answers(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
-    let found = service.metrics.timed("read_job", service.store.job_with_answers(&id)).await?;
-    let found = found.filter(|found| caller.may_see(&found.job));
-    let Answered { job: row, seats, answers } = found.ok_or_else(|| unknown_job(&id))?;
+    let frame = frame_of(answered(&service, &caller, &id).await?)?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], frame).into_response())
+}
+
+/// A `JobAnswers` frame.
+fn frame_of(Answered { job: row, seats, answers }: Answered) -> Result<Vec<u8>, ApiError> {
     let mut given: HashMap<u8, Vec<u8>> = answers.into_iter().map(|a| (a.index, a.answer)).collect();
     let mut answers = Vec::new();
     for seat in seats {
@@ -403,8 +441,7 @@ pub async fn answers(
         };
         answers.push(NodeAnswer { index: seat.index, outcome });
     }
-    let frame = JobAnswers { deal: id, answers }.to_frame();
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], frame).into_response())
+    Ok(JobAnswers { deal: row.deal, answers }.to_frame())
 }
 
 /// A job's proof, where this coordinator assembled it.

@@ -5,6 +5,8 @@
 //! **Who changes several rows at once** takes them in the order of their keys, and in PostgreSQL changes those rows alone
 //! that it took so: what comes in between is not waited for out of turn. Otherwise two that do so wait for one another.
 
+use std::collections::HashSet;
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
@@ -52,6 +54,31 @@ pub struct Place {
     pub expiry: u64,
 }
 
+/// Places that wait for the node $1 at the time $2, oldest first, at most $3, and that no later connection of it than $5 has.
+macro_rules! waiting {
+    () => {
+        "SELECT a.deal, a.idx, a.created_at, a.envelope_bytes + LENGTH(j.header) AS offer_bytes, j.expiry,
+                CASE WHEN h.node <> a.node THEN 1 ELSE 0 END AS others
+         FROM assignments a JOIN jobs j ON j.deal = a.deal LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
+         WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
+               AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node OR h.connection <= $5)
+         ORDER BY a.created_at, a.deal, a.idx LIMIT $3"
+    };
+}
+
+/// Puts the place `first` into the hand of the node $1, for its connection $5 to the coordinator $4.
+macro_rules! take {
+    ($first:literal) => {
+        concat!(
+            "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost) SELECT first.deal, first.idx, $1, $4, $5, 0 ",
+            $first,
+            " ON CONFLICT (deal, idx) DO UPDATE SET node = excluded.node, coordinator = excluded.coordinator,
+                                                    connection = excluded.connection, lost = 0
+              WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node OR in_hand.connection <= excluded.connection"
+        )
+    };
+}
+
 impl Store {
     /// What this process calls itself to the others: drawn when the database was opened.
     pub fn instance(&self) -> &str {
@@ -94,7 +121,9 @@ impl Store {
             return Ok(None);
         }
         let mut tx = self.write_lightly().await?;
-        Ok(Some(unsigned(self.now(&mut tx).await? / 1000)?))
+        let now = self.now(&mut tx).await?;
+        tx.commit().await?;
+        Ok(Some(unsigned(now / 1000)?))
     }
 
     /// Says that this process lives. Returns whether the others thought so too (if not, they have given away what it had), and
@@ -249,29 +278,48 @@ impl Store {
         connection: i64,
         now: u64,
         limit: usize,
-        resting: impl Fn(&Digest32) -> bool,
-        n_resting: usize,
+        resting: &HashSet<Digest32>,
     ) -> Result<Claimed> {
+        // Nothing is asked for where there is no room, for then the question takes nothing.
+        if limit == 0 {
+            return Ok(Claimed::Places { places: Vec::new(), all: false });
+        }
+        let most = limit.saturating_add(resting.len()).saturating_add(1);
+        // On a server the first place is taken by the question itself: most often there is one.
+        let query = match self.kind {
+            Kind::Sqlite => concat!(
+                "SELECT w.deal, w.idx, w.offer_bytes, w.expiry, w.others, 0 AS taken, $6 AS resting FROM presence p LEFT JOIN (",
+                waiting!(),
+                ") w ON 1 = 1 WHERE p.node = $1 AND p.coordinator = $4 AND p.connection = $5 ORDER BY w.created_at, w.deal, w.idx"
+            ),
+            Kind::Postgres => concat!(
+                "WITH waiting AS (",
+                waiting!(),
+                "), mine AS (SELECT 1 FROM presence WHERE node = $1 AND coordinator = $4 AND connection = $5),
+                 first AS (SELECT f.deal, f.idx FROM
+                                  (SELECT w.deal, w.idx, w.others FROM waiting w, mine
+                                   WHERE NOT (encode(w.deal, 'hex') = ANY (string_to_array($6, ' ')))
+                                   ORDER BY w.created_at, w.deal, w.idx LIMIT 1) f
+                           WHERE f.others = 0),
+                 taken AS (",
+                take!("FROM first"),
+                " RETURNING deal, idx)
+                 SELECT w.deal, w.idx, w.offer_bytes, w.expiry, w.others, CASE WHEN t.deal IS NULL THEN 0 ELSE 1 END AS taken
+                 FROM mine LEFT JOIN waiting w ON TRUE LEFT JOIN taken t ON t.deal = w.deal AND t.idx = w.idx
+                 ORDER BY w.created_at, w.deal, w.idx"
+            ),
+        };
+        let names: Vec<_> = resting.iter().map(ToString::to_string).collect();
         // A row of nothing says that this is the node's connection, and that nothing waits.
-        let rows = sqlx::query(
-            "SELECT w.deal, w.idx, w.offer_bytes, w.expiry, w.others FROM presence p LEFT JOIN
-                    (SELECT a.deal, a.idx, a.created_at, a.envelope_bytes + LENGTH(j.header) AS offer_bytes, j.expiry,
-                            CASE WHEN h.node <> a.node THEN 1 ELSE 0 END AS others
-                     FROM assignments a JOIN jobs j ON j.deal = a.deal
-                            LEFT JOIN in_hand h ON h.deal = a.deal AND h.idx = a.idx
-                     WHERE a.node = $1 AND a.state = 0 AND a.envelope IS NOT NULL AND j.ended_at IS NULL AND j.expiry >= $2
-                           AND (h.deal IS NULL OR h.lost = 1 OR h.node <> a.node OR h.connection <= $5)
-                     ORDER BY a.created_at, a.deal, a.idx LIMIT $3) w ON 1 = 1
-             WHERE p.node = $1 AND p.coordinator = $4 AND p.connection = $5
-             ORDER BY w.created_at, w.deal, w.idx",
-        )
-        .bind(node.0.as_slice())
-        .bind(signed(now))
-        .bind(signed((limit + n_resting + 1) as u64))
-        .bind(self.instance.as_str())
-        .bind(connection)
-        .fetch_all(&self.light)
-        .await?;
+        let rows = sqlx::query(query)
+            .bind(node.0.as_slice())
+            .bind(signed(now))
+            .bind(signed(most as u64))
+            .bind(self.instance.as_str())
+            .bind(connection)
+            .bind(names.join(" "))
+            .fetch_all(&self.pool)
+            .await?;
         if rows.is_empty() {
             return Ok(Claimed::Superseded);
         }
@@ -282,39 +330,49 @@ impl Store {
                 break;
             }
             let (deal, index) = (digest(row, "deal")?, small(row, "idx")?);
-            if resting(&deal) {
+            if resting.contains(&deal) {
                 continue;
             }
             if places.len() >= limit {
                 all = false;
                 break;
             }
-            if small(row, "others")? != 0 {
-                self.note_offered(&deal, index).await?;
-            }
-            // Each place by itself, so that nobody waits for locks in a circle, and only for the node's current connection:
-            // between this and the reading above all may change. What an earlier connection took after a later one came is the later one's.
-            let taken = sqlx::query(
-                "INSERT INTO in_hand (deal, idx, node, coordinator, connection, lost)
-                 SELECT $1, $2, $3, $4, $5, 0
-                 WHERE EXISTS (SELECT 1 FROM presence WHERE node = $3 AND coordinator = $4 AND connection = $5)
-                 ON CONFLICT (deal, idx) DO UPDATE SET node = excluded.node, coordinator = excluded.coordinator,
-                                                       connection = excluded.connection, lost = 0
-                 WHERE in_hand.lost = 1 OR in_hand.node <> excluded.node OR in_hand.connection <= excluded.connection",
-            )
-            .bind(deal.0.as_slice())
-            .bind(i64::from(index))
-            .bind(node.0.as_slice())
-            .bind(self.instance.as_str())
-            .bind(connection)
-            .execute(&self.pool)
-            .await?;
-            if taken.rows_affected() == 1 {
+            let is_taken =
+                small(row, "taken")? != 0 || self.take(row, (&deal, index), node, connection).await?;
+            if is_taken {
                 let offer_bytes = unsigned(row.try_get("offer_bytes")?)?;
                 places.push(Place { deal, index, offer_bytes, expiry: unsigned(row.try_get("expiry")?)? });
             }
         }
         Ok(Claimed::Places { places, all })
+    }
+
+    /// Takes a place for a node's connection, unless a later one has it.
+    ///
+    /// Each by itself, so that nobody waits for locks in a circle, and only for the node's current connection: since the place was read all may have
+    /// changed. What an earlier connection took after a later one came is the later one's.
+    async fn take(
+        &self,
+        row: &AnyRow,
+        (deal, index): (&Digest32, u8),
+        node: &IdentityKey,
+        connection: i64,
+    ) -> Result<bool> {
+        if small(row, "others")? != 0 {
+            self.note_offered(deal, index).await?;
+        }
+        let taken = sqlx::query(take!(
+            "FROM (SELECT $2 AS deal, $3 AS idx) first
+             WHERE EXISTS (SELECT 1 FROM presence WHERE node = $1 AND coordinator = $4 AND connection = $5)"
+        ))
+        .bind(node.0.as_slice())
+        .bind(deal.0.as_slice())
+        .bind(i64::from(index))
+        .bind(self.instance.as_str())
+        .bind(connection)
+        .execute(&self.pool)
+        .await?;
+        Ok(taken.rows_affected() == 1)
     }
 
     /// Whoever has a place in hand that is another node's by now may have seen its package.
@@ -395,9 +453,7 @@ impl Store {
                 taken.push(deal);
             }
         }
-        if !taken.is_empty() {
-            tx.commit().await?;
-        }
+        tx.commit().await?;
         Ok(taken)
     }
 

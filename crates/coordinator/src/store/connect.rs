@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AnyPool, Connection as _};
 use tacit_vault::VaultError;
 
+use super::connections::{Connections, roll_back, roll_back_on_server};
 use super::{Kind, Result, Store, StoreError};
 use crate::config::{Config, DatabaseUrl};
 
@@ -118,8 +119,8 @@ async fn sqlite(path: &Path) -> Result<Store> {
             .max_connections(connections)
             // There is no server that could have gone away.
             .test_before_acquire(false)
-            // As in `tacit_vault::sqlite::open`: a full disk can end a transaction by itself.
-            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+            // A full disk can end a transaction by itself.
+            .after_release(|connection, _| Box::pin(roll_back(connection)))
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     for pragma in tacit_vault::sqlite::PRAGMAS.iter().chain([&last]) {
@@ -135,8 +136,9 @@ async fn sqlite(path: &Path) -> Result<Store> {
     // The write-ahead log keeps what these commit, but for the last of it when the power fails.
     let light = open(LIGHT_CONNECTIONS, "PRAGMA synchronous = NORMAL").await.map_err(failed)?;
     Ok(Store {
-        pool,
-        light,
+        // There is no server that could have gone away.
+        pool: Connections::new(pool, None),
+        light: Connections::new(light, None),
         kind: Kind::Sqlite,
         postgres: None,
         instance: instance(),
@@ -149,7 +151,7 @@ async fn postgres(url: &DatabaseUrl, migrate: bool) -> Result<Store> {
     let database = url.to_string();
     let failed = |source| StoreError::Connect { database: database.clone(), source };
     let options = AnyConnectOptions::from_str(url.reveal()).map_err(failed)?;
-    let pool = to_server(POSTGRES_CONNECTIONS).connect_with(options).await.map_err(failed)?;
+    let pool = to_server(POSTGRES_CONNECTIONS).connect_with(options.clone()).await.map_err(failed)?;
     refuse_loss(&pool, &database).await?;
     if migrate {
         // Takes a lock on the server: of several coordinators that start at once, one migrates.
@@ -165,13 +167,13 @@ async fn postgres(url: &DatabaseUrl, migrate: bool) -> Result<Store> {
                 Ok(())
             })
         })
-        .connect_with(AnyConnectOptions::from_str(url.reveal()).map_err(failed)?)
+        .connect_with(options)
         .await
         .map_err(failed)?;
     let postgres = Some(PgConnectOptions::from_str(url.reveal()).map_err(failed)?);
     Ok(Store {
-        pool,
-        light,
+        pool: Connections::new(pool, Some(RESTED)),
+        light: Connections::new(light, Some(RESTED)),
         kind: Kind::Postgres,
         postgres,
         instance: instance(),
@@ -182,16 +184,18 @@ async fn postgres(url: &DatabaseUrl, migrate: bool) -> Result<Store> {
 
 /// Connections to a server. Each statement would else cost a round trip more.
 fn to_server(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(connections).test_before_acquire(false).before_acquire(
-        |connection, meta| {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > RESTED {
                     connection.ping().await?;
                 }
                 Ok(true)
             })
-        },
-    )
+        })
+        .after_release(|connection, _| Box::pin(roll_back_on_server(connection)))
 }
 
 /// A name for this process that no other has.

@@ -60,6 +60,11 @@ impl Event {
         words.next().is_none().then_some(event)
     }
 
+    /// An expression that tells it at the commit.
+    pub(super) fn notification(&self, instance: &str) -> String {
+        format!("pg_notify('{CHANNEL}', '{}')", self.message(instance).replace('\'', ""))
+    }
+
     /// The message of an event: who tells it, and what.
     pub(super) fn message(&self, instance: &str) -> String {
         format!("{instance} {}", self.text())

@@ -112,7 +112,6 @@ impl Store {
             tx.tell(Event::Work(seat.node));
         }
         tx.tell(Event::Job(job.deal));
-        self.lock_shares(&mut tx).await?;
         // With this job among them.
         let counted = shares::count(&mut tx, job.owner, &job.circuit).await?;
         if let Some(excess) = counted.excess(job.owner, &shares, 0, 0) {
@@ -271,15 +270,31 @@ impl Store {
     }
 }
 
-/// A new job's seats, and that their nodes have, or had, a place.
+/// A new job's seats, and that their nodes have, or had, a place; from then on nobody else counts shares.
 async fn insert_seats(tx: &mut Write, job: &NewJob, now: u64) -> Result<()> {
+    let (before, after) = if tx.is_shared() {
+        (
+            "WITH seats AS (",
+            // And then what `Store::lock_shares` does.
+            " RETURNING deal, node, idx),
+              places AS (INSERT INTO holders (deal, node, idx, offered) SELECT deal, node, idx, 0 FROM seats RETURNING idx)
+              SELECT 1 FROM network WHERE one = 1 AND (SELECT COUNT(*) FROM places) > 0 FOR NO KEY UPDATE",
+        )
+    } else {
+        (
+            "",
+            "; INSERT INTO holders (deal, node, idx, offered) SELECT deal, node, idx, 0 FROM assignments WHERE deal = $1",
+        )
+    };
     // Only the numbers of the placeholders are put together here.
-    let mut sql = "INSERT INTO assignments (deal, state, created_at, idx, node, assignment, envelope, envelope_bytes) VALUES "
-        .to_owned();
+    let mut sql = format!(
+        "{before}INSERT INTO assignments (deal, state, created_at, idx, node, assignment, envelope, envelope_bytes) VALUES "
+    );
     for at in 0..job.seats.len() {
         let [a, b, c, d, e] = [4, 5, 6, 7, 8].map(|place| place + 5 * at);
         sql += &format!("{}($1, $2, $3, ${a}, ${b}, ${c}, ${d}, ${e})", if at == 0 { "" } else { ", " });
     }
+    sql += after;
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(job.deal.0.as_slice())
         .bind(SeatState::Waiting as i64)
@@ -293,11 +308,5 @@ async fn insert_seats(tx: &mut Write, job: &NewJob, now: u64) -> Result<()> {
             .bind(signed(seat.envelope.len() as u64));
     }
     query.execute(&mut **tx).await?;
-    sqlx::query(
-        "INSERT INTO holders (deal, node, idx, offered) SELECT deal, node, idx, 0 FROM assignments WHERE deal = $1",
-    )
-    .bind(job.deal.0.as_slice())
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }

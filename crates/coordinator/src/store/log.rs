@@ -154,34 +154,41 @@ pub(super) async fn append(tx: &mut Write, deal: &Digest32, now: u64) -> Result<
     let entry = receipt.sign(&keeper).encode();
     debug_assert!(SignedReceipt::decode(&entry).is_ok(), "a receipt that nobody can read");
     let index = frontier.size();
-    let done = sqlx::query(
-        "INSERT INTO log_leaves (idx, deal, entry) VALUES ($1, $2, $3) ON CONFLICT (deal) DO NOTHING",
-    )
-    .bind(signed(index))
-    .bind(deal.0.as_slice())
-    .bind(entry.as_slice())
-    .execute(&mut **tx)
-    .await?;
-    if done.rows_affected() == 0 {
-        return Ok(());
-    }
     let nodes = frontier.append(leaf_hash(&entry));
-    let places: Vec<String> = (1..=nodes.len()).map(|i| format!("(${}, ${})", 2 * i - 1, 2 * i)).collect();
-    // Only the numbers of the placeholders are put together here.
-    let sql = format!("INSERT INTO log_nodes (position, hash) VALUES {}", places.join(", "));
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
+    let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| peak.0).collect();
+    let places = |first: usize| (0..nodes.len()).map(move |i| [first + 2 * i, first + 2 * i + 1]);
+    // Only the numbers of the placeholders are put together here. Nodes and state come with the leaf, or not at all.
+    let sql = if tx.is_shared() {
+        let rows: Vec<_> =
+            places(7).map(|[p, h]| format!("(CAST(${p} AS BIGINT), CAST(${h} AS BYTEA))")).collect();
+        format!(
+            "WITH leaf AS (INSERT INTO log_leaves (idx, deal, entry) VALUES ($1, $2, $3) ON CONFLICT (deal) DO NOTHING RETURNING idx),
+                  nodes AS (INSERT INTO log_nodes (position, hash) SELECT n.position, n.hash FROM leaf, (VALUES {}) AS n (position, hash))
+             UPDATE log_state SET size = $4, peaks = $5, last_time = $6 FROM leaf WHERE id = 1",
+            rows.join(", ")
+        )
+    } else {
+        let mut sql =
+            "INSERT INTO log_leaves (idx, deal, entry) VALUES ($1, $2, $3) ON CONFLICT (deal) DO NOTHING"
+                .to_owned();
+        let came = "EXISTS (SELECT 1 FROM log_leaves WHERE idx = $1)";
+        for [p, h] in places(7) {
+            sql += &format!("; INSERT INTO log_nodes (position, hash) SELECT ${p}, ${h} WHERE {came}");
+        }
+        sql + &format!("; UPDATE log_state SET size = $4, peaks = $5, last_time = $6 WHERE id = 1 AND {came}")
+    };
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(signed(index))
+        .bind(deal.0.as_slice())
+        .bind(entry.as_slice())
+        .bind(signed(frontier.size()))
+        .bind(peaks)
+        .bind(signed(time));
     for (node, hash) in &nodes {
         let position = node.position().ok_or(StoreError::Damaged("the log's size"))?;
         query = query.bind(signed(position)).bind(hash.0.as_slice());
     }
     query.execute(&mut **tx).await?;
-    let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| peak.0).collect();
-    sqlx::query("UPDATE log_state SET size = $1, peaks = $2, last_time = $3 WHERE id = 1")
-        .bind(signed(frontier.size()))
-        .bind(peaks)
-        .bind(signed(time))
-        .execute(&mut **tx)
-        .await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`rows`] | what goes in and comes out |
 //! | `connect` | SQLite or PostgreSQL: how each is opened, and where they differ |
+//! | `connections` | connections that go from one statement to the next |
 //! | `circuits` | circuits and bases |
 //! | `files` | circuits' files, where coordinators share them |
 //! | `jobs` | submissions, and how jobs are read |
@@ -27,6 +28,7 @@ mod api_keys;
 mod circuits;
 mod cluster;
 mod connect;
+mod connections;
 mod events;
 mod files;
 mod health;
@@ -42,10 +44,12 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use sqlx::{AnyConnection, Executor as _, SqlSafeStr as _};
 use tacit_vault::{Clock, VaultError};
 use tacit_wire::{Digest32, Identity};
 use thiserror::Error;
+
+use connections::{Connections, Lent};
 
 pub use api_keys::Claim;
 pub use cluster::{Claimed, Place, PresenceRow};
@@ -130,9 +134,9 @@ pub(crate) enum Kind {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: AnyPool,
+    pool: Connections,
     /// For what may be lost: its commits do not wait for the disk.
-    light: AnyPool,
+    light: Connections,
     kind: Kind,
     /// How to reach the server, for those who listen.
     postgres: Option<PgConnectOptions>,
@@ -143,9 +147,9 @@ pub struct Store {
     own_clock: Option<Clock>,
 }
 
-/// A transaction that writes.
+/// A transaction that writes. Dropped without a commit it is rolled back.
 pub(crate) struct Write {
-    tx: Transaction<'static, Any>,
+    lent: Lent,
     /// The server's channel takes who speaks, and what is told at the commit.
     tells: Option<(String, Vec<Event>)>,
     keeper: Option<Arc<Identity>>,
@@ -172,16 +176,19 @@ impl Write {
     }
 
     /// Returns when it is on disk.
-    pub(crate) async fn commit(mut self) -> Result<()> {
-        if let Some((instance, events)) = self.tells.take().filter(|(_, events)| !events.is_empty()) {
-            let messages: Vec<_> = events.iter().map(|e| e.message(&instance)).collect();
-            sqlx::query("SELECT pg_notify($1, message) FROM unnest(string_to_array($2, chr(10))) AS message")
-                .bind(events::CHANNEL)
-                .bind(messages.join("\n"))
-                .execute(&mut *self.tx)
-                .await?;
-        }
-        Ok(self.tx.commit().await?)
+    pub(crate) async fn commit(self) -> Result<()> {
+        let Self { mut lent, tells, .. } = self;
+        let statement = match tells.filter(|(_, events)| !events.is_empty()) {
+            // In one message. An event is words and numbers.
+            Some((instance, events)) => {
+                let told: Vec<_> = events.iter().map(|event| event.notification(&instance)).collect();
+                sqlx::AssertSqlSafe(format!("SELECT {}; COMMIT", told.join(", "))).into_sql_str()
+            }
+            None => "COMMIT".into_sql_str(),
+        };
+        lent.execute(statement).await?;
+        lent.keep();
+        Ok(())
     }
 }
 
@@ -189,13 +196,13 @@ impl Deref for Write {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
-        &self.tx
+        &self.lent
     }
 }
 
 impl DerefMut for Write {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.tx
+        &mut self.lent
     }
 }
 
@@ -233,7 +240,7 @@ impl Store {
         self.begin(&self.pool).await
     }
 
-    async fn begin(&self, pool: &AnyPool) -> Result<Write> {
+    async fn begin(&self, connections: &Connections) -> Result<Write> {
         let begin = match self.kind {
             // A transaction that begins by reading cannot always become a writing one.
             Kind::Sqlite => "BEGIN IMMEDIATE",
@@ -241,7 +248,9 @@ impl Store {
         };
         let tells = self.postgres.as_ref().map(|_| (self.instance.clone(), Vec::new()));
         let (keeper, own_clock) = (self.keeper.clone(), self.own_clock.clone());
-        Ok(Write { tx: pool.begin_with(begin).await?, tells, keeper, own_clock })
+        let mut tx = Write { lent: connections.lend().await?, tells, keeper, own_clock };
+        tx.execute(begin).await?;
+        Ok(tx)
     }
 
     /// [`Store::write`] with a job's row locked: nobody else changes the job or its seats until this ends.

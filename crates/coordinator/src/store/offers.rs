@@ -2,20 +2,16 @@
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{Any, Executor};
 use tacit_delegate::header;
 use tacit_wire::{Digest32, IdentityKey};
 
+use super::events::CHANNEL;
 use super::housekeeping::set_state;
 use super::rows::{
     JobState, NewSeat, OfferRow, Reassigned, Recorded, Reply, SeatState, digest, signed, small, unsigned,
 };
-use super::{Event, Excess, Kind, Result, Shares, Store, StoreError, shares};
-
-/// Places of seats by state.
-struct Tally {
-    answered: Vec<u8>,
-    waiting: Vec<u8>,
-}
+use super::{Event, Excess, Kind, Result, Shares, Store, StoreError, Write, shares};
 
 impl Store {
     /// What to offer to a node; `None` once the job has ended, the node has spoken, or the place is another's.
@@ -52,43 +48,35 @@ impl Store {
         now: u64,
         not_enough: &str,
     ) -> Result<Recorded> {
-        let mut tx = self.write_job(deal).await?;
-        let rows = sqlx::query(
-            "SELECT a.idx, a.state, CASE WHEN a.node = $2 THEN 1 ELSE 0 END AS replies,
-                    CASE WHEN a.node = $2 THEN a.answer END AS answer, j.state AS job_state,
-                    SUBSTR(j.header, 1, 512) AS header, j.assembler
-             FROM assignments a JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1",
-        )
-        .bind(deal.0.as_slice())
-        .bind(node.0.as_slice())
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut replies = None;
-        for row in &rows {
-            if small(row, "replies")? != 0 {
-                replies = Some(row);
+        if self.kind == Kind::Postgres {
+            // What is decided without a lock is done if the job is what it was, which its version says: fewer round trips.
+            match Verdict::of(&read_places(&self.pool, deal, node).await?, &reply)? {
+                Verdict::Nothing(recorded) => return Ok(recorded),
+                Verdict::Change(change) if change.state.has_ended() => {
+                    let mut tx = self.write().await?;
+                    if reseat(&mut tx, deal, node, &reply, now, &change).await? {
+                        return self.conclude(tx, deal, change, now, not_enough).await;
+                    }
+                }
+                Verdict::Change(change) => {
+                    if self.change_unless_changed(deal, node, &reply, now, &change).await? {
+                        return Ok(change.recorded());
+                    }
+                }
+                Verdict::Contradiction { .. } => {}
             }
         }
-        let Some(row) = replies else { return Ok(Recorded::Unwanted) };
-        let index: i64 = row.try_get("idx")?;
-        let seat = SeatState::from_code(row.try_get("state")?)?;
-        let job_state = JobState::from_code(row.try_get("job_state")?)?;
-        let first: Option<Vec<u8>> = row.try_get("answer")?;
-        let assembler = small(row, "assembler")?;
-        let job_header: Vec<u8> = row.try_get("header")?;
-        let dials = header::dials_of(&job_header).map_err(|_| StoreError::Damaged("a job's header"))?;
-        match (&reply, seat, first) {
-            (Reply::Answer(answer), SeatState::Answered, Some(first)) if first == **answer => {
-                return Ok(Recorded::Same);
-            }
-            (Reply::Answer(answer), SeatState::Answered, Some(_)) => {
+        let mut tx = self.write_job(deal).await?;
+        let change = match Verdict::of(&read_places(&mut *tx, deal, node).await?, &reply)? {
+            Verdict::Nothing(recorded) => return Ok(recorded),
+            Verdict::Contradiction { index, answer } => {
                 // Two are enough to show it: the first that contradicts stays.
                 let done = sqlx::query(
                     "UPDATE assignments SET contradiction = $3 WHERE deal = $1 AND idx = $2 AND contradiction IS NULL",
                 )
                 .bind(deal.0.as_slice())
                 .bind(index)
-                .bind(*answer)
+                .bind(answer)
                 .execute(&mut *tx)
                 .await?;
                 if done.rows_affected() == 1 {
@@ -101,56 +89,62 @@ impl Store {
                 }
                 return Ok(Recorded::Contradiction);
             }
-            (_, SeatState::Waiting, _) if !job_state.has_ended() => {}
-            // A refusal does not take back an answer, and nothing changes a job that has ended.
-            _ => return Ok(Recorded::Unwanted),
-        }
-        let (seat_state, answer, refusal) = match reply {
-            Reply::Answer(bytes) => (SeatState::Answered, Some(bytes), None),
-            Reply::Refusal(reason) => (SeatState::Refused, None, Some(reason)),
+            Verdict::Change(change) => change,
         };
-        sqlx::query(match self.kind {
-            Kind::Sqlite => {
-                "UPDATE assignments SET state = $3, answer = $4, refusal = $5, answered_at = $6 WHERE deal = $1 AND idx = $2;
-                 DELETE FROM in_hand WHERE deal = $1 AND idx = $2 AND node = $7"
-            }
-            Kind::Postgres => {
-                "WITH gone AS (DELETE FROM in_hand WHERE deal = $1 AND idx = $2 AND node = $7)
-                 UPDATE assignments SET state = $3, answer = $4, refusal = $5, answered_at = $6 WHERE deal = $1 AND idx = $2"
-            }
-        })
+        reseat(&mut tx, deal, node, &reply, now, &change).await?;
+        self.conclude(tx, deal, change, now, not_enough).await
+    }
+
+    /// What comes of a reply for the job.
+    async fn conclude(
+        &self,
+        mut tx: Write,
+        deal: &Digest32,
+        change: Change,
+        now: u64,
+        not_enough: &str,
+    ) -> Result<Recorded> {
+        let failure = (change.state == JobState::Failed).then_some(not_enough);
+        set_state(&mut tx, deal, change.state, failure, None, now).await?;
+        if !change.state.has_ended() {
+            tx.tell(change.event(deal));
+        }
+        tx.commit().await?;
+        Ok(change.recorded())
+    }
+
+    /// Makes a change after which the job goes on, if the job is what it was when that was decided: its version says so. Returns whether it did.
+    async fn change_unless_changed(
+        &self,
+        deal: &Digest32,
+        node: &IdentityKey,
+        reply: &Reply<'_>,
+        now: u64,
+        change: &Change,
+    ) -> Result<bool> {
+        let (answer, refusal) = reply.parts();
+        let done = sqlx::query(
+            "WITH job AS (UPDATE jobs SET state = $3, version = version + 1
+                          WHERE deal = $1 AND version = $4 AND ended_at IS NULL RETURNING deal),
+                  gone AS (DELETE FROM in_hand h USING job j WHERE h.deal = j.deal AND h.idx = $2 AND h.node = $5),
+                  seat AS (UPDATE assignments a SET state = $6, answer = $7, refusal = $8, answered_at = $9
+                           FROM job j WHERE a.deal = j.deal AND a.idx = $2)
+             SELECT pg_notify($10, $11) FROM job",
+        )
         .bind(deal.0.as_slice())
-        .bind(index)
-        .bind(seat_state as i64)
+        .bind(change.index)
+        .bind(change.state as i64)
+        .bind(change.version)
+        .bind(node.0.as_slice())
+        .bind(change.seat as i64)
         .bind(answer)
         .bind(refusal)
         .bind(signed(now))
-        .bind(node.0.as_slice())
-        .execute(&mut *tx)
+        .bind(CHANNEL)
+        .bind(change.event(deal).message(&self.instance))
+        .execute(&self.pool)
         .await?;
-        let tally = tally(&rows, index, seat_state)?;
-        let possible = tally.answered.iter().chain(&tally.waiting).copied();
-        // A client that assembles can still give the packages of nodes that refused to others; for one that went away nobody will.
-        let state = if assembler != 0 && !dials.suffice(possible) {
-            JobState::Failed
-        } else if !dials.suffice(tally.answered.iter().copied()) {
-            JobState::Open
-        } else if !tally.waiting.is_empty() || assembler != 0 {
-            JobState::Ready
-        } else {
-            JobState::Done
-        };
-        set_state(&mut tx, deal, state, (state == JobState::Failed).then_some(not_enough), None, now).await?;
-        // As the service tells those who wait here.
-        if !state.has_ended() {
-            let answered = seat_state == SeatState::Answered;
-            tx.tell(if answered { Event::Answered(*deal) } else { Event::Job(*deal) });
-        }
-        tx.commit().await?;
-        let assemble = assembler != 0 && state == JobState::Ready;
-        let [answered, waiting] =
-            [&tally.answered, &tally.waiting].map(|places| u8::try_from(places.len()).unwrap_or(u8::MAX));
-        Ok(Recorded::New { state, answered, waiting, assemble })
+        Ok(done.rows_affected() == 1)
     }
 
     /// Gives a place of an open job to another node, unless its node has answered or there is no room for an envelope that is larger
@@ -261,18 +255,153 @@ impl Store {
     }
 }
 
-/// Of the seats as they were read, but for this one's new state.
-fn tally(rows: &[AnyRow], index: i64, state: SeatState) -> Result<Tally> {
-    let mut tally = Tally { answered: Vec::new(), waiting: Vec::new() };
-    for row in rows {
-        let place = small(row, "idx")?;
-        let now =
-            if i64::from(place) == index { state } else { SeatState::from_code(row.try_get("state")?)? };
-        match now {
-            SeatState::Answered => tally.answered.push(place),
-            SeatState::Waiting => tally.waiting.push(place),
-            SeatState::Refused => {}
+/// A job's places, as a reply is judged by.
+async fn read_places(
+    executor: impl Executor<'_, Database = Any>,
+    deal: &Digest32,
+    node: &IdentityKey,
+) -> Result<Vec<AnyRow>> {
+    let rows = sqlx::query(
+        "SELECT a.idx, a.state, CASE WHEN a.node = $2 THEN 1 ELSE 0 END AS replies,
+                CASE WHEN a.node = $2 THEN a.answer END AS answer, j.state AS job_state, j.version,
+                SUBSTR(j.header, 1, 512) AS header, j.assembler
+         FROM assignments a JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1",
+    )
+    .bind(deal.0.as_slice())
+    .bind(node.0.as_slice())
+    .fetch_all(executor)
+    .await?;
+    Ok(rows)
+}
+
+/// What comes of a reply for the place: its node has nothing in hand any more. On a server this takes the job's row, and does nothing where the job is not what it was;
+/// returns whether it did.
+async fn reseat(
+    tx: &mut Write,
+    deal: &Digest32,
+    node: &IdentityKey,
+    reply: &Reply<'_>,
+    now: u64,
+    change: &Change,
+) -> Result<bool> {
+    let (answer, refusal) = reply.parts();
+    let query = if tx.is_shared() {
+        "WITH job AS (SELECT deal FROM jobs WHERE deal = $1 AND version = $8 AND ended_at IS NULL FOR NO KEY UPDATE),
+              gone AS (DELETE FROM in_hand h USING job j WHERE h.deal = j.deal AND h.idx = $2 AND h.node = $7)
+         UPDATE assignments a SET state = $3, answer = $4, refusal = $5, answered_at = $6
+         FROM job j WHERE a.deal = j.deal AND a.idx = $2"
+    } else {
+        "DELETE FROM in_hand WHERE deal = $1 AND idx = $2 AND node = $7;
+         UPDATE assignments SET state = $3, answer = $4, refusal = $5, answered_at = $6 WHERE deal = $1 AND idx = $2
+                AND EXISTS (SELECT 1 FROM jobs WHERE deal = $1 AND version = $8)"
+    };
+    let done = sqlx::query(query)
+        .bind(deal.0.as_slice())
+        .bind(change.index)
+        .bind(change.seat as i64)
+        .bind(answer)
+        .bind(refusal)
+        .bind(signed(now))
+        .bind(node.0.as_slice())
+        .bind(change.version)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// What a reply does to a job.
+enum Verdict<'a> {
+    Nothing(Recorded),
+    /// The node has answered otherwise before.
+    Contradiction {
+        index: i64,
+        answer: &'a [u8],
+    },
+    Change(Change),
+}
+
+/// A reply that counts.
+struct Change {
+    /// The place.
+    index: i64,
+    seat: SeatState,
+    /// The job's state after it.
+    state: JobState,
+    /// The job's version before it.
+    version: i64,
+    answered: u8,
+    waiting: u8,
+    assemble: bool,
+}
+
+impl<'a> Verdict<'a> {
+    /// By the places as [`read_places`] reads them.
+    fn of(rows: &[AnyRow], reply: &Reply<'a>) -> Result<Self> {
+        let mut replies = None;
+        for row in rows {
+            if small(row, "replies")? != 0 {
+                replies = Some(row);
+            }
         }
+        let Some(row) = replies else { return Ok(Self::Nothing(Recorded::Unwanted)) };
+        let index: i64 = row.try_get("idx")?;
+        let first: Option<Vec<u8>> = row.try_get("answer")?;
+        let job_state = JobState::from_code(row.try_get("job_state")?)?;
+        match (reply, SeatState::from_code(row.try_get("state")?)?, first) {
+            (Reply::Answer(answer), SeatState::Answered, Some(first)) => {
+                return Ok(if first == **answer {
+                    Self::Nothing(Recorded::Same)
+                } else {
+                    Self::Contradiction { index, answer }
+                });
+            }
+            (_, SeatState::Waiting, _) if !job_state.has_ended() => {}
+            // A refusal does not take back an answer, and nothing changes a job that has ended.
+            _ => return Ok(Self::Nothing(Recorded::Unwanted)),
+        }
+        let seat = match reply {
+            Reply::Answer(_) => SeatState::Answered,
+            Reply::Refusal(_) => SeatState::Refused,
+        };
+        let (mut answered, mut waiting) = (Vec::new(), Vec::new());
+        for row in rows {
+            let place = small(row, "idx")?;
+            let replied = i64::from(place) == index;
+            match if replied { seat } else { SeatState::from_code(row.try_get("state")?)? } {
+                SeatState::Answered => answered.push(place),
+                SeatState::Waiting => waiting.push(place),
+                SeatState::Refused => {}
+            }
+        }
+        let coordinator_assembles = small(row, "assembler")? != 0;
+        let job_header: Vec<u8> = row.try_get("header")?;
+        let dials = header::dials_of(&job_header).map_err(|_| StoreError::Damaged("a job's header"))?;
+        // A client that assembles can still give the packages of nodes that refused to others; for one that went away nobody will.
+        let state = if coordinator_assembles && !dials.suffice(answered.iter().chain(&waiting).copied()) {
+            JobState::Failed
+        } else if !dials.suffice(answered.iter().copied()) {
+            JobState::Open
+        } else if !waiting.is_empty() || coordinator_assembles {
+            JobState::Ready
+        } else {
+            JobState::Done
+        };
+        let [answered, waiting] =
+            [answered, waiting].map(|places| u8::try_from(places.len()).unwrap_or(u8::MAX));
+        let assemble = coordinator_assembles && state == JobState::Ready;
+        let version = row.try_get("version")?;
+        Ok(Self::Change(Change { index, seat, state, version, answered, waiting, assemble }))
     }
-    Ok(tally)
+}
+
+impl Change {
+    fn recorded(&self) -> Recorded {
+        let Self { state, answered, waiting, assemble, .. } = *self;
+        Recorded::New { state, answered, waiting, assemble }
+    }
+
+    /// As the service tells those who wait here, where the job goes on.
+    fn event(&self, deal: &Digest32) -> Event {
+        if self.seat == SeatState::Answered { Event::Answered(*deal) } else { Event::Job(*deal) }
+    }
 }

@@ -7,6 +7,9 @@ use tacit_wire::{Digest32, IdentityKey};
 
 use super::{Excess, Result, StoreError};
 
+/// Of a header what has the curve and the dials.
+const HEAD_BYTES: usize = 512;
+
 /// How far a job is. The codes are the database's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i64)]
@@ -110,6 +113,42 @@ pub struct NewJob {
     pub seats: Vec<NewSeat>,
     /// The API key that submits it.
     pub owner: Option<i64>,
+}
+
+impl NewJob {
+    /// The job as [`Store::job_with_seats`](super::Store::job_with_seats) reads it when it was accepted a moment ago.
+    pub fn accepted(&self, created_at: u64) -> (JobRow, Vec<SeatRow>) {
+        let job = JobRow {
+            deal: self.deal,
+            header: self.header.iter().take(HEAD_BYTES).copied().collect(),
+            circuit: self.circuit,
+            n: self.n,
+            t: self.t,
+            needed: self.needed,
+            handover: self.handover.clone(),
+            coordinator_assembles: self.coordinator_assembles,
+            state: JobState::Open,
+            version: 1,
+            failure: None,
+            proof: None,
+            expiry: self.expiry,
+            created_at,
+            ended_at: None,
+            owner: self.owner,
+        };
+        let seat = |seat: &NewSeat| SeatRow {
+            index: seat.index,
+            node: seat.node,
+            envelope_bytes: seat.envelope.len() as u64,
+            state: SeatState::Waiting,
+            delivery: DeliveryState::Waiting,
+            answer_bytes: 0,
+            refusal: None,
+            answered_at: None,
+            contradicted: false,
+        };
+        (job, self.seats.iter().map(seat).collect())
+    }
 }
 
 /// A seat as it is accepted.
@@ -289,6 +328,16 @@ pub enum Reply<'a> {
     Answer(&'a [u8]),
     /// It refuses for good; JSON of the reason.
     Refusal(&'a str),
+}
+
+impl<'a> Reply<'a> {
+    /// The answer's bytes, or the refusal's text.
+    pub(super) fn parts(&self) -> (Option<&'a [u8]>, Option<&'a str>) {
+        match *self {
+            Self::Answer(bytes) => (Some(bytes), None),
+            Self::Refusal(reason) => (None, Some(reason)),
+        }
+    }
 }
 
 /// What became of a node's reply.

@@ -1,5 +1,6 @@
 //! Who has a place or a job in hand, when it is given back, and that those who take many at once do not stand in each other's way.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tacit_coordinator::store::{
@@ -47,17 +48,69 @@ async fn places(
     connection: i64,
     resting: &[Digest32],
 ) -> Option<Vec<(Digest32, u8)>> {
-    match store.claim(node, connection, now(), 10, |d| resting.contains(d), resting.len()).await.unwrap() {
+    match store.claim(node, connection, now(), 10, &resting.iter().copied().collect()).await.unwrap() {
         Claimed::Places { places, .. } => Some(places.into_iter().map(|p| (p.deal, p.index)).collect()),
         Claimed::Superseded => None,
     }
 }
 
-#[tokio::test]
-async fn a_place_that_could_not_be_given_back_is_offered_again() {
+/// A test over both databases.
+fn on_both(test: impl AsyncFn(Database)) {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let root = tempfile::tempdir().unwrap();
+    runtime().block_on(test(Database::Sqlite(root.path().join("x.sqlite"))));
+    with_postgres(|| runtime().block_on(test(Database::Postgres(crate::postgres::current().unwrap()))));
+}
+
+#[test]
+fn a_job_that_was_just_accepted_is_as_it_will_be_read() {
+    on_both(async |database| {
+        let nodes = nodes();
+        let store = filled(&database, 0, &nodes).await;
+        let job = job(7, &dealt(), &nodes);
+        store.insert_job(&job, 1234, 1000).await.unwrap();
+        let read = store.job_with_seats(&job.deal).await.unwrap().unwrap();
+        assert_eq!(format!("{:?}", job.accepted(1234)), format!("{read:?}"));
+        store.close().await;
+    });
+}
+
+/// Clients go away in the middle of what is done for them: what is broken off happens whole or not at all, and a connection that was in use goes on
+/// to the next one as if nothing had been.
+#[test]
+fn what_is_broken_off_leaves_nothing_behind() {
+    on_both(async |database| {
+        let nodes = nodes();
+        let store = filled(&database, 0, &nodes).await;
+        let model = dealt();
+        for number in 1..=100u8 {
+            let job = job(number, &model, &nodes);
+            let soon = Duration::from_micros(u64::from(number) * 40);
+            let _ = tokio::time::timeout(soon, store.insert_job(&job, now(), 1000)).await;
+            let _ = tokio::time::timeout(soon / 8, store.job_with_seats(&job.deal)).await;
+            let inserted = store.insert_job(&job, now(), 1000).await.unwrap();
+            assert!(matches!(inserted, Insertion::New | Insertion::Same), "{inserted:?}");
+            let (row, seats) = store.job_with_seats(&job.deal).await.unwrap().unwrap();
+            assert_eq!((row.deal, seats.len()), (job.deal, 4));
+        }
+        assert_eq!((store.count_open().await.unwrap(), store.count_envelopes().await.unwrap()), (100, 400));
+        // More than there are connections, each given up before its end.
+        let other = NewJob { submission: Digest32([255; 32]), ..job(1, &model, &nodes) };
+        for _ in 0..40 {
+            assert_eq!(store.insert_job(&other, now(), 1000).await.unwrap(), Insertion::Conflict);
+        }
+        tokio::time::timeout(Duration::from_secs(20), store.close()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_place_that_could_not_be_given_back_is_offered_again() {
+    on_both(given_back_late);
+}
+
+async fn given_back_late(database: Database) {
     let nodes = nodes();
-    let store = filled(&Database::Sqlite(root.path().join("x.sqlite")), 2, &nodes).await;
+    let store = filled(&database, 2, &nodes).await;
     let connection = store.arrive(&nodes[0], b"hello").await.unwrap();
     let [first, second] = [Digest32([0; 32]), Digest32([1; 32])];
     let both = Some(vec![(first, 1), (second, 1)]);
@@ -186,7 +239,7 @@ async fn whoever_waits_holds_no_large_header_and_an_offer_takes_room_for_it() {
     assert_eq!(store.job_with_answers(&large.deal).await.unwrap().unwrap().job.header.len(), 512);
     assert_eq!(store.jobs(1, None).await.unwrap()[0].0.header.len(), 512);
     let connection = store.arrive(&nodes[0], b"hello").await.unwrap();
-    let claimed = store.claim(&nodes[0], connection, now(), 1, |_| false, 0).await.unwrap();
+    let claimed = store.claim(&nodes[0], connection, now(), 1, &HashSet::new()).await.unwrap();
     let Claimed::Places { places, .. } = claimed else { panic!("superseded") };
     assert_eq!(places[0].offer_bytes, (1 << 20) + large.seats[0].envelope.len() as u64);
     // And its dials are still read when a node replies, and when it ends.
@@ -229,7 +282,7 @@ async fn a_window_that_is_full_says_that_more_waits() {
     let mut held = Vec::new();
     for (limit, n, rest) in [(0, 0, false), (2, 2, false), (1, 1, true), (1, 0, true)] {
         let claimed =
-            store.claim(&nodes[0], connection, now(), limit, |d| held.contains(d), held.len()).await.unwrap();
+            store.claim(&nodes[0], connection, now(), limit, &held.iter().copied().collect()).await.unwrap();
         let Claimed::Places { places, all } = claimed else { panic!("superseded") };
         assert_eq!((places.len(), all), (n, rest), "{limit}");
         held.extend(places.iter().map(|p| p.deal));

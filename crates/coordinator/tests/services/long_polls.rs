@@ -60,6 +60,11 @@ pub async fn told_of_answers(network: &Network, api: &Api, fake: &FakeKeys) {
     let (refused, took) = tokio::time::timeout(LONG, waiting).await.unwrap().unwrap();
     assert_eq!(count(&refused, DeliveryState::Refused), 1);
     assert!(took < Duration::from_secs(25), "{took:?}");
+    // With what the nodes said, if that is asked for.
+    let (_, body) = api.get(&format!("/v1/jobs/{}?answers=2&bring=true", dealt.id)).await;
+    let status: Value = serde_json::from_slice(&body).unwrap();
+    let (_, frame) = api.get(&format!("/v1/jobs/{}/answers", dealt.id)).await;
+    assert_eq!(status["brought"], hex::encode(frame));
     // And is told again at once, as is whatever comes after it.
     let (_, took) = poll(api, dealt.id, 30, 3).await;
     assert!(took < Duration::from_secs(25), "{took:?}");
