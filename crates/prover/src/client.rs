@@ -26,6 +26,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const REQUEST: Duration = Duration::from_secs(60);
 /// How long the service is asked to wait for a change.
 const WAIT: u64 = 25;
+/// For so long a service may be silent while its answer is waited for.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How often a request that failed on the way is tried, where that is safe.
 const TRIES: u32 = 4;
 
@@ -221,7 +223,8 @@ impl ProverClient {
         }
     }
 
-    /// Waits until a request has ended, and tells each phase. What the service says is not to be believed: look at the chain.
+    /// Waits until a request has ended, and tells each phase. What the service says is not to be believed: look at the chain. One that does not answer at all for
+    /// a minute is not waited for any longer.
     ///
     /// # Errors
     /// [`ClientError`]; a request that failed is no error here, its status says why.
@@ -232,11 +235,12 @@ impl ProverClient {
         progress: &(dyn Fn(&SpendStatus) + Send + Sync),
     ) -> Result<SpendStatus, ClientError> {
         let until = tokio::time::Instant::now() + timeout;
-        let mut seen = None;
+        let (mut seen, mut silent) = (None, None);
         loop {
             let asked = tokio::time::timeout_at(until, self.status(id, seen)).await;
             match asked.map_err(|_| ClientError::TimedOut(id))? {
                 Ok(status) => {
+                    silent = None;
                     if seen != Some(status.phase) {
                         progress(&status);
                     } else {
@@ -248,8 +252,13 @@ impl ProverClient {
                         return Ok(status);
                     }
                 }
-                Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_secs(2)).await,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let since = *silent.get_or_insert_with(tokio::time::Instant::now);
+                    if !error.is_transient() || since.elapsed() >= SILENCE {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                }
             }
         }
     }

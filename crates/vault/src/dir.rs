@@ -238,6 +238,8 @@ pub fn destroy_secret(path: &Path) -> Result<(), VaultError> {
 /// When the directory cannot be opened or synced.
 pub fn sync_parent(path: &Path) -> Result<(), VaultError> {
     let Some(parent) = path.parent() else { return Ok(()) };
+    // Of a bare name it is empty.
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     File::open(parent).and_then(|d| d.sync_all()).map_err(|e| VaultError::io(parent, e))
 }
 

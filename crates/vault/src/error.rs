@@ -23,7 +23,7 @@ pub enum VaultError {
         mode: u32,
     },
     /// Another process uses the directory.
-    #[error("{} is in use by another process", path.display())]
+    #[error("{} is in use by another process: wait until that one has ended, or end it", path.display())]
     InUse {
         /// The directory.
         path: PathBuf,

@@ -89,7 +89,9 @@ pub enum Way {
 #[non_exhaustive]
 pub enum WayError {
     /// Not among the provers.
-    #[error("no prover is called {name:?} in wallet.toml: it knows local, committee{known}")]
+    #[error(
+        "no prover is called {name:?} in wallet.toml: it knows local, committee{known}; a [[prover]] there names another"
+    )]
     Unknown {
         /// What was asked for.
         name: String,

@@ -94,8 +94,8 @@ impl PoolDescription {
     /// [`WalletFileError`].
     pub fn load(path: &Path) -> Result<Self, WalletFileError> {
         let mut read: Self = crate::files::read_toml(path)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let folder = std::path::absolute(folder).map_err(|e| WalletFileError::io(path, &e))?;
+        let path = std::path::absolute(path).map_err(|e| WalletFileError::io(path, &e))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
         let circuits = &mut read.circuits;
         for files in [&mut circuits.pool_transact, &mut circuits.auth_eddsa, &mut circuits.auth_xmss] {
             for file in files.iter_mut().flat_map(|files| [&mut files.zkey, &mut files.wasm]) {

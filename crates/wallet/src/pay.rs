@@ -284,7 +284,7 @@ pub fn recipient(text: &str, place: &Place) -> Result<ReceivingAddress, WalletEr
         text.to_owned()
     } else {
         std::fs::read_to_string(text).map_err(|e| {
-            WalletError::Recipient(format!("{text}: no receiving address, and no file with one: {e}"))
+            WalletError::Recipient(format!("{text}: no receiving address, and no file with one: {e}. An Ethereum address is paid by `tacit wallet withdraw`"))
         })?
     };
     ReceivingAddress::parse(&read, place).map_err(|e| WalletError::Recipient(e.to_string()))

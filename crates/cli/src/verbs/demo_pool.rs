@@ -26,6 +26,7 @@ use tacit_wallet::{Config, Delegation, OpenWallet, Paid, PoolDescription, Wallet
 use tokio::runtime::Runtime;
 
 use super::pool;
+use super::wallet::CredentialName;
 use super::wallet_pay::Watchers;
 use crate::failure::{Failure, InFile, Outcome};
 use crate::files::{self, Access};
@@ -48,6 +49,9 @@ pub struct Args {
     /// The compiled circuits
     #[arg(long, value_name = "DIR", default_value = "circuits/pool")]
     circuits: PathBuf,
+    /// What the wallets sign with
+    #[arg(long, value_name = "KIND", default_value = "eddsa")]
+    signature: CredentialName,
     /// Work below this folder instead of a temporary one; it stays
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -82,6 +86,7 @@ struct Stage<'a> {
     key_file: PathBuf,
     description: PoolDescription,
     coin: Token,
+    signature: CredentialKind,
 }
 
 /// Runs the demo.
@@ -119,7 +124,8 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let chain = runtime.block_on(pool::local_chain(&rpc))?;
     phase.done(format!("{}, chain {chain}", if anvil.is_some() { "anvil" } else { "yours" }));
 
-    let circuits = development_setup(&args.circuits, &folder, ui)?;
+    let signature = args.signature.into();
+    let circuits = development_setup(&args.circuits, signature, &folder, ui)?;
     let phase = ui.phase("deploying the contracts");
     let (description, deployed) =
         runtime.block_on(pool::deploy(&rpc, &funder, chain, &circuits, false, true))?;
@@ -128,7 +134,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let key_file = folder.join("wallets.key");
     let unlock = Unlock::from_new_key_file(&key_file, &folder.join("wallets"))?;
     let coin = Token { address: coin, symbol: "DEMO".to_owned(), decimals: 18 };
-    let stage = Stage { ui, folder, runtime, rpc, funder, unlock, key_file, description, coin };
+    let stage = Stage { ui, folder, runtime, rpc, funder, unlock, key_file, description, coin, signature };
     let shown = stage.play(&url)?;
     let took = began.elapsed();
     ui.result(&shown.json(took), format!("\n{}\n\nDone in {}.", shown.text(), ui::duration(took)));
@@ -150,6 +156,7 @@ fn start_anvil(named: Option<PathBuf>) -> Outcome<Anvil> {
 /// Proving keys for this run only.
 fn development_setup(
     circuits: &Path,
+    signature: CredentialKind,
     folder: &Path,
     ui: &Ui,
 ) -> Outcome<tacit_wallet::description::Circuits> {
@@ -172,12 +179,23 @@ fn development_setup(
         )?;
         Ok(CircuitFiles { zkey, wasm: at("wasm").canonicalize().in_file(&at("wasm"))? })
     };
-    let made = tacit_wallet::description::Circuits {
+    let mut made = tacit_wallet::description::Circuits {
         pool_transact: Some(one("pool_transact")?),
-        auth_eddsa: Some(one("auth_eddsa")?),
+        auth_eddsa: None,
         auth_xmss: None,
     };
-    phase.done("pool_transact and auth_eddsa; not for production");
+    let auth = match signature {
+        CredentialKind::Eddsa => Some(("auth_eddsa", &mut made.auth_eddsa)),
+        CredentialKind::Xmss => Some(("auth_xmss", &mut made.auth_xmss)),
+        // The contract checks those.
+        CredentialKind::Ecdsa => None,
+    };
+    let mut names = "pool_transact".to_owned();
+    if let Some((name, files)) = auth {
+        *files = Some(one(name)?);
+        names += &format!(" and {name}");
+    }
+    phase.done(names + "; not for production");
     Ok(made)
 }
 
@@ -189,7 +207,7 @@ impl Stage<'_> {
         let mut alice = self.person("alice", url)?;
         let mut bob = self.person("bob", url)?;
         let carol = self.person("carol", url)?;
-        phase.done("each registered in the pool, authorised by EdDSA");
+        phase.done(format!("each registered in the pool, authorised by {}", self.signature.name()));
 
         let phase = ui.phase("Alice deposits");
         let quiet = &|_: tacit_wallet::open::Step<'_>| ();
@@ -377,7 +395,7 @@ impl Stage<'_> {
                 self.on_chain(tacit_chain::send(&self.rpc, &self.funder, chain_id, &call, &options))?;
             self.on_chain(tacit_chain::wait(&self.rpc, &sent, Duration::from_secs(60)))?;
         }
-        self.on(wallet.set_policy(CredentialKind::Eddsa, quiet))?;
+        self.on(wallet.set_policy(self.signature, quiet))?;
         Ok(Person { name, wallet })
     }
 

@@ -57,6 +57,12 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         let files = CircuitFiles { zkey: at("zkey"), wasm: at("wasm") };
         files.zkey.exists().then_some(files)
     };
+    if args.description.exists() {
+        return Err(Failure::new(format!(
+            "{}: there is a description already, without which its pool is hard to find again: name another file with --description",
+            args.description.display()
+        )));
+    }
     let circuits = Circuits {
         pool_transact: in_folder("pool_transact"),
         auth_eddsa: in_folder("auth_eddsa"),
@@ -100,7 +106,8 @@ pub async fn deploy(
     };
     let pool = circuits.pool_transact.as_ref().ok_or_else(|| {
         Failure::new(
-            "there is no pool_transact.zkey: make it with `tacit groth16 setup`, see circuits/pool/README.md",
+            "there is no pool_transact.zkey in the circuits' folder; for a local chain `tacit groth16 setup --dev circuits/pool/pool_transact.r1cs DIR/pool_transact.zkey` \
+             makes one, beside which DIR needs pool_transact.wasm",
         )
     })?;
     let pool_key = key(pool)?;

@@ -103,6 +103,16 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
     let _export = service::start_logging(&args.service, "tacit-prover")?;
     let (runtime, mut wallet) = args.wallet.open()?;
     let stop = service::stop(&args.service)?;
+    let endpoint = match &args.endpoint {
+        Some(endpoint) => endpoint.clone(),
+        None if args.listen.ip().is_unspecified() => {
+            return Err(Failure::new(format!(
+                "--listen {} is no address that wallets can be told: say with --endpoint under which https:// URL they reach this prover",
+                args.listen
+            )));
+        }
+        None => format!("https://{}", args.listen),
+    };
     service::run(runtime, async {
         let watch = Watch::new(ui);
         wallet.sync(&|step| watch.told(step)).await?;
@@ -110,7 +120,7 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         let mut config = ServiceConfig::new(
             wallet.path().join("prover"),
             args.listen,
-            args.endpoint.clone().unwrap_or_else(|| format!("https://{}", args.listen)),
+            endpoint,
             wallet.state().place(),
             wallet.state().rules(),
         );

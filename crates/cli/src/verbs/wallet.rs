@@ -102,7 +102,7 @@ pub enum Args {
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
     /// The wallet's folder: for its owner only
-    #[arg(long)]
+    #[arg(long, env = "TACIT_WALLET")]
     dir: PathBuf,
     /// The pool's description, pool.toml, from somebody that you trust
     #[arg(long, value_name = "POOL.toml")]

@@ -116,7 +116,7 @@ pub fn pay(
     let watchers = Arc::new(Watchers::new(ui));
     let delegation = options.route.delegation(&way, options.expires_in, &watchers)?;
     let watch = Watch::new(ui);
-    let (token, amount, paid) = runtime.block_on(async {
+    let (token, amount, paid) = runtime.block_on(unless_broken_off(async {
         let token = wallet.token(options.token.unwrap_or_default()).await?;
         let read = |text: &str| token.amount(text).map_err(|e| Failure::new(e.to_string()));
         let amount = read(amount)?;
@@ -125,11 +125,23 @@ pub fn pay(
         let again = options.again;
         let order = Order { to, token: token.clone(), amount, memo, way, relay, max_fee, lifetime, again };
         let paid = wallet.pay(&order, delegation.as_ref(), &|step| watch.told(step)).await?;
-        Ok::<_, Failure>((token, amount, paid))
-    })?;
+        Ok((token, amount, paid))
+    }))?;
     watch.done();
     say_paid(&token, amount, &paid, watchers.uploaded(), ui);
     Ok(())
+}
+
+/// Until it is done, or its user breaks it off and is told what that means.
+async fn unless_broken_off<T>(paying: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::select! {
+        done = paying => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::new(
+            "broken off. What was signed by then stays signed and can be executed until its time is over: `tacit wallet history` tells of it, \
+             `tacit wallet resume` goes on with it",
+        )
+        .exiting_with(130)),
+    }
 }
 
 fn say_paid(token: &Token, amount: Amount, paid: &Paid, uploaded: usize, ui: &Ui) {
@@ -153,13 +165,13 @@ pub fn resume(common: &Common, number: Option<NonZeroUsize>, options: &RouteOpti
     let delegation = options.delegation(&way, 600, &watchers)?;
     let watch = Watch::new(ui);
     let number = number.map(|number| number.get() - 1);
-    let (token, amount, paid) = runtime.block_on(async {
+    let (token, amount, paid) = runtime.block_on(unless_broken_off(async {
         let told = |step: Step<'_>| watch.told(step);
         let paid = wallet.resume(number, way, relay.as_ref(), delegation.as_ref(), &told).await?;
         let of = wallet.journal().payment(&paid.replay_id);
         let (token, amount) = of.ok_or_else(|| Failure::new("the journal does not have the payment"))?;
-        Ok::<_, Failure>((wallet.token_to_show(token).await, amount, paid))
-    })?;
+        Ok((wallet.token_to_show(token).await, amount, paid))
+    }))?;
     watch.done();
     say_paid(&token, amount, &paid, watchers.uploaded(), ui);
     Ok(())
