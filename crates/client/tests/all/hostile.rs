@@ -456,9 +456,9 @@ fn status(job: &Job, id: Digest32) -> serde_json::Value {
 async fn show(
     State(inner): State<Arc<Inner>>,
     Path(id): Path<Digest32>,
-    Query(query): Query<HashMap<String, u64>>,
+    Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let seen = query.get("seen").copied().unwrap_or(0) as usize;
+    let seen: usize = query.get("seen").and_then(|seen| seen.parse().ok()).unwrap_or(0);
     let (answer, pause) = {
         let mut jobs = inner.jobs.lock().unwrap();
         let Some(job) = jobs.get_mut(&id) else { return StatusCode::NOT_FOUND.into_response() };

@@ -124,10 +124,9 @@ impl Connections {
 /// # Errors
 /// Where it must not be used any more.
 pub(super) async fn roll_back_on_server(connection: &mut AnyConnection) -> sqlx::Result<bool> {
-    // Outside of a transaction the server would warn. In one that failed it answers nothing.
-    let asked = sqlx::query("SELECT CASE WHEN now() = statement_timestamp() THEN 0 ELSE 1 END")
-        .fetch_one(&mut *connection)
-        .await;
+    // Outside of a transaction the server would warn. In one that failed it answers nothing. As one message: prepared, a statement begins after its transaction.
+    let asked =
+        connection.fetch_one("SELECT CASE WHEN now() = statement_timestamp() THEN 0 ELSE 1 END").await;
     match asked {
         Ok(row) if row.try_get::<i32, _>(0)? == 0 => Ok(true),
         Ok(_) | Err(sqlx::Error::Database(_)) => roll_back(connection).await,
