@@ -137,6 +137,36 @@ impl Stage {
 }
 
 #[test]
+fn a_bare_file_name_is_one_of_this_folder() {
+    let Some(stage) = Stage::new() else { return };
+    tacit()
+        .current_dir(stage.dir.path())
+        .args(["wallet", "init", "--dir", "bare", "--pool", "pool.toml", "--key-file", "bare.key", "--rpc"])
+        .arg(stage.anvil.url())
+        .assert()
+        .success();
+    // The next pool does not take the first one's place.
+    let again = tacit()
+        .current_dir(stage.dir.path())
+        .args([
+            "pool",
+            "deploy",
+            "--account",
+            "funded",
+            "--description",
+            "pool.toml",
+            "--rpc",
+            stage.anvil.url(),
+        ])
+        .arg("--circuits")
+        .arg(circuits())
+        .assert()
+        .code(1);
+    let said = String::from_utf8_lossy(&again.get_output().stderr).into_owned();
+    assert!(said.contains("there is a description already"), "{said}");
+}
+
+#[test]
 fn wallets_pay_each_other_by_every_kind_of_signature_and_come_back_from_their_words() {
     let Some(stage) = Stage::new() else { return };
     let alice = stage.person("alice");
