@@ -288,7 +288,8 @@ impl Worker {
                 Err(error) => error,
             };
             match &error {
-                ClientError::Api(e) if e.is_not_found() && !was_accepted => {
+                // Its client was killed before it was submitted.
+                ClientError::JobLost { .. } if !was_accepted => {
                     break Event::NotAccepted { reason: error.to_string() };
                 }
                 ClientError::Api(e) if e.is_transient() && now() < over => {}

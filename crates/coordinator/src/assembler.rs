@@ -64,7 +64,9 @@ async fn one(service: &Arc<Service>, deal: Digest32) -> Result<(), ApiError> {
         return Ok(());
     }
     // An answer that comes after this makes the version old, and the job is tried again.
-    let Some(Answered { job: head, seats, answers }) = service.store.job_with_answers(&deal).await? else {
+    let Some(Answered { job: head, seats, answers }) =
+        service.store.job_with_answers(&deal, u64::MAX).await?
+    else {
         return Ok(());
     };
     let version = head.version;

@@ -30,7 +30,7 @@ pub async fn run(service: Arc<Service>) {
     }
 }
 
-async fn beat(service: &Service) {
+async fn beat(service: &Arc<Service>) {
     if !service.store.is_shared() {
         return;
     }
@@ -44,6 +44,8 @@ async fn beat(service: &Service) {
                 if !known && last.is_some() {
                     tracing::warn!("the other coordinators took this one for dead; its nodes connect again");
                     service.registry.end_all();
+                    // They told it nothing any more.
+                    after_silence(service).await;
                 }
                 // Whoever was cut off itself cannot tell who else lives.
                 if last.is_some_and(|at: Instant| at.elapsed() < DEAD / 2) {
@@ -107,12 +109,15 @@ async fn listen(service: &Arc<Service>, mut listener: Listener) -> StoreError {
             Ok(Heard::Event(Event::Assemble)) => service.assemble.notify_one(),
             Ok(Heard::Event(Event::Keys)) => service.reload_assembler_keys().await,
             Ok(Heard::Event(Event::Removed(circuit))) => service.forget_circuit(circuit),
-            Ok(Heard::Gap) => {
-                service.reload_assembler_keys().await;
-                service.forget_removed_circuits().await;
-                service.look_again();
-            }
+            Ok(Heard::Gap) => after_silence(service).await,
             Err(error) => return error,
         }
     }
+}
+
+/// Makes up for what may not have been heard.
+async fn after_silence(service: &Arc<Service>) {
+    service.reload_assembler_keys().await;
+    service.forget_removed_circuits().await;
+    service.look_again();
 }

@@ -27,7 +27,7 @@ use crate::SOFTWARE;
 use crate::jobs;
 use crate::memory::Held;
 use crate::metrics::Relayed;
-use crate::polls::Turns;
+use crate::polls::{Mark, Turns};
 use crate::registry::Seat;
 use crate::relay;
 use crate::service::Service;
@@ -302,15 +302,23 @@ async fn fill(
     }
     let limit = window - in_flight.len();
     let held = resting.keys().chain(&*in_flight).copied().collect();
+    // What changes after this, a session hears of that reads its place before it subscribes.
+    let mark = service.polls.mark();
     let claimed =
         service.store.claim(&seat.identity, seat.connection(), service.clock.now(), limit, &held).await?;
     let Claimed::Places { places, all } = claimed else { return Ok(Filled::Superseded) };
-    for place in places {
+    for mut place in places {
         let Place { deal, index, .. } = place;
         in_flight.insert(deal);
+        let mut room = None;
+        if place.offer.is_some() {
+            // What was brought along may stay if there is memory for it at once.
+            room = service.relay.room(&seat.identity, place.offer_bytes, Duration::ZERO).await.ok();
+            place.offer = place.offer.filter(|_| room.is_some());
+        }
         let (service, connection, seat) = (Arc::clone(service), connection.clone(), Arc::clone(seat));
         offers.spawn(async move {
-            let after = offer(&service, &connection, place).await;
+            let after = offer(&service, &connection, place, room, mark).await;
             if after != After::Recorded
                 && let Err(error) = service
                     .store
@@ -352,13 +360,19 @@ impl After {
 }
 
 /// Offers one envelope and records the reply.
-async fn offer(service: &Service, connection: &Connection, place: Place) -> After {
-    match try_offer(service, connection, place).await {
+async fn offer(
+    service: &Service,
+    connection: &Connection,
+    place: Place,
+    room: Option<Held>,
+    mark: Mark,
+) -> After {
+    let Place { deal, index, expiry, .. } = place;
+    match try_offer(service, connection, place, room, mark).await {
         Ok(after) => after,
         Err(error) => {
-            let Place { deal, index, .. } = place;
             tracing::error!(job = %deal, index, %error, "cannot use the database for an offer");
-            After::Failed(place.expiry)
+            After::Failed(expiry)
         }
     }
 }
@@ -366,22 +380,29 @@ async fn offer(service: &Service, connection: &Connection, place: Place) -> Afte
 async fn try_offer(
     service: &Service,
     connection: &Connection,
-    Place { deal, index, offer_bytes, expiry }: Place,
+    Place { deal, index, offer_bytes, expiry, offer }: Place,
+    room: Option<Held>,
+    mark: Mark,
 ) -> Result<After, StoreError> {
     let node = connection.peer_identity();
-    // Before the offer is read, which says whether it is wanted: nothing that comes after is missed.
-    let mut changes = service.polls.subscribe(deal);
-    let mut seen = changes.borrow_and_update().offers;
+    // Nothing is missed that came after the place was read, or will.
+    let (mut changes, mut seen) = service.polls.subscribe_since(deal, mark);
     let time = Duration::from_secs(expiry.saturating_sub(service.clock.now()).saturating_add(1));
-    // Before the envelope is read.
-    let room = tokio::select! {
-        room = service.relay.room(&node, offer_bytes, time) => room,
-        () = unwanted(service, (&mut changes, &mut seen), deal, index, node) => return Ok(After::Settled),
-    };
-    let Ok(mut room) = room else { return Ok(After::Busy(expiry)) };
-    let row = service.store.offer(&deal, index, &node);
-    let Some(row) = service.metrics.timed("read_offer", row).await? else {
-        return Ok(After::Settled);
+    let (mut room, row) = match (room, offer) {
+        (Some(room), Some(offer)) => (room, offer),
+        _ => {
+            // Before the envelope is read.
+            let room = tokio::select! {
+                room = service.relay.room(&node, offer_bytes, time) => room,
+                () = unwanted(service, (&mut changes, &mut seen), deal, index, node) => return Ok(After::Settled),
+            };
+            let Ok(room) = room else { return Ok(After::Busy(expiry)) };
+            let row = service.store.offer(&deal, index, &node);
+            let Some(row) = service.metrics.timed("read_offer", row).await? else {
+                return Ok(After::Settled);
+            };
+            (room, row)
+        }
     };
     let _counted = service.metrics.offer();
     let assignment =

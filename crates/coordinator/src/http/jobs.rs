@@ -361,11 +361,13 @@ pub async fn show(
     let mut changes = service.polls.subscribe(id);
     loop {
         let before = *changes.borrow_and_update();
-        let now = versioned(&service, &caller, &id).await?;
-        let missing = now.missing(answers);
-        if (now.version > seen && missing == 0) || now.has_ended() || wait.is_zero() {
-            return Ok(Json(with_answers(&service, &caller, now, bring).await?));
+        let looked = Looked::at(&service, &caller, &id, bring).await?;
+        let missing = looked.now.missing(answers);
+        if (looked.now.version > seen && missing == 0) || looked.now.has_ended() || wait.is_zero() {
+            return looked.told().map(Json);
         }
+        // Those who wait hold nothing.
+        drop(looked);
         // So many answers later it is worth looking again, and whenever something else happens.
         let worth = |turns: &Turns| {
             turns.offers != before.offers || turns.answers.wrapping_sub(before.answers) >= missing.max(1)
@@ -378,32 +380,42 @@ pub async fn show(
         // A key may be revoked while its holder waits.
         caller.still_may(&service).await?;
         if over {
-            let now = versioned(&service, &caller, &id).await?;
-            return Ok(Json(with_answers(&service, &caller, now, bring).await?));
+            return Looked::at(&service, &caller, &id, bring).await?.told().map(Json);
         }
     }
 }
 
-/// What is about to be said of a job, with the answers where they are to be brought, there are any, and they are small.
-async fn with_answers(
-    service: &Service,
-    caller: &Caller,
+/// A job as it was at one moment, with its answers where they are to be brought and are small.
+struct Looked {
     now: Versioned,
-    bring: bool,
-) -> Result<Versioned, ApiError> {
-    let bytes: u64 = now.status.nodes.iter().map(|node| node.response_bytes).sum();
-    if !bring || bytes == 0 || bytes > BROUGHT_BYTES {
-        return Ok(now);
-    }
-    let found = answered(service, caller, &now.status.id).await?;
-    let mut now = Versioned::of(jobs::status(&found.job, &found.seats)?, &found.job, &found.seats);
-    now.brought = Some(hex::encode(frame_of(found)?));
-    Ok(now)
+    answered: Option<Answered>,
 }
 
-/// A job with its nodes' answers, which must be there, and be the caller's to see.
-async fn answered(service: &Service, caller: &Caller, id: &Digest32) -> Result<Answered, ApiError> {
-    let found = service.metrics.timed("read_job", service.store.job_with_answers(id)).await?;
+impl Looked {
+    async fn at(service: &Service, caller: &Caller, id: &Digest32, bring: bool) -> Result<Self, ApiError> {
+        if !bring {
+            return Ok(Self { now: versioned(service, caller, id).await?, answered: None });
+        }
+        let found = answered(service, caller, id, BROUGHT_BYTES).await?;
+        let now = Versioned::of(jobs::status(&found.job, &found.seats)?, &found.job, &found.seats);
+        let answered = Some(found).filter(|found| !found.answers.is_empty());
+        Ok(Self { now, answered })
+    }
+
+    fn told(self) -> Result<Versioned, ApiError> {
+        let brought = self.answered.map(frame_of).transpose()?.map(hex::encode);
+        Ok(Versioned { brought, ..self.now })
+    }
+}
+
+/// A job with its nodes' answers, unless they have more bytes than that together; it must be there, and be the caller's to see.
+async fn answered(
+    service: &Service,
+    caller: &Caller,
+    id: &Digest32,
+    most: u64,
+) -> Result<Answered, ApiError> {
+    let found = service.metrics.timed("read_job", service.store.job_with_answers(id, most)).await?;
     found.filter(|found| caller.may_see(&found.job)).ok_or_else(|| unknown_job(id))
 }
 
@@ -421,7 +433,7 @@ pub async fn answers(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = parse_id("job id", &id)?;
-    let frame = frame_of(answered(&service, &caller, &id).await?)?;
+    let frame = frame_of(answered(&service, &caller, &id, u64::MAX).await?)?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], frame).into_response())
 }
 

@@ -11,7 +11,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tacit_wire::{Digest32, IdentityKey};
 
-use super::rows::{digest, signed, small, unsigned};
+use super::rows::{OfferRow, digest, signed, small, unsigned};
 use super::{Event, Kind, Result, Store, Write};
 
 /// Where and how a node was last seen.
@@ -42,7 +42,7 @@ pub enum Claimed {
 }
 
 /// A place that a session has in hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The job.
     pub deal: Digest32,
@@ -52,6 +52,15 @@ pub struct Place {
     pub offer_bytes: u64,
     /// When the deal expires, in Unix seconds.
     pub expiry: u64,
+    /// What to offer, where the question brought it along: on a server, of the first place, if it is small.
+    pub offer: Option<OfferRow>,
+}
+
+/// Bytes up to which an offer is brought along.
+macro_rules! small_bytes {
+    () => {
+        "32768"
+    };
 }
 
 /// Places that wait for the node $1 at the time $2, oldest first, at most $3, and that no later connection of it than $5 has.
@@ -285,7 +294,8 @@ impl Store {
             return Ok(Claimed::Places { places: Vec::new(), all: false });
         }
         let most = limit.saturating_add(resting.len()).saturating_add(1);
-        // On a server the first place is taken by the question itself: most often there is one.
+        // On a server the first place is taken by the question itself: most often there is one. What it brings along is the node's to see from then on, which is
+        // noted: a reassignment that is committed in between sees neither, and nothing is read again before the offer.
         let query = match self.kind {
             Kind::Sqlite => concat!(
                 "SELECT w.deal, w.idx, w.offer_bytes, w.expiry, w.others, 0 AS taken, $6 AS resting FROM presence p LEFT JOIN (",
@@ -303,9 +313,17 @@ impl Store {
                            WHERE f.others = 0),
                  taken AS (",
                 take!("FROM first"),
-                " RETURNING deal, idx)
-                 SELECT w.deal, w.idx, w.offer_bytes, w.expiry, w.others, CASE WHEN t.deal IS NULL THEN 0 ELSE 1 END AS taken
+                " RETURNING deal, idx),
+                 noted AS (UPDATE holders o SET offered = 1 FROM taken t JOIN waiting w ON w.deal = t.deal AND w.idx = t.idx
+                           WHERE w.offer_bytes <= ",
+                small_bytes!(),
+                " AND o.deal = t.deal AND o.node = $1 AND o.offered = 0)
+                 SELECT w.deal, w.idx, w.offer_bytes, w.expiry, w.others, CASE WHEN t.deal IS NULL THEN 0 ELSE 1 END AS taken,
+                        j.header, a.assignment, a.envelope
                  FROM mine LEFT JOIN waiting w ON TRUE LEFT JOIN taken t ON t.deal = w.deal AND t.idx = w.idx
+                      LEFT JOIN assignments a ON a.deal = t.deal AND a.idx = t.idx AND w.offer_bytes <= ",
+                small_bytes!(),
+                " LEFT JOIN jobs j ON j.deal = a.deal
                  ORDER BY w.created_at, w.deal, w.idx"
             ),
         };
@@ -337,11 +355,12 @@ impl Store {
                 all = false;
                 break;
             }
-            let is_taken =
-                small(row, "taken")? != 0 || self.take(row, (&deal, index), node, connection).await?;
-            if is_taken {
+            let by_question = small(row, "taken")? != 0;
+            if by_question || self.take(row, (&deal, index), node, connection).await? {
                 let offer_bytes = unsigned(row.try_get("offer_bytes")?)?;
-                places.push(Place { deal, index, offer_bytes, expiry: unsigned(row.try_get("expiry")?)? });
+                let expiry = unsigned(row.try_get("expiry")?)?;
+                let offer = if by_question { brought(row)? } else { None };
+                places.push(Place { deal, index, offer_bytes, expiry, offer });
             }
         }
         Ok(Claimed::Places { places, all })
@@ -494,4 +513,14 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What a question brought along with the place that it took.
+fn brought(row: &AnyRow) -> Result<Option<OfferRow>> {
+    let (header, assignment, envelope) =
+        (row.try_get("header")?, row.try_get("assignment")?, row.try_get("envelope")?);
+    Ok(match (header, assignment, envelope) {
+        (Some(header), Some(assignment), Some(envelope)) => Some(OfferRow { header, assignment, envelope }),
+        _ => None,
+    })
 }

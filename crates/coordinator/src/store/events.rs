@@ -1,6 +1,9 @@
 //! What one coordinator tells the others at a commit, over PostgreSQL's `NOTIFY`. It wakes those who wait; what happened
 //! they read from the database.
+//!
+//! Each listens on a channel of its own, and whoever tells something looks up who the others are: nobody is woken by what it said itself.
 
+use std::collections::VecDeque;
 use std::str::FromStr as _;
 
 use sqlx::postgres::PgListener;
@@ -8,11 +11,39 @@ use tacit_wire::{Digest32, IdentityKey};
 
 use super::{Result, Store};
 
-/// Its name among the server's channels; every database has its own.
-pub(super) const CHANNEL: &str = "tacit";
+/// An expression that tells a message to all coordinators but one, and is how many they are; both are given as expressions.
+macro_rules! tell_others {
+    ($message:literal, $instance:literal) => {
+        concat!(
+            "(SELECT COUNT(pg_notify('tacit_' || c.id, ",
+            $message,
+            ")) FROM coordinators c WHERE c.id <> ",
+            $instance,
+            ")"
+        )
+    };
+}
+pub(super) use tell_others;
+
+/// A query that tells some events to all coordinators but this one. An event is words and numbers.
+pub(super) fn telling(events: &[Event], instance: &str) -> String {
+    let tell = |message: String| format!(tell_others!("'{}'", "'{}'"), message, instance);
+    format!("SELECT {}", Event::messages(events).into_iter().map(tell).collect::<Vec<_>>().join(", "))
+}
+
+/// A coordinator's channel, as [`tell_others`] names it.
+fn channel(instance: &str) -> String {
+    format!("tacit_{instance}")
+}
+
+/// Most bytes of a message. The server takes 7,999.
+const MESSAGE_BYTES: usize = 7_000;
+
+/// Between the events of a message.
+const NEXT: char = ';';
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A job changed.
     Job(Digest32),
@@ -31,7 +62,7 @@ pub enum Event {
 }
 
 impl Event {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Self::Job(deal) => format!("job {deal}"),
             Self::Answered(deal) => format!("answered {deal}"),
@@ -60,14 +91,20 @@ impl Event {
         words.next().is_none().then_some(event)
     }
 
-    /// An expression that tells it at the commit.
-    pub(super) fn notification(&self, instance: &str) -> String {
-        format!("pg_notify('{CHANNEL}', '{}')", self.message(instance).replace('\'', ""))
-    }
-
-    /// The message of an event: who tells it, and what.
-    pub(super) fn message(&self, instance: &str) -> String {
-        format!("{instance} {}", self.text())
+    /// The messages that tell some events: words, numbers and semicolons.
+    pub(super) fn messages(events: &[Self]) -> Vec<String> {
+        let mut messages: Vec<String> = Vec::new();
+        for event in events {
+            let text = event.text();
+            match messages.last_mut() {
+                Some(last) if last.len() + text.len() < MESSAGE_BYTES => {
+                    last.push(NEXT);
+                    last.push_str(&text);
+                }
+                _ => messages.push(text),
+            }
+        }
+        messages
     }
 }
 
@@ -75,7 +112,8 @@ impl Event {
 #[derive(Debug)]
 pub struct Listener {
     inner: PgListener,
-    instance: String,
+    /// What the last message says beyond what was given out.
+    rest: VecDeque<Event>,
 }
 
 /// What came of listening.
@@ -94,8 +132,8 @@ impl Store {
         let pool =
             sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         let mut inner = PgListener::connect_with(&pool).await?;
-        inner.listen(CHANNEL).await?;
-        Ok(Some(Listener { inner, instance: self.instance.clone() }))
+        inner.listen(&channel(&self.instance)).await?;
+        Ok(Some(Listener { inner, rest: VecDeque::new() }))
     }
 }
 
@@ -103,16 +141,17 @@ impl Listener {
     /// The next thing that another coordinator says.
     pub async fn next(&mut self) -> Result<Heard> {
         loop {
-            let Some(notification) = self.inner.try_recv().await? else { return Ok(Heard::Gap) };
-            let Some((instance, text)) = notification.payload().split_once(' ') else { continue };
-            if instance == self.instance {
-                continue;
+            if let Some(event) = self.rest.pop_front() {
+                return Ok(Heard::Event(event));
             }
-            match Event::parse(text) {
-                Some(event) => return Ok(Heard::Event(event)),
-                None => tracing::warn!(
-                    "another program speaks on this database's channel, or a newer coordinator"
-                ),
+            let Some(notification) = self.inner.try_recv().await? else { return Ok(Heard::Gap) };
+            for text in notification.payload().split(NEXT) {
+                match Event::parse(text) {
+                    Some(event) => self.rest.push_back(event),
+                    None => tracing::warn!(
+                        "another program speaks on this coordinator's channel, or a newer coordinator"
+                    ),
+                }
             }
         }
     }
@@ -126,7 +165,7 @@ mod tests {
     #[test]
     fn events_are_read_as_they_were_told() {
         let (deal, node) = (Digest32([7; 32]), IdentityKey([9; 32]));
-        for event in [
+        let events = [
             Event::Job(deal),
             Event::Answered(deal),
             Event::Work(node),
@@ -134,11 +173,20 @@ mod tests {
             Event::Assemble,
             Event::Keys,
             Event::Removed(deal),
-        ] {
-            let message = event.message("abc");
-            let (instance, text) = message.split_once(' ').unwrap();
-            assert_eq!((instance, Event::parse(text)), ("abc", Some(event)));
+        ];
+        for times in [1, 100] {
+            let many = events.repeat(times);
+            let messages = Event::messages(&many);
+            assert!(
+                messages.iter().all(|m| m.len() < 7_999) && messages.len() == times.div_ceil(18),
+                "{}",
+                messages.len()
+            );
+            let read: Vec<_> =
+                messages.iter().flat_map(|m| m.split(NEXT)).map(|t| Event::parse(t).unwrap()).collect();
+            assert_eq!(read, many);
         }
+        assert!(Event::messages(&[]).is_empty());
         for wrong in ["", "job", "job x", "keys now", "connected 00 1"] {
             assert_eq!(Event::parse(wrong), None, "{wrong}");
         }

@@ -111,7 +111,6 @@ impl Store {
         for seat in &job.seats {
             tx.tell(Event::Work(seat.node));
         }
-        tx.tell(Event::Job(job.deal));
         // With this job among them.
         let counted = shares::count(&mut tx, job.owner, &job.circuit).await?;
         if let Some(excess) = counted.excess(job.owner, &shares, 0, 0) {
@@ -208,18 +207,22 @@ impl Store {
         Ok(self.job_with_seats(deal).await?.map_or_else(Vec::new, |(_, seats)| seats))
     }
 
-    /// [`Store::job_with_seats`] with what the nodes answered, by index, of the same moment.
-    pub async fn job_with_answers(&self, deal: &Digest32) -> Result<Option<Answered>> {
+    /// [`Store::job_with_seats`] with what the nodes answered, by index, of the same moment; without where that has more bytes than `most` together.
+    pub async fn job_with_answers(&self, deal: &Digest32, most: u64) -> Result<Option<Answered>> {
         let rows = sqlx::query(concat!(
             "SELECT ",
             job_columns!(head!(), "NULL"),
             ", ",
             seat_columns!(),
-            ", CASE WHEN a.state = 1 THEN a.assignment END AS assignment, CASE WHEN a.state = 1 THEN a.answer END AS answer FROM ",
+            ", CASE WHEN a.state = 1 AND s.bytes <= $2 THEN a.assignment END AS assignment,
+               CASE WHEN a.state = 1 AND s.bytes <= $2 THEN a.answer END AS answer FROM ",
             seats!(),
-            " JOIN jobs j ON j.deal = a.deal WHERE a.deal = $1 ORDER BY a.idx"
+            " JOIN jobs j ON j.deal = a.deal
+              JOIN (SELECT COALESCE(SUM(LENGTH(answer)), 0) AS bytes FROM assignments WHERE deal = $1) s ON 1 = 1
+              WHERE a.deal = $1 ORDER BY a.idx"
         ))
         .bind(deal.0.as_slice())
+        .bind(signed(most))
         .fetch_all(&self.pool)
         .await?;
         let Some(first) = rows.first() else { return Ok(None) };

@@ -150,7 +150,7 @@ pub struct Store {
 /// A transaction that writes. Dropped without a commit it is rolled back.
 pub(crate) struct Write {
     lent: Lent,
-    /// The server's channel takes who speaks, and what is told at the commit.
+    /// Who speaks, and what the others are told at the commit.
     tells: Option<(String, Vec<Event>)>,
     keeper: Option<Arc<Identity>>,
     own_clock: Option<Clock>,
@@ -179,10 +179,9 @@ impl Write {
     pub(crate) async fn commit(self) -> Result<()> {
         let Self { mut lent, tells, .. } = self;
         let statement = match tells.filter(|(_, events)| !events.is_empty()) {
-            // In one message. An event is words and numbers.
+            // In one message.
             Some((instance, events)) => {
-                let told: Vec<_> = events.iter().map(|event| event.notification(&instance)).collect();
-                sqlx::AssertSqlSafe(format!("SELECT {}; COMMIT", told.join(", "))).into_sql_str()
+                sqlx::AssertSqlSafe(format!("{}; COMMIT", events::telling(&events, &instance))).into_sql_str()
             }
             None => "COMMIT".into_sql_str(),
         };

@@ -6,7 +6,7 @@ use sqlx::{Any, Executor};
 use tacit_delegate::header;
 use tacit_wire::{Digest32, IdentityKey};
 
-use super::events::CHANNEL;
+use super::events::tell_others;
 use super::housekeeping::set_state;
 use super::rows::{
     JobState, NewSeat, OfferRow, Reassigned, Recorded, Reply, SeatState, digest, signed, small, unsigned,
@@ -17,7 +17,7 @@ impl Store {
     /// What to offer to a node; `None` once the job has ended, the node has spoken, or the place is another's.
     pub async fn offer(&self, deal: &Digest32, index: u8, node: &IdentityKey) -> Result<Option<OfferRow>> {
         let row = sqlx::query(
-            "SELECT j.header, j.expiry, a.assignment, a.envelope FROM assignments a JOIN jobs j ON j.deal = a.deal
+            "SELECT j.header, a.assignment, a.envelope FROM assignments a JOIN jobs j ON j.deal = a.deal
              WHERE a.deal = $1 AND a.idx = $2 AND a.node = $3 AND a.state = 0 AND a.envelope IS NOT NULL
                    AND j.ended_at IS NULL",
         )
@@ -31,7 +31,6 @@ impl Store {
                 header: r.try_get("header")?,
                 assignment: r.try_get("assignment")?,
                 envelope: r.try_get("envelope")?,
-                expiry: unsigned(r.try_get("expiry")?)?,
             })
         })
         .transpose()
@@ -123,14 +122,16 @@ impl Store {
         change: &Change,
     ) -> Result<bool> {
         let (answer, refusal) = reply.parts();
-        let done = sqlx::query(
+        let done = sqlx::query(concat!(
             "WITH job AS (UPDATE jobs SET state = $3, version = version + 1
                           WHERE deal = $1 AND version = $4 AND ended_at IS NULL RETURNING deal),
                   gone AS (DELETE FROM in_hand h USING job j WHERE h.deal = j.deal AND h.idx = $2 AND h.node = $5),
                   seat AS (UPDATE assignments a SET state = $6, answer = $7, refusal = $8, answered_at = $9
                            FROM job j WHERE a.deal = j.deal AND a.idx = $2)
-             SELECT pg_notify($10, $11) FROM job",
-        )
+             SELECT ",
+            tell_others!("$10", "$11"),
+            " FROM job"
+        ))
         .bind(deal.0.as_slice())
         .bind(change.index)
         .bind(change.state as i64)
@@ -140,8 +141,8 @@ impl Store {
         .bind(answer)
         .bind(refusal)
         .bind(signed(now))
-        .bind(CHANNEL)
-        .bind(change.event(deal).message(&self.instance))
+        .bind(change.event(deal).text())
+        .bind(self.instance.as_str())
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected() == 1)

@@ -309,7 +309,7 @@ pub struct Answered {
 }
 
 /// What a node is offered.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferRow {
     /// The deal header, canonical.
     pub header: Vec<u8>,
@@ -317,8 +317,6 @@ pub struct OfferRow {
     pub assignment: Vec<u8>,
     /// The sealed package.
     pub envelope: Vec<u8>,
-    /// Unix seconds.
-    pub expiry: u64,
 }
 
 /// What a node says to an offer.

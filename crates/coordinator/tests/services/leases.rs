@@ -223,6 +223,55 @@ async fn a_place_that_an_earlier_connection_took_too_late_is_the_later_ones() {
     store.close().await;
 }
 
+/// A place goes to another node in the moment in which its node claims it: whoever was given the package to offer is known to have been.
+#[test]
+fn what_comes_along_with_a_claim_is_noted_whatever_happens_in_between() {
+    with_postgres(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let database = Database::Postgres(crate::postgres::current().unwrap());
+            let nodes = nodes();
+            let other = Identity::from_seed(&[5; 32]).key();
+            let store = filled(&database, 0, &nodes).await;
+            let connections = [
+                store.arrive(&nodes[0], b"hello").await.unwrap(),
+                store.arrive(&other, b"hello").await.unwrap(),
+            ];
+            let (model, mut brought, mut replaced) = (dealt(), 0, 0);
+            for number in 1..=200 {
+                let job = job(number, &model, &nodes);
+                store.insert_job(&job, now(), 1000).await.unwrap();
+                let envelope = job.seats[0].envelope.clone();
+                let seat = NewSeat { index: 1, node: other, assignment: vec![9; 10], envelope };
+                let late = Duration::from_micros(u64::from(number % 20) * 100);
+                let claim = async {
+                    tokio::time::sleep(late).await;
+                    store.claim(&nodes[0], connections[0], now(), 1, &HashSet::new()).await.unwrap()
+                };
+                let give = async {
+                    let done = store.reassign(&job.deal, &seat, now(), 1000).await.unwrap();
+                    assert_eq!(done, Reassigned::Done(nodes[0]));
+                    store.claim(&other, connections[1], now(), 1, &HashSet::new()).await.unwrap()
+                };
+                let (claimed, given) = tokio::join!(claim, give);
+                replaced +=
+                    usize::from(matches!(&given, Claimed::Places { places, .. } if places.len() == 1));
+                let Claimed::Places { places, .. } = claimed else { panic!("superseded") };
+                if places.iter().any(|place| place.offer.is_some()) {
+                    brought += 1;
+                    let holders = store.holders(&job.deal).await.unwrap();
+                    let holder = holders.iter().find(|h| h.node == nodes[0]).unwrap();
+                    assert!(holder.offered, "job {number}: {holders:?}");
+                }
+                store.release(&job.deal, &nodes[0], connections[0], false).await.unwrap();
+                store.cancel(&job.deal, FAILURE, now()).await.unwrap();
+            }
+            assert!(brought > 0 && replaced > 0, "{brought} {replaced}");
+            store.close().await;
+        });
+    });
+}
+
 #[tokio::test]
 async fn whoever_waits_holds_no_large_header_and_an_offer_takes_room_for_it() {
     let root = tempfile::tempdir().unwrap();
@@ -236,7 +285,7 @@ async fn whoever_waits_holds_no_large_header_and_an_offer_takes_room_for_it() {
     assert_eq!(store.job(&large.deal).await.unwrap().unwrap().header.len(), 1 << 20);
     assert_eq!(store.job_head(&large.deal).await.unwrap().unwrap().header.len(), 512);
     assert_eq!(store.job_with_seats(&large.deal).await.unwrap().unwrap().0.header.len(), 512);
-    assert_eq!(store.job_with_answers(&large.deal).await.unwrap().unwrap().job.header.len(), 512);
+    assert_eq!(store.job_with_answers(&large.deal, u64::MAX).await.unwrap().unwrap().job.header.len(), 512);
     assert_eq!(store.jobs(1, None).await.unwrap()[0].0.header.len(), 512);
     let connection = store.arrive(&nodes[0], b"hello").await.unwrap();
     let claimed = store.claim(&nodes[0], connection, now(), 1, &HashSet::new()).await.unwrap();
