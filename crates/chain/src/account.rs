@@ -5,7 +5,7 @@
 use std::fmt;
 
 use alloy_primitives::{U256, keccak256};
-use alloy_rlp::{BufMut, Decodable, Encodable, Header};
+use alloy_rlp::{BufMut, Encodable, Header};
 use alloy_sol_types::{Eip712Domain, SolStruct, SolValue, sol};
 use bip32::{ChildNumber, XPrv};
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
@@ -169,34 +169,6 @@ impl Eip1559 {
         Header { list: true, payload_length: payload.len() }.encode(&mut out);
         out.extend_from_slice(&payload);
         out
-    }
-
-    /// Reads what [`Self::sign`] wrote: one without an access list, in the one encoding that there is. Whether the signature is anybody's is
-    /// not looked at.
-    pub fn decode(raw: &[u8]) -> Option<(Self, Recoverable)> {
-        let mut fields = raw.strip_prefix(&[TYPE])?;
-        let header = Header::decode(&mut fields).ok()?;
-        if !header.list || header.payload_length != fields.len() {
-            return None;
-        }
-        let rest = &mut fields;
-        let chain_id = u64::decode(rest).ok()?;
-        let nonce = u64::decode(rest).ok()?;
-        let max_priority_fee_per_gas = U256::decode(rest).ok()?;
-        let max_fee_per_gas = U256::decode(rest).ok()?;
-        let gas_limit = u64::decode(rest).ok()?;
-        let to = match Header::decode_bytes(rest, false).ok()? {
-            [] => None,
-            to => Some(Address(to.try_into().ok()?)),
-        };
-        let value = U256::decode(rest).ok()?;
-        let data = Header::decode_bytes(rest, false).ok()?.to_vec();
-        *rest = rest.strip_prefix(&[alloy_rlp::EMPTY_LIST_CODE])?;
-        let y_parity = bool::decode(rest).ok()?;
-        let [r, s] = [U256::decode(rest).ok()?, U256::decode(rest).ok()?].map(|x| x.to_be_bytes());
-        let transaction =
-            Self { chain_id, nonce, max_priority_fee_per_gas, max_fee_per_gas, gas_limit, to, value, data };
-        rest.is_empty().then_some((transaction, Recoverable { r, s, y_parity }))
     }
 
     /// What the sender signs.

@@ -33,4 +33,4 @@ pub use follow::{FollowError, Followed, follow};
 pub use pool::{PoolContract, PoolError};
 pub use revert::Revert;
 pub use rpc::{At, Header, Receipt, Rpc, RpcError};
-pub use send::{SendError, SendOptions, Signed, prepare, replace, send, simulate, submit, wait};
+pub use send::{SendError, SendOptions, Signed, least_price, prepare, send, simulate, submit, wait};

@@ -1,7 +1,10 @@
 //! Sending transactions: try first, sign once, hand in the same bytes as often as needed, wait.
 //!
 //! [`prepare`] signs and sends nothing. Whoever must not pay twice keeps the [`Signed`] on disk before [`submit`]; after a crash it
-//! submits the same bytes again, which is the same transaction. What a block does not take, [`replace`] signs anew for more.
+//! submits the same bytes again, which is the same transaction.
+//!
+//! Nothing is signed anew for a higher fee: of a transaction with several versions nobody could say which one counts. Instead the first and only
+//! version offers much. [EIP-1559](https://eips.ethereum.org/EIPS/eip-1559) takes no more than the block's base fee and the tip, whatever is offered.
 //!
 //! The chain that is signed for is the caller's to say, never the node's: a node that says another id, by mistake or so as to have a
 //! transaction signed for a chain where it is worth more, gets nothing.
@@ -23,6 +26,12 @@ const POLL: Duration = Duration::from_millis(500);
 const RESEND: u32 = 20;
 /// What is added to an estimate of gas, in percent: other transactions come first and change what a call costs.
 const GAS_MARGIN: u64 = 25;
+/// So many times the base fee is offered in any case: that outlasts six full blocks, after each of which it may be an eighth more.
+const LEAST_GROWTH: u64 = 2;
+/// And so many times where the account has the money: 35 full blocks.
+const MOST_GROWTH: u64 = 64;
+/// Wei that a transaction may cost at the highest price without being refused by nodes, some of which take none above one ether.
+const NODES_CAP: u64 = 900_000_000_000_000_000;
 /// The tip is taken from the node without a question up to this, in wei for a unit of gas, or up to the base fee if that is more.
 const PLAIN_TIP: u64 = 2_000_000_000;
 
@@ -51,16 +60,17 @@ pub enum SendError {
     Revert(Revert),
     /// Gas costs more than the caller allowed. Nothing was sent.
     #[error(
-        "a unit of gas takes {needed} wei now, more than the {cap} that are allowed: wait, or allow more"
+        "a unit of gas costs {} gwei now, more than the {} that are allowed: wait, or allow more",
+        units(.needed, GWEI), units(.cap, GWEI)
     )]
     Fee {
-        /// The base fee and the least tip; for a replacement at least an eighth more than what it replaces.
+        /// The base fee and the least tip.
         needed: U256,
         /// The caller's limit.
         cap: U256,
     },
     /// The account cannot pay. Nothing was sent.
-    #[error("the account {address} has {has} wei and needs up to {needs}: send it some")]
+    #[error("the account {address} has {} ETH and needs up to {}: send it some", units(.has, ETHER), units(.needs, ETHER))]
     Funds {
         /// The account.
         address: Address,
@@ -72,14 +82,6 @@ pub enum SendError {
     /// The account could not sign.
     #[error(transparent)]
     Account(#[from] AccountError),
-    /// What was to be replaced is no transaction of this account's on this chain. Nothing was signed.
-    #[error("the transaction 0x{} cannot be replaced: {reason}", hex::encode(.hash))]
-    NotReplaceable {
-        /// The transaction.
-        hash: [u8; 32],
-        /// What is wrong with it.
-        reason: &'static str,
-    },
     /// Another transaction took its nonce.
     #[error(
         "the transaction 0x{} was replaced: another one of the same account with nonce {nonce} is on the chain",
@@ -93,8 +95,8 @@ pub enum SendError {
     },
     /// Not on the chain in time; it may still get there.
     #[error(
-        "the transaction 0x{} is not on the chain after {} s: it may still get there. Wait again, or replace it by one with \
-         its nonce, {nonce}, and a higher fee",
+        "the transaction 0x{} is not on the chain after {} s. It stays valid and gets there when fees allow; until then later \
+         transactions of the account wait behind it (its nonce is {nonce})",
         hex::encode(.hash), .after.as_secs()
     )]
     Pending {
@@ -117,8 +119,11 @@ pub struct SendOptions {
     pub priority_fee_per_gas: Option<U256>,
     /// Units of gas; `None` estimates and adds a quarter.
     pub gas_limit: Option<u64>,
-    /// The nonce; `None` takes the next one, after those that wait in the node's pool. [`replace`] takes that of what it replaces.
+    /// The nonce; `None` takes the next one, after those that wait in the node's pool.
     pub nonce: Option<u64>,
+    /// How many transactions of the account may wait at a time: beyond twice the base fee and the tip each offers no more than leaves as much to each of the others, for nodes
+    /// want the highest price of all to be there.
+    pub at_a_time: u32,
 }
 
 impl Default for SendOptions {
@@ -129,6 +134,7 @@ impl Default for SendOptions {
             priority_fee_per_gas: None,
             gas_limit: None,
             nonce: None,
+            at_a_time: 4,
         }
     }
 }
@@ -188,55 +194,8 @@ pub async fn prepare(
     prepare_any(rpc, account, chain_id, &params(account, call), options).await
 }
 
-/// Signs a call anew that no block takes, with the nonce of the `replaced` transaction and fees at least an eighth above its, which is what
-/// nodes want of a replacement. Sends nothing. Of the two at most one will be on the chain, and it may be either: whoever keeps
-/// transactions on disk keeps both. Where a block has the replaced one by now, [`submit`] says [`SendError::Replaced`] of the new one.
-///
-/// # Errors
-/// [`SendError::NotReplaceable`], [`SendError::Fee`] if an eighth more is above the options' limit, else as [`prepare`].
-pub async fn replace(
-    rpc: &Rpc,
-    account: &Account,
-    chain_id: u64,
-    call: &Call,
-    options: &SendOptions,
-    replaced: &Signed,
-) -> Result<Signed, SendError> {
-    let not = |reason| SendError::NotReplaceable { hash: replaced.hash, reason };
-    let (former, signature) =
-        Eip1559::decode(&replaced.raw).ok_or(not("its bytes are none of an EIP-1559 transaction"))?;
-    if signature.signer(&former.signing_hash()) != Some(account.address()) {
-        return Err(not("another account signed it"));
-    }
-    if former.chain_id != chain_id {
-        return Err(not("it is for another chain"));
-    }
-    if former.nonce != replaced.nonce {
-        return Err(not("its nonce is another than it says"));
-    }
-    let floor = Fees {
-        tip: eighth_more(former.max_priority_fee_per_gas),
-        in_all: eighth_more(former.max_fee_per_gas),
-    };
-    let options = SendOptions { nonce: Some(former.nonce), ..*options };
-    sign(rpc, account, chain_id, &params(account, call), &options, floor).await
-}
-
 fn params<'a>(account: &Account, call: &'a Call) -> CallParams<'a> {
     CallParams { from: Some(account.address()), to: Some(call.to), value: call.value, data: &call.data }
-}
-
-/// Rounded up.
-fn eighth_more(fee: U256) -> U256 {
-    fee.saturating_add(fee.div_ceil(U256::from(8)))
-}
-
-/// Wei for a unit of gas.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fees {
-    /// To whoever makes the block.
-    tip: U256,
-    in_all: U256,
 }
 
 /// Whether the node is on the chain for which something is to be signed.
@@ -259,18 +218,6 @@ pub(crate) async fn prepare_any(
     call: &CallParams<'_>,
     options: &SendOptions,
 ) -> Result<Signed, SendError> {
-    sign(rpc, account, chain_id, call, options, Fees::default()).await
-}
-
-/// `floor`: the least fees.
-async fn sign(
-    rpc: &Rpc,
-    account: &Account,
-    chain_id: u64,
-    call: &CallParams<'_>,
-    options: &SendOptions,
-    floor: Fees,
-) -> Result<Signed, SendError> {
     on_chain(rpc, chain_id).await?;
     let from = account.address();
     let gas_limit = match options.gas_limit {
@@ -280,12 +227,14 @@ async fn sign(
             gas.saturating_add(gas.saturating_mul(GAS_MARGIN) / 100)
         }
     };
-    let fees = fees(rpc, options, floor).await?;
-    let needs = call.value.saturating_add(fees.in_all.saturating_mul(U256::from(gas_limit)));
+    let (base, rewards) = rpc.fees().await?;
     let has = rpc.balance(from, At::Latest).await?;
+    let offer = Offer::of(base, rewards, options)?;
+    let needs = call.value.saturating_add(offer.least.saturating_mul(U256::from(gas_limit)));
     if has < needs {
         return Err(SendError::Funds { address: from, has, needs });
     }
+    let price = offer.price(has.saturating_sub(call.value), gas_limit, options.at_a_time);
     let nonce = match options.nonce {
         Some(nonce) => nonce,
         None => rpc.nonce(from, At::Pending).await?,
@@ -293,8 +242,8 @@ async fn sign(
     let transaction = Eip1559 {
         chain_id,
         nonce,
-        max_priority_fee_per_gas: fees.tip,
-        max_fee_per_gas: fees.in_all,
+        max_priority_fee_per_gas: offer.tip,
+        max_fee_per_gas: price,
         gas_limit,
         to: call.to,
         value: call.value,
@@ -304,18 +253,59 @@ async fn sign(
     Ok(Signed { hash, raw, from, nonce })
 }
 
-async fn fees(rpc: &Rpc, options: &SendOptions, floor: Fees) -> Result<Fees, SendError> {
-    let (base, rewards) = rpc.fees().await?;
-    let usual = || median(rewards).min(base.max(U256::from(PLAIN_TIP)));
-    let tip = options.priority_fee_per_gas.unwrap_or_else(usual).max(floor.tip);
-    let cap = options.max_fee_per_gas;
-    let needed = base.saturating_add(tip).max(floor.in_all);
-    if needed > cap {
-        return Err(SendError::Fee { needed, cap });
+/// Wei for a unit of gas.
+#[derive(Debug, Clone, Copy)]
+struct Offer {
+    /// To whoever makes the block.
+    tip: U256,
+    /// In all, for which there must be money.
+    least: U256,
+    /// In all, if there is.
+    most: U256,
+}
+
+impl Offer {
+    fn of(base: U256, rewards: Vec<U256>, options: &SendOptions) -> Result<Self, SendError> {
+        let usual = || median(rewards).min(base.max(U256::from(PLAIN_TIP)));
+        let tip = options.priority_fee_per_gas.unwrap_or_else(usual);
+        let cap = options.max_fee_per_gas;
+        let needed = base.saturating_add(tip);
+        if needed > cap {
+            return Err(SendError::Fee { needed, cap });
+        }
+        let [least, most] = [LEAST_GROWTH, MOST_GROWTH]
+            .map(|n| base.saturating_mul(U256::from(n)).saturating_add(tip).min(cap));
+        Ok(Self { tip, least, most })
     }
-    // Twice the base fee outlasts six full blocks.
-    let in_all = base.saturating_mul(U256::from(2)).saturating_add(tip).max(floor.in_all).min(cap);
-    Ok(Fees { tip, in_all })
+
+    /// What is offered by an account that has so much for gas, where as much is to be left to each of the others: less than `least` never, more than that
+    /// only below what nodes take.
+    fn price(&self, has: U256, gas_limit: u64, at_a_time: u32) -> U256 {
+        let gas = U256::from(gas_limit.max(1));
+        let share = has / U256::from(at_a_time.max(1)) / gas;
+        self.least.max(share.min(self.most).min(U256::from(NODES_CAP) / gas))
+    }
+}
+
+/// What a unit of gas has to be worth to the account now: twice the base fee and the tip, within the options.
+///
+/// # Errors
+/// [`SendError::Fee`], [`SendError::Rpc`].
+pub async fn least_price(rpc: &Rpc, options: &SendOptions) -> Result<U256, SendError> {
+    let (base, rewards) = rpc.fees().await?;
+    Ok(Offer::of(base, rewards, options)?.least)
+}
+
+/// Decimals of a gwei and of an ether, in wei.
+const GWEI: u8 = 9;
+const ETHER: u8 = 18;
+
+/// An amount of wei in a larger unit, exactly.
+fn units(wei: &U256, decimals: u8) -> String {
+    alloy_primitives::utils::format_units(*wei, decimals).map_or_else(
+        |_| format!("{wei} wei, or 10^-{decimals} times as many"),
+        |text| text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+    )
 }
 
 fn median(mut fees: Vec<U256>) -> U256 {

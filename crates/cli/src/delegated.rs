@@ -108,6 +108,14 @@ pub struct DelegateOptions {
 }
 
 impl DialOptions {
+    /// Whether any was given that changes something.
+    pub fn are_given(&self) -> bool {
+        self.committee.is_some()
+            || self.groups.is_some()
+            || self.threshold.is_some()
+            || self.handover != HandoverName::Witness
+    }
+
     /// The dials, checked.
     pub fn dials(&self) -> Outcome<Dials> {
         let handover = self.handover.named()?.ok_or_else(|| {

@@ -239,6 +239,7 @@ fn what_a_wallet_cannot_do_it_says_in_one_paragraph() {
         (vec!["send", "nobody.address", "1"], "no receiving address, and no file"),
         (vec!["send", &to, "1", "--prove", "mallory"], "no prover is called"),
         (vec!["send", &to, "1", "--prove", "committee"], "names no network"),
+        (vec!["send", &to, "1", "--committee", "5"], "add --prove committee"),
         (
             vec!["withdraw", "0x52908400098527886E0F7030069857D2E4169EE7", "1", "--relay", "mallory"],
             "no prover is called",
@@ -264,6 +265,14 @@ fn what_a_wallet_cannot_do_it_says_in_one_paragraph() {
     assert!(stage.fails("alice", &["balance"]).contains("another rpc is needed"));
     fs::write(&config, text.replace("rpc =", "rcp =")).unwrap();
     assert!(stage.fails("alice", &["balance"]).contains("wallet.toml"));
+    // What a prover would refuse it is not shown: this one does not even exist.
+    let id = "ab".repeat(32);
+    let prover = format!("\n[[prover]]\nname = \"dave\"\nurl = \"https://dave.invalid\"\nid = \"{id}\"\n");
+    fs::write(&config, text + &prover).unwrap();
+    let short = ["send", &to, "1", "--expires-in", "179"];
+    for way in [["--prove", "dave"], ["--relay", "dave"]] {
+        assert!(stage.fails("alice", &[&short[..], &way].concat()).contains("--expires-in 180"));
+    }
 }
 
 impl Stage {

@@ -74,6 +74,8 @@ pub struct ReceivingAddress {
 const ADDRESS: &str = "receiving address";
 const PREFIX: &str = "tacit1";
 const CHECKSUM_BYTES: usize = 8;
+/// Of an owner, what stands at the beginning of an address that is cut off.
+const BEGINNING: usize = 10;
 
 fn owner(reader: &mut Reader<'_>) -> Result<Fr, DecodeError> {
     let bytes: [u8; 32] = reader.array("owner")?;
@@ -146,6 +148,12 @@ impl ReceivingAddress {
     pub fn to_text(&self, place: &Place) -> String {
         let bytes = self.encode();
         format!("{PREFIX}{}{}", hex::encode(&bytes), hex::encode(checksum(&bytes, place)))
+    }
+
+    /// How every address of this owner begins, for people to recognise it; nobody is paid by it.
+    pub fn beginning(owner: &Fr) -> String {
+        let owner = field::to_be(owner);
+        format!("{PREFIX}{VERSION:02x}{}...", hex::encode(owner.split_at(BEGINNING).0))
     }
 
     /// Reads what [`Self::to_text`] wrote for the same place; space around it does not count.

@@ -235,12 +235,12 @@ impl ProverClient {
         progress: &(dyn Fn(&SpendStatus) + Send + Sync),
     ) -> Result<SpendStatus, ClientError> {
         let until = tokio::time::Instant::now() + timeout;
-        let (mut seen, mut silent) = (None, None);
+        let (mut seen, mut heard) = (None, tokio::time::Instant::now());
         loop {
             let asked = tokio::time::timeout_at(until, self.status(id, seen)).await;
             match asked.map_err(|_| ClientError::TimedOut(id))? {
                 Ok(status) => {
-                    silent = None;
+                    heard = tokio::time::Instant::now();
                     if seen != Some(status.phase) {
                         progress(&status);
                     } else {
@@ -253,8 +253,7 @@ impl ProverClient {
                     }
                 }
                 Err(error) => {
-                    let since = *silent.get_or_insert_with(tokio::time::Instant::now);
-                    if !error.is_transient() || since.elapsed() >= SILENCE {
+                    if !error.is_transient() || heard.elapsed() >= SILENCE {
                         return Err(error);
                     }
                     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -267,8 +266,13 @@ impl ProverClient {
         format!("{}{path}", self.base)
     }
 
-    /// Sends until an answer comes or it was tried often enough. Only for what may come twice.
+    /// Sends until an answer comes or it was tried often, or for long, enough. Only for what may come twice.
     async fn again(&self, request: impl Fn() -> reqwest::RequestBuilder) -> Result<Vec<u8>, ClientError> {
+        let nothing = || self.unreachable(format!("no answer for {} s", SILENCE.as_secs()));
+        tokio::time::timeout(SILENCE, self.try_often(request)).await.map_err(|_| nothing())?
+    }
+
+    async fn try_often(&self, request: impl Fn() -> reqwest::RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let mut tried = 1;
         loop {
             let answer = match request().send().await {

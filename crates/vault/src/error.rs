@@ -15,7 +15,7 @@ pub enum VaultError {
         source: std::io::Error,
     },
     /// Others than the owner have access to what must be private.
-    #[error("{} is open to others (mode {mode:o}): chmod go-rwx it, and replace its keys if others may have read them", path.display())]
+    #[error("{} is open to others (mode {mode:o}): chmod go-rwx it, and replace what it keeps secret if others may have read it", path.display())]
     Exposed {
         /// The file or directory.
         path: PathBuf,

@@ -84,6 +84,17 @@ pub enum Way {
     Committee(PathBuf),
 }
 
+impl Way {
+    /// As it is called on the command line.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Local => "local",
+            Self::Committee(_) => "committee",
+            Self::Service(prover) => &prover.name,
+        }
+    }
+}
+
 /// Why nobody is called that.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -15,7 +15,7 @@ use crate::config::{Prover, Way};
 use crate::intents::Live;
 use crate::journal::{Outcome, What};
 use crate::open::{OpenWallet, Progress, Step, WalletError, hash_text};
-use crate::pay::Paid;
+use crate::pay::{Paid, SERVICE_SECONDS};
 
 /// How much longer than the intent itself a service is waited for, in seconds.
 const PATIENCE: u64 = 120;
@@ -141,7 +141,13 @@ impl OpenWallet {
             }
         };
         let intent = *chosen.ok_or(WalletError::NotSigned(number.unwrap_or_default() + 1))?;
-        let minutes = self.seconds_left(intent.until).div_ceil(60);
+        let seconds = self.seconds_left(intent.until);
+        let by_prover = relay.is_some() || matches!(way, Way::Service(_));
+        // A prover would be shown everything and refuse.
+        if seconds == 0 || (by_prover && seconds < SERVICE_SECONDS.into()) {
+            return Err(WalletError::TooLate { seconds });
+        }
+        let minutes = seconds.div_ceil(60);
         let kept = self.folder.intent(intent.record)?.ok_or(WalletError::NotKept { minutes })?;
         let work = Work::decode(&kept)?;
         let public = work.statement().public_inputs();
@@ -158,6 +164,8 @@ impl OpenWallet {
         if let Some((_, registration)) = &service {
             self.check_fee(intent.record, registration)?;
         }
+        self.journal.asks(intent.record, way.name());
+        self.folder.keep_journal(&self.journal)?;
         self.carry_out(intent, work, &Route { way, service }, false, delegation, progress).await
     }
 

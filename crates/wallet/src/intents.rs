@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tacit_pool::wallet::Pending;
+use tacit_pool::wallet::{Anchor, Pending};
 use tacit_pool::{Address, Amount, Fr};
 
 use crate::journal::{Outcome, Record, What};
@@ -58,7 +58,6 @@ impl OpenWallet {
         before: &BTreeMap<Fr, Vec<u32>>,
         complete: bool,
     ) -> Result<(), WalletError> {
-        let settled = self.state.settled().timestamp;
         let payments: Vec<(usize, Fr, Outcome)> = (self.journal.records().iter().enumerate())
             .filter_map(|(record, known)| Some((record, replay_id(known)?, known.outcome.clone())))
             .collect();
@@ -67,19 +66,10 @@ impl OpenWallet {
             let pending = self.state.pending().find(|(known, _)| **known == id).map(|(_, p)| p.clone());
             let now = match (&pending, &outcome) {
                 (Some(pending), _) => Some(self.outcome_of(pending, &outcome)),
-                // Executed and final within one reading.
-                (None, Outcome::Signed { .. } | Outcome::Confirmed { .. }) if before.contains_key(&id) => {
-                    before
-                        .get(&id)
-                        .and_then(|inputs| self.spent_in(inputs))
-                        .map(|block| Outcome::Confirmed { block })
+                (None, outcome) => {
+                    let was = before.get(&id).map(|inputs| self.spent_in(inputs));
+                    gone(was, outcome, self.state.settled())
                 }
-                (None, Outcome::Signed { until, .. }) if settled > u64::from(*until) => {
-                    Some(Outcome::Failed {
-                        reason: "its time is over, and this wallet did not see it on the chain".into(),
-                    })
-                }
-                _ => None,
             };
             let counts =
                 |now: &Outcome| *now != outcome && (complete || !matches!(now, Outcome::Failed { .. }));
@@ -133,9 +123,49 @@ impl OpenWallet {
     }
 }
 
+/// How a payment went that is not on its way any more. `was`: it was before the chain was read, and the block in which one of its notes was spent, if one was.
+///
+/// While the chain is read, an intent is dropped for one reason: it is executed in a block that is final. Whichever notes were spent: a prover can draw it up with
+/// others.
+fn gone(was: Option<Option<u64>>, known: &Outcome, settled: Anchor) -> Option<Outcome> {
+    match (was, known) {
+        (Some(spent), Outcome::Signed { .. }) => {
+            Some(Outcome::Confirmed { block: spent.unwrap_or(settled.number) })
+        }
+        (Some(Some(block)), Outcome::Confirmed { .. }) => Some(Outcome::Confirmed { block }),
+        (None, Outcome::Signed { until, .. }) if settled.timestamp > u64::from(*until) => {
+            let reason = "its time is over, and this wallet did not see it on the chain".to_owned();
+            Some(Outcome::Failed { reason })
+        }
+        _ => None,
+    }
+}
+
 fn replay_id(record: &Record) -> Option<Fr> {
     match &record.what {
         What::Payment { replay_id, .. } => Some(replay_id.0),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_executed_never_counts_as_failed() {
+        let settled = Anchor { number: 90, timestamp: 5_000, ..Anchor::default() };
+        let signed = Outcome::Signed { until: 1_000, trouble: None };
+        let confirmed = |block| Outcome::Confirmed { block };
+        assert_eq!(gone(Some(Some(70)), &signed, settled), Some(confirmed(70)));
+        // With notes that this wallet did not choose.
+        assert_eq!(gone(Some(None), &signed, settled), Some(confirmed(90)));
+        assert_eq!(gone(Some(Some(70)), &confirmed(60), settled), Some(confirmed(70)));
+        assert_eq!(gone(Some(None), &confirmed(60), settled), None);
+        // The next reading leaves it so, and ends what was never on its way.
+        assert_eq!(gone(None, &confirmed(90), settled), None);
+        assert!(matches!(gone(None, &signed, settled), Some(Outcome::Failed { .. })));
+        let later = Outcome::Signed { until: 5_000, trouble: None };
+        assert_eq!(gone(None, &later, settled), None);
     }
 }

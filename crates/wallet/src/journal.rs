@@ -85,7 +85,7 @@ pub enum What {
         /// Whose the fee is: the owner of a receiving address.
         #[serde(default)]
         fee_to: Option<Text>,
-        /// Who proved.
+        /// Who was to prove: with a comma and a space between them where a `resume` went to another one.
         prover: String,
     },
 }
@@ -165,6 +165,15 @@ impl Journal {
                 matches!(record.what, What::Deposit { token, amount } if token == of && amount == how_much);
             same && record.transaction.is_some() && matches!(record.outcome, Outcome::Begun { .. })
         })
+    }
+
+    /// Notes who is to prove a payment now.
+    pub(crate) fn asks(&mut self, place: usize, now: &str) {
+        if let Some(Record { what: What::Payment { prover, .. }, .. }) = self.records.get_mut(place)
+            && prover.split(", ").last() != Some(now)
+        {
+            *prover = format!("{prover}, {now}");
+        }
     }
 
     /// Notes how an intent went, whose transaction is another's affair.

@@ -25,6 +25,7 @@ use tacit_vault::{Clock, Unlock, VaultError, identity};
 use crate::config::Config;
 use crate::folder::{FolderError, WalletFolder};
 use crate::journal::{Journal, Outcome, What};
+use crate::pay::SERVICE_SECONDS;
 use crate::token::Token;
 
 /// How long a transaction is waited for.
@@ -136,11 +137,11 @@ pub enum WalletError {
     NotExecuted,
     /// A signed payment of which nothing was kept.
     #[error(
-        "nothing was kept of this payment by which it could be proved: the wallet was interrupted when it signed. Its money is free again in {minutes} \
-         minutes at most"
+        "nothing was kept of this payment by which it could be proved: the wallet was interrupted when it signed. Its money is free again when \
+         its time is over, in {minutes} minutes, and the chain calls a block after that final"
     )]
     NotKept {
-        /// For how long its money is reserved.
+        /// For how long it could have been executed.
         minutes: u64,
     },
     /// The same deposit, again.
@@ -209,8 +210,8 @@ pub enum WalletError {
     },
     /// The same payment, again.
     #[error(
-        "the same amount to the same recipient is signed already, number {number} in `tacit wallet history`, and can be executed for {minutes} minutes \
-         more: go on with it by `tacit wallet resume`, or say --again if you mean another payment"
+        "the same amount to the same recipient is signed already, number {number} in `tacit wallet history`, {}, or say --again if you mean another payment",
+        still_open(.minutes)
     )]
     Again {
         /// Which one.
@@ -260,12 +261,27 @@ pub enum WalletError {
     /// Work that no contract takes.
     #[error(
         "the pool has moved on: it no longer accepts the roots against which this payment was drawn up, so that what this wallet has of it cannot be \
-         executed. A prover that was given it might draw up another proof for {minutes} minutes more; then its money is free again"
+         executed. A prover that was given it might draw up another proof for {minutes} minutes more; its money is free again when the chain calls a block after that final"
     )]
     StaleRoots {
         /// For how long it can be executed.
         minutes: u64,
     },
+    /// Too late to go on.
+    #[error(
+        "{}. Its money is free again when the chain calls a block after its time final (on Ethereum about a quarter of an hour later); then pay anew",
+        too_late(.seconds)
+    )]
+    TooLate {
+        /// Seconds that are left of it.
+        seconds: u64,
+    },
+    /// Too short for a prover.
+    #[error(
+        "a prover takes nothing that can be executed for less than {SERVICE_SECONDS} s: say --expires-in {SERVICE_SECONDS} or more, or prove and submit here. \
+         Nothing was signed"
+    )]
+    TooShort,
     /// Kept work that is damaged.
     #[error("what was kept of the payment cannot be read: {0}")]
     Kept(#[from] tacit_wire::DecodeError),
@@ -549,8 +565,9 @@ impl OpenWallet {
         let rpc = self.contract.rpc().clone();
         let mut changed = false;
         for (record, hash, nonce) in self.journal.unknown() {
-            // The count first: if it is beyond the number, a receipt that is read afterwards must be there.
-            let next = rpc.nonce(self.account.address(), At::Latest).await?;
+            // The count in a block that stays, first: if it is beyond the number, a receipt that is read afterwards must be there.
+            let settled = At::Number(self.state.settled().number);
+            let next = rpc.nonce(self.account.address(), settled).await?;
             let outcome = match rpc.receipt(&hash).await? {
                 Some(receipt) if receipt.success => Outcome::Confirmed { block: receipt.block },
                 Some(_) => Outcome::Failed { reason: WalletError::Reverted(hash_text(&hash)).to_string() },
@@ -619,6 +636,25 @@ async fn start(contract: &PoolContract, config: &Config) -> Result<Anchor, Walle
     let start = contract.rpc().block(before).await?.ok_or(WalletError::NoStart(before))?;
     // By a settled block's time intents die: of this one it is the node's word alone, and nothing needs it.
     Ok(Anchor { timestamp: 0, ..start.into() })
+}
+
+fn too_late(seconds: &u64) -> String {
+    match seconds {
+        0 => "the payment's time is over, and nobody can execute it any more".to_owned(),
+        seconds => format!(
+            "the payment's time is over in {seconds} s, and no prover takes anything that late; prove and submit it here (--prove local, no --relay), or \
+             leave it"
+        ),
+    }
+}
+
+fn still_open(minutes: &u64) -> String {
+    match minutes {
+        0 => "and its time is over, but not yet in a final block: wait for that".to_owned(),
+        minutes => {
+            format!("and can be executed for {minutes} minutes more: go on with it by `tacit wallet resume`")
+        }
+    }
 }
 
 /// A transaction's hash as people write it.

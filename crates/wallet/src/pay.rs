@@ -4,8 +4,8 @@
 //! and a signature leaves only with all three outputs locked. What goes wrong after that leaves an intent that can be executed until it expires
 //! ([`crate::intents`]); its notes stay reserved until the chain's settled blocks say that it no longer can.
 
-use tacit_chain::U256;
 use tacit_chain::account::ecdsa_authorization;
+use tacit_chain::{U256, least_price};
 use tacit_pool::delivery::{MEMO_BYTES, ReceivingAddress};
 use tacit_pool::orders::ProverRegistration;
 use tacit_pool::transaction::coins::CoinError;
@@ -28,6 +28,9 @@ use crate::token::Token;
 
 /// Gas that a payment takes, with the room that sending it asks for: what the account must be able to pay before anything is signed.
 const TRANSACT_GAS: u64 = 1_600_000;
+
+/// A prover takes nothing that can be executed for less, in seconds.
+pub(crate) const SERVICE_SECONDS: u32 = 180;
 
 /// What is to be paid, and how.
 #[derive(Debug, Clone)]
@@ -118,6 +121,10 @@ impl OpenWallet {
             Recipient::Private(to) => (field_text(&to.owner_nullifier_key_hash).to_string(), false),
             Recipient::Public(to) => (to.to_string(), true),
         };
+        if order.lifetime < SERVICE_SECONDS && (order.relay.is_some() || matches!(order.way, Way::Service(_)))
+        {
+            return Err(WalletError::TooShort);
+        }
         if let Some(live) =
             self.is_paid_twice(&to, order.token.address, order.amount).filter(|_| !order.again)
         {
@@ -168,11 +175,7 @@ impl OpenWallet {
             amount: order.amount,
             fee: fee_amount,
             fee_to,
-            prover: match &order.way {
-                Way::Local => "local".to_owned(),
-                Way::Committee(_) => "committee".to_owned(),
-                Way::Service(prover) => prover.name.clone(),
-            },
+            prover: order.way.name().to_owned(),
         };
         let record = self.journal.begin(self.clock.now(), what);
         self.journal.now(record, Outcome::Signed { until: valid_until, trouble: None });
@@ -214,10 +217,8 @@ impl OpenWallet {
 
     /// Whether the account can pay for a transaction, before anything is signed.
     async fn check_gas(&self) -> Result<(), WalletError> {
-        let (base, tips) = self.contract.rpc().fees().await?;
-        let tip = tips.into_iter().max().unwrap_or_default();
-        let price = base.saturating_mul(U256::from(2)).saturating_add(tip);
-        let needs = price.min(self.send_options().max_fee_per_gas).saturating_mul(U256::from(TRANSACT_GAS));
+        let price = least_price(self.contract.rpc(), &self.send_options()).await?;
+        let needs = price.saturating_mul(U256::from(TRANSACT_GAS));
         let has = self.ether().await?;
         if has >= needs {
             return Ok(());
@@ -236,7 +237,7 @@ impl OpenWallet {
         let reserved = until.filter(|_| !reserved.is_zero()).map_or_else(String::new, |until| {
             let minutes = self.seconds_left(until).div_ceil(60);
             format!(
-                "; {} more is reserved for signed payments, for {minutes} minutes at most (tacit wallet history)",
+                "; {} more is reserved for signed payments, until their time is over, in {minutes} minutes at most, and a block after that final (tacit wallet history)",
                 token.text(reserved)
             )
         });

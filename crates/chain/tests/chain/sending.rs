@@ -2,16 +2,26 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tacit_chain::account::Eip1559;
-use tacit_chain::{
-    At, Call, SendError, SendOptions, Signed, U256, prepare, replace, send, simulate, submit, wait,
-};
+use tacit_chain::devnet::Anvil;
+use tacit_chain::{At, Call, SendError, SendOptions, Signed, U256, prepare, send, simulate, submit, wait};
 use tacit_pool::Address;
 
 use crate::common::*;
 
 const TO: Address = Address([0x55; 20]);
+
+fn gwei(n: u64) -> U256 {
+    U256::from(n * 1_000_000_000)
+}
+
+/// What the node reads in a transaction that it is given.
+async fn read_by(anvil: &Anvil, signed: &Signed) -> Value {
+    submit(anvil.rpc(), signed).await.unwrap();
+    let hash = json!([format!("0x{}", hex::encode(signed.hash))]);
+    anvil.request("eth_getTransactionByHash", hash).await.unwrap()
+}
 
 fn pay(wei: u64) -> Call {
     Call { to: TO, value: U256::from(wei), data: vec![] }
@@ -33,10 +43,7 @@ async fn the_same_bytes_count_once() {
     assert_eq!(rpc.balance(TO, At::Latest).await.unwrap(), U256::from(5));
     assert_eq!(rpc.nonce(account.address(), At::Latest).await.unwrap(), 1);
     // The node's own view of who sent it.
-    let known = anvil
-        .request("eth_getTransactionByHash", json!([format!("0x{}", hex::encode(signed.hash))]))
-        .await
-        .unwrap();
+    let known = read_by(&anvil, &signed).await;
     assert_eq!(known["from"].as_str().unwrap().parse::<Address>().unwrap(), account.address());
 }
 
@@ -99,10 +106,7 @@ async fn nothing_is_sent_that_cannot_be_paid_or_is_too_dear() {
         ..SendOptions::default()
     };
     let signed = send(rpc, &account, CHAIN, &pay(1), &cap).await.unwrap();
-    let known = anvil
-        .request("eth_getTransactionByHash", json!([format!("0x{}", hex::encode(signed.hash))]))
-        .await
-        .unwrap();
+    let known = read_by(&anvil, &signed).await;
     assert_eq!(known["maxFeePerGas"], format!("{:#x}", cap.max_fee_per_gas));
 
     let mut secret = [7; 32];
@@ -147,13 +151,12 @@ async fn nothing_is_signed_for_a_node_on_another_chain() {
     assert_eq!(prepare(&rpc, &account, CHAIN, &pay(5), &options).await, Err(refused.clone()));
     assert_eq!(send(&rpc, &account, CHAIN, &pay(5), &options).await, Err(refused.clone()));
     let signed = prepare(anvil.rpc(), &account, CHAIN, &pay(5), &options).await.unwrap();
-    assert_eq!(replace(&rpc, &account, CHAIN, &pay(5), &options, &signed).await, Err(refused));
     assert!(asked.lock().unwrap().iter().all(|method| method == "eth_chainId"));
     // An honest node, and a caller elsewhere.
     let error = prepare(anvil.rpc(), &account, 1, &pay(5), &options).await.unwrap_err();
     assert!(matches!(error, SendError::OtherChain { expected: 1, got: CHAIN, .. }), "{error}");
-    let (transaction, _) = Eip1559::decode(&signed.raw).unwrap();
-    assert_eq!((transaction.chain_id, transaction.nonce), (CHAIN, 0));
+    let known = read_by(&anvil, &signed).await;
+    assert_eq!((&known["chainId"], &known["nonce"]), (&json!(format!("{CHAIN:#x}")), &json!("0x0")));
 }
 
 /// What others paid is the node's word.
@@ -161,7 +164,6 @@ async fn nothing_is_signed_for_a_node_on_another_chain() {
 async fn no_tip_is_above_what_the_gas_costs() {
     let Some(anvil) = anvil(&[]) else { return };
     let account = anvil.account(0).unwrap();
-    let gwei = |n: u64| U256::from(n * 1_000_000_000);
     for (base, others, expected) in [(1, 100, 2), (30, 100, 30), (30, 1, 1), (1, 0, 0)] {
         let [base, others] = [base, others].map(|fee| format!("{:#x}", gwei(fee)));
         let between = Between::start(anvil.rpc(), move |request, mut answer| {
@@ -172,110 +174,74 @@ async fn no_tip_is_above_what_the_gas_costs() {
             Some(answer)
         })
         .await;
-        let signed = prepare(&between.rpc(), &account, CHAIN, &pay(1), &SendOptions::default()).await;
-        let (transaction, _) = Eip1559::decode(&signed.unwrap().raw).unwrap();
-        assert_eq!(transaction.max_priority_fee_per_gas, gwei(expected));
+        let tip = async |options| {
+            let signed = prepare(&between.rpc(), &account, CHAIN, &pay(1), &options).await.unwrap();
+            read_by(&anvil, &signed).await["maxPriorityFeePerGas"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(tip(SendOptions::default()).await, format!("{:#x}", gwei(expected)));
         // Whoever wants to tip does.
         let options = SendOptions { priority_fee_per_gas: Some(gwei(50)), ..SendOptions::default() };
-        let signed = prepare(&between.rpc(), &account, CHAIN, &pay(1), &options).await.unwrap();
-        assert_eq!(Eip1559::decode(&signed.raw).unwrap().0.max_priority_fee_per_gas, gwei(50));
+        assert_eq!(tip(options).await, format!("{:#x}", gwei(50)));
     }
 }
 
+/// Fees that rise do not outrun a transaction up to the cap, as far as the account's money goes.
 #[tokio::test]
-async fn a_transaction_that_no_block_takes_is_replaced() {
-    let Some(anvil) = anvil(&[]) else { return };
-    anvil.request("evm_setAutomine", json!([false])).await.unwrap();
-    let (rpc, account) = (anvil.rpc(), anvil.account(0).unwrap());
-    let options = SendOptions::default();
-    let stuck = send(rpc, &account, CHAIN, &pay(1), &options).await.unwrap();
-    // The node itself does not take another one for the same fees.
-    let same = SendOptions { nonce: Some(stuck.nonce), ..options };
-    assert!(send(rpc, &account, CHAIN, &pay(2), &same).await.is_err());
-
-    let second = replace(rpc, &account, CHAIN, &pay(2), &options, &stuck).await.unwrap();
-    assert_eq!((second.nonce, second.from), (stuck.nonce, stuck.from));
-    assert_ne!(second.hash, stuck.hash);
-    let fees = |signed: &Signed| {
-        let (transaction, _) = Eip1559::decode(&signed.raw).unwrap();
-        [transaction.max_priority_fee_per_gas, transaction.max_fee_per_gas]
+async fn what_is_offered_outlasts_rising_fees() {
+    let Some(anvil) = anvil(&["--no-mining"]) else { return };
+    let (rpc, rich) = (anvil.rpc(), anvil.account(0).unwrap());
+    let (base, _) = rpc.fees().await.unwrap();
+    let tip = gwei(1);
+    let options = SendOptions {
+        priority_fee_per_gas: Some(tip),
+        max_fee_per_gas: base * U256::from(1000),
+        ..SendOptions::default()
     };
-    for (less, more) in fees(&stuck).into_iter().zip(fees(&second)) {
-        assert!(more * U256::from(8) >= less * U256::from(9), "{less} {more}");
+    let offered = async |account: &tacit_chain::Account, options: SendOptions| {
+        let signed = prepare(rpc, account, CHAIN, &pay(1), &options).await?;
+        let known = read_by(&anvil, &signed).await;
+        anvil.request("anvil_dropAllTransactions", json!([])).await.unwrap();
+        Ok::<_, SendError>(known["maxFeePerGas"].as_str().unwrap().parse::<U256>().unwrap())
+    };
+    assert_eq!(offered(&rich, options).await.unwrap(), base * U256::from(64) + tip);
+    let cap = SendOptions { max_fee_per_gas: base * U256::from(5), ..options };
+    assert_eq!(offered(&rich, cap).await.unwrap(), cap.max_fee_per_gas);
+
+    // A poorer one offers no more than leaves enough for as many others as it says.
+    let poor = anvil.account(1).unwrap();
+    let least = base * U256::from(2) + tip;
+    let gas = U256::from(21_000);
+    let set = async |wei: U256| {
+        let set = json!([poor.address().to_string(), format!("{wei:#x}")]);
+        anvil.request("anvil_setBalance", set).await.unwrap();
+    };
+    let options = SendOptions { gas_limit: Some(21_000), ..options };
+    let money = least * gas * U256::from(20);
+    set(money + U256::from(1)).await;
+    for at_a_time in [1, 2, 10] {
+        let part = money / gas / U256::from(at_a_time);
+        assert_eq!(offered(&poor, SendOptions { at_a_time, ..options }).await.unwrap(), part);
     }
-    submit(rpc, &second).await.unwrap();
-    // And that again, whatever the options say of the nonce.
-    let other = SendOptions { nonce: Some(7), ..options };
-    let third = replace(rpc, &account, CHAIN, &pay(3), &other, &second).await.unwrap();
-    submit(rpc, &third).await.unwrap();
+    let many = SendOptions { at_a_time: 21, ..options };
+    assert_eq!(offered(&poor, many).await.unwrap(), least, "nothing that others would lack");
+    // Geth takes no transaction that might cost more than an ether.
+    let large = SendOptions { gas_limit: Some(20_000_000), at_a_time: 1, ..options };
+    assert_eq!(offered(&rich, large).await.unwrap(), gwei(45));
+    set(least * gas + U256::from(1)).await;
+    assert_eq!(offered(&poor, options).await.unwrap(), least);
+    set(least * gas).await;
+    let error = offered(&poor, options).await.unwrap_err();
+    assert!(matches!(error, SendError::Funds { .. }), "{error}");
+
+    // The base fee is thirty times as much when the block is made, and that is all that is paid.
+    let signed = send(rpc, &rich, CHAIN, &pay(1), &options).await.unwrap();
+    let price = base * U256::from(30);
+    anvil.request("anvil_setNextBlockBaseFeePerGas", json!([format!("{price:#x}")])).await.unwrap();
+    let before = rpc.balance(rich.address(), At::Latest).await.unwrap();
     anvil.mine(1).await.unwrap();
-    assert!(wait(rpc, &third, 10 * SECOND).await.unwrap().success);
-    let replaced = |signed: &Signed| SendError::Replaced { hash: signed.hash, nonce: signed.nonce };
-    assert_eq!(submit(rpc, &stuck).await, Err(replaced(&stuck)));
-    assert_eq!(wait(rpc, &second, 10 * SECOND).await, Err(replaced(&second)));
-    assert_eq!(rpc.balance(TO, At::Latest).await.unwrap(), U256::from(3));
-
-    // Not above the cap, which is then no cap.
-    let [_, most] = fees(&third);
-    let cap = SendOptions { max_fee_per_gas: most + U256::from(1), ..options };
-    let error = replace(rpc, &account, CHAIN, &pay(4), &cap, &third).await.unwrap_err();
-    let SendError::Fee { needed, cap } = error else { panic!("{error}") };
-    assert!(needed > cap && needed * U256::from(8) >= most * U256::from(9));
-    // Only what this account signed, for this chain, with this nonce.
-    let bob = anvil.account(1).unwrap();
-    let elsewhere = {
-        let (transaction, _) = Eip1559::decode(&third.raw).unwrap();
-        let (raw, hash) = Eip1559 { chain_id: 1, ..transaction }.sign(&account).unwrap();
-        Signed { raw, hash, ..third.clone() }
-    };
-    for (account, replaced) in [
-        (&bob, third.clone()),
-        (&account, elsewhere),
-        (&account, Signed { nonce: 9, ..third.clone() }),
-        (&account, Signed { raw: vec![], ..third.clone() }),
-    ] {
-        let error = replace(rpc, account, CHAIN, &pay(4), &options, &replaced).await.unwrap_err();
-        assert!(matches!(error, SendError::NotReplaceable { .. }), "{error}");
-    }
-}
-
-#[test]
-fn only_what_was_signed_is_read_as_a_transaction() {
-    let account = tacit_chain::Account::from_secret(&[9; 32]).unwrap();
-    for (to, data, max_fee_per_gas) in [
-        (Some(TO), vec![], U256::ZERO),
-        (None, vec![1; 70], U256::MAX),
-        (Some(Address::ZERO), vec![5], U256::from(200)),
-    ] {
-        let transaction = Eip1559 {
-            chain_id: CHAIN,
-            nonce: 128,
-            max_priority_fee_per_gas: U256::from(1),
-            max_fee_per_gas,
-            gas_limit: 0,
-            to,
-            value: U256::from(127),
-            data,
-        };
-        let (raw, _) = transaction.sign(&account).unwrap();
-        let (read, signature) = Eip1559::decode(&raw).unwrap();
-        assert_eq!(signature.signer(&read.signing_hash()), Some(account.address()));
-        assert_eq!(read, transaction);
-        for cut in 0..raw.len() {
-            assert_eq!(Eip1559::decode(&raw[..cut]), None, "{cut}");
-        }
-        assert_eq!(Eip1559::decode(&[raw.as_slice(), &[0x80]].concat()), None, "something after it");
-        // Whatever byte is another: nothing is read, or what encodes so.
-        for at in 0..raw.len() {
-            let mut other = raw.clone();
-            other[at] ^= 0x81;
-            if let Some((read, signature)) = Eip1559::decode(&other) {
-                assert!(
-                    read != transaction || signature.signer(&read.signing_hash()) != Some(account.address())
-                );
-            }
-        }
-    }
+    assert!(wait(rpc, &signed, 10 * SECOND).await.unwrap().success);
+    let paid = before - rpc.balance(rich.address(), At::Latest).await.unwrap() - U256::from(1);
+    assert_eq!(paid, (price + tip) * gas);
 }
 
 /// Bytes that no chain takes are an error, not a success.

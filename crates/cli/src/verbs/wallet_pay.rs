@@ -193,7 +193,15 @@ impl RouteOptions {
 
     /// The committee's client, where a committee is to prove.
     fn delegation(&self, way: &Way, seconds: u32, watchers: &Arc<Watchers>) -> Outcome<Option<Delegation>> {
-        let Way::Committee(network) = way else { return Ok(None) };
+        let Way::Committee(network) = way else {
+            if self.dials.are_given() {
+                return Err(Failure::new(format!(
+                    "--committee, --groups, --threshold and --handover are for a committee, and this is proved by `{}`: add --prove committee, or leave them out",
+                    way.name()
+                )));
+            }
+            return Ok(None);
+        };
         let client = Client::new(crate::api_key::load_network(network)?)?;
         let timeout = Duration::from_secs(seconds.min(600).into());
         let options = Options {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde_json::{Value, json};
+use tacit_pool::delivery::ReceivingAddress;
+use tacit_pool::value::Text;
 use tacit_pool::wallet::credentials::Credential;
 use tacit_pool::{Address, Amount};
 use tacit_wallet::journal::{self, Outcome as Went, Record, What};
@@ -123,7 +125,7 @@ pub fn history(common: &Common, ui: &Ui) -> Outcome {
             What::Deposit { token, amount } => ("deposit".to_owned(), text(*token, *amount), String::new()),
             What::Payment { to, withdrawal, token, amount, prover, .. } => {
                 let verb = if *withdrawal { "withdrawal to" } else { "sent to" };
-                (format!("{verb} {}", short(to)), text(*token, *amount), format!("proved by {prover}"))
+                (format!("{verb} {}", recipient(to)), text(*token, *amount), format!("proof: {prover}"))
             }
         };
         let outcome = went(&record.outcome, &wallet);
@@ -162,19 +164,24 @@ fn went(outcome: &Went, wallet: &OpenWallet) -> String {
         }
         Went::Signed { until, trouble } => {
             let trouble = trouble.as_ref().map_or_else(String::new, |trouble| format!(": {trouble}"));
-            let minutes = wallet.seconds_left(*until).div_ceil(60);
-            ui::printable(&format!("signed; can be executed for {minutes} minutes more{trouble}"))
+            match wallet.seconds_left(*until).div_ceil(60) {
+                0 => ui::printable(&format!(
+                    "signed; its time is over, and its money free when that is final{trouble}"
+                )),
+                minutes => {
+                    ui::printable(&format!("signed; can be executed for {minutes} minutes more{trouble}"))
+                }
+            }
         }
         Went::Confirmed { block } => format!("block {block}"),
         Went::Failed { reason } => ui::printable(reason),
     }
 }
 
-/// The beginning of something long.
-fn short(text: &str) -> String {
-    if text.len() <= 42 {
-        text.to_owned()
-    } else {
-        format!("{}...", text.chars().take(16).collect::<String>())
+/// An Ethereum address whole; of a receiving address, of which the wallet keeps the owner, the beginning.
+fn recipient(text: &str) -> String {
+    match serde_json::from_value(text.into()) {
+        Ok(Text(owner)) => ReceivingAddress::beginning(&owner),
+        Err(_) => text.to_owned(),
     }
 }

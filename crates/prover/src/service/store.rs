@@ -87,12 +87,7 @@ impl Store {
             }
             let path = store.path(id, SEALED);
             let Some(envelope) = dir::read_secret(&path)? else { continue };
-            let signed = dir::read_secret(&store.path(id, SIGNED))?;
-            let signed = signed.as_ref().and_then(|bytes| {
-                let (hash, rest) = bytes.split_first_chunk::<32>()?;
-                let (nonce, raw) = rest.split_first_chunk::<8>()?;
-                Some(SignedTransaction { hash: *hash, nonce: u64::from_le_bytes(*nonce), raw: raw.to_vec() })
-            });
+            let signed = read_signed(&store.path(id, SIGNED))?;
             open.push(Open { id, path, envelope: envelope.to_vec(), signed });
         }
         Ok((store, open, outcomes))
@@ -154,6 +149,22 @@ impl Store {
     pub fn forget(&self, id: RequestId) -> Result<(), VaultError> {
         dir::destroy_secret(&self.path(id, OUTCOME))
     }
+}
+
+/// A transaction that may have been sent. One that cannot be read is no reason to sign another: both could be in blocks.
+fn read_signed(path: &Path) -> Result<Option<SignedTransaction>, VaultError> {
+    let Some(bytes) = dir::read_secret(path)? else { return Ok(None) };
+    if !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0) {
+        // Its destruction was cut off: the chain's node had not taken it.
+        return Ok(None);
+    }
+    let read = || {
+        let (hash, rest) = bytes.split_first_chunk::<32>()?;
+        let (nonce, raw) = rest.split_first_chunk::<8>().filter(|(_, raw)| !raw.is_empty())?;
+        Some(SignedTransaction { hash: *hash, nonce: u64::from_le_bytes(*nonce), raw: raw.to_vec() })
+    };
+    let what = "it is not a transaction that this program noted; look what became of the request, and move its files away";
+    read().map(Some).ok_or(VaultError::Damaged { path: path.to_owned(), what })
 }
 
 /// An outcome, or none where the file is not one of this version: it is of no further use.

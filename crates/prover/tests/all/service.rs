@@ -276,4 +276,12 @@ async fn a_service_starts_only_with_what_it_needs() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let error = start(&|_, _| {}).await.unwrap_err();
     assert!(matches!(error, StartError::Unreadable { .. }) && file.exists(), "{error}");
+    // Nor does anybody sign another transaction because the first cannot be read.
+    let signed = file.with_extension("signed");
+    for bytes in [vec![], vec![1; 39], vec![1; 40]] {
+        std::fs::write(&signed, bytes).unwrap();
+        std::fs::set_permissions(&signed, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let error = start(&|_, _| {}).await.unwrap_err();
+        assert!(matches!(error, StartError::Folder(_)) && signed.exists(), "{error}");
+    }
 }
