@@ -76,7 +76,7 @@ pub enum SendError {
         address: Address,
         /// What it has.
         has: U256,
-        /// The call's value and all of its gas at the highest price.
+        /// The call's value and all of its gas at the least price that is offered.
         needs: U256,
     },
     /// The account could not sign.

@@ -269,9 +269,9 @@ fn what_a_wallet_cannot_do_it_says_in_one_paragraph() {
     let id = "ab".repeat(32);
     let prover = format!("\n[[prover]]\nname = \"dave\"\nurl = \"https://dave.invalid\"\nid = \"{id}\"\n");
     fs::write(&config, text + &prover).unwrap();
-    let short = ["send", &to, "1", "--expires-in", "179"];
+    let short = ["send", &to, "1", "--expires-in", "239"];
     for way in [["--prove", "dave"], ["--relay", "dave"]] {
-        assert!(stage.fails("alice", &[&short[..], &way].concat()).contains("--expires-in 180"));
+        assert!(stage.fails("alice", &[&short[..], &way].concat()).contains("--expires-in 240"));
     }
 }
 

@@ -79,15 +79,11 @@ async fn look(service: &Service) {
 
 async fn hear(service: &Arc<Service>) {
     loop {
-        let listening = service.store.listen().await;
-        if listening.is_ok() {
-            // Whatever was told before this listened was not heard.
-            service.forget_removed_circuits().await;
-        }
-        match listening {
-            Ok(None) => return,
+        match service.store.listen().await {
+            Ok(None) => return service.forget_removed_circuits().await,
             Ok(Some(listener)) => {
-                service.look_again();
+                // Whatever was told before this listened was not heard.
+                after_silence(service).await;
                 let error = listen(service, listener).await;
                 tracing::warn!(%error, "the other coordinators are not heard");
             }

@@ -23,7 +23,7 @@ const MAX_ANSWER: usize = 64 << 10;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request may take that does not wait for anything.
-const REQUEST: Duration = Duration::from_secs(60);
+const REQUEST: Duration = Duration::from_secs(25);
 /// How long the service is asked to wait for a change.
 const WAIT: u64 = 25;
 /// For so long a service may be silent while its answer is waited for.
@@ -214,7 +214,7 @@ impl ProverClient {
             Some(seen) => format!("/v1/spends/{id}?wait={WAIT}&seen={seen}"),
             None => format!("/v1/spends/{id}"),
         };
-        let get = || self.http.get(self.url(&path)).timeout(REQUEST + Duration::from_secs(WAIT));
+        let get = || self.http.get(self.url(&path)).timeout(Duration::from_secs(WAIT + 5));
         let status = SpendStatus::decode(&self.again(get).await?)?;
         if status.id == id {
             Ok(status)

@@ -85,7 +85,7 @@ impl OpenWallet {
             Err(Ended::Here(error) | Ended::Out(error)) => {
                 self.journal.now(record, Outcome::Signed { until, trouble: Some(error.to_string()) });
                 self.folder.keep_journal(&self.journal)?;
-                let minutes = self.seconds_left(until).div_ceil(60);
+                let minutes = self.seconds_left_anywhere(until).div_ceil(60);
                 Err(WalletError::StillSigned { minutes, source: Box::new(error) })
             }
         }
@@ -141,8 +141,11 @@ impl OpenWallet {
             }
         };
         let intent = *chosen.ok_or(WalletError::NotSigned(number.unwrap_or_default() + 1))?;
-        let seconds = self.seconds_left(intent.until);
         let by_prover = relay.is_some() || matches!(way, Way::Service(_));
+        let seconds = match by_prover {
+            true => self.seconds_left_anywhere(intent.until),
+            false => self.seconds_left(intent.until),
+        };
         // A prover would be shown everything and refuse.
         if seconds == 0 || (by_prover && seconds < SERVICE_SECONDS.into()) {
             return Err(WalletError::TooLate { seconds });
@@ -268,6 +271,10 @@ impl OpenWallet {
         until: u32,
         progress: Progress<'_>,
     ) -> Result<(Option<String>, usize), Ended> {
+        let seconds = self.seconds_left_anywhere(until);
+        if seconds < SERVICE_SECONDS.into() {
+            return Err(Ended::Here(WalletError::TooSlow { seconds }));
+        }
         let sealed = client.seal(registration, task, &mut self.rng);
         let (id, envelope) = sealed.map_err(|error| Ended::Here(error.into()))?;
         let uploaded = envelope.len();

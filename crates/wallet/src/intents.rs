@@ -37,6 +37,11 @@ impl OpenWallet {
         u64::from(until).saturating_sub(self.state.head().timestamp)
     }
 
+    /// [`Self::seconds_left`] by the chain's last block or this machine's clock, whichever is later: as others may see it.
+    pub(crate) fn seconds_left_anywhere(&self, until: u32) -> u64 {
+        u64::from(until).saturating_sub(self.state.head().timestamp.max(self.clock.now()))
+    }
+
     /// Whether the same was paid to the same recipient by an intent that can still be executed.
     pub(crate) fn is_paid_twice(&self, recipient: &str, of: Address, how_much: Amount) -> Option<Live> {
         self.live_intents().into_iter().find(|live| {

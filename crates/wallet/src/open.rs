@@ -25,7 +25,7 @@ use tacit_vault::{Clock, Unlock, VaultError, identity};
 use crate::config::Config;
 use crate::folder::{FolderError, WalletFolder};
 use crate::journal::{Journal, Outcome, What};
-use crate::pay::SERVICE_SECONDS;
+use crate::pay::{SERVICE_SECONDS, SHORTEST_FOR_SERVICE};
 use crate::token::Token;
 
 /// How long a transaction is waited for.
@@ -199,8 +199,8 @@ pub enum WalletError {
     Committee(#[from] tacit_prover::committee::CommitteeError),
     /// Something went wrong with a payment that is signed.
     #[error(
-        "{source}. The payment is signed: for {minutes} minutes more it can be executed by whoever was given it. Do not pay it again before; `tacit \
-         wallet history` tells whether it was, and `tacit wallet resume` has it proved and submitted another way"
+        "{source}. The payment is signed: {}. Do not pay it again before; `tacit wallet history` tells whether it was{}",
+        executable(.minutes), resumable(.minutes)
     )]
     StillSigned {
         /// For how long it can be executed.
@@ -231,7 +231,7 @@ pub enum WalletError {
     },
     /// Nothing to pay gas with.
     #[error(
-        "the Ethereum account {account} has {has}, and gas for a payment may take {needs}: send it some, or have a prover submit (--prove NAME or \
+        "the Ethereum account {account} has {has}, and gas for a payment takes {needs} or more: send it some, or have a prover submit (--prove NAME or \
          --relay NAME); nothing was signed"
     )]
     Gas {
@@ -278,10 +278,19 @@ pub enum WalletError {
     },
     /// Too short for a prover.
     #[error(
-        "a prover takes nothing that can be executed for less than {SERVICE_SECONDS} s: say --expires-in {SERVICE_SECONDS} or more, or prove and submit here. \
-         Nothing was signed"
+        "a prover takes nothing that can be executed for less than {SERVICE_SECONDS} s from when it gets it: say --expires-in {SHORTEST_FOR_SERVICE} or more, or \
+         prove and submit here. Nothing was signed"
     )]
     TooShort,
+    /// Too short for a prover by the time at which it would have got it.
+    #[error(
+        "only {seconds} s are left in which the payment can be executed, and a prover takes nothing with less than {SERVICE_SECONDS} s: it was not given \
+         this one. Sign with a longer --expires-in"
+    )]
+    TooSlow {
+        /// Seconds that are left of it.
+        seconds: u64,
+    },
     /// Kept work that is damaged.
     #[error("what was kept of the payment cannot be read: {0}")]
     Kept(#[from] tacit_wire::DecodeError),
@@ -565,17 +574,24 @@ impl OpenWallet {
         let rpc = self.contract.rpc().clone();
         let mut changed = false;
         for (record, hash, nonce) in self.journal.unknown() {
-            // The count in a block that stays, first: if it is beyond the number, a receipt that is read afterwards must be there.
-            let settled = At::Number(self.state.settled().number);
-            let next = rpc.nonce(self.account.address(), settled).await?;
             let outcome = match rpc.receipt(&hash).await? {
-                Some(receipt) if receipt.success => Outcome::Confirmed { block: receipt.block },
-                Some(_) => Outcome::Failed { reason: WalletError::Reverted(hash_text(&hash)).to_string() },
-                None if next > nonce => {
-                    let reason = "another transaction of the account took its place".to_owned();
-                    Outcome::Failed { reason }
+                Some(receipt) => went(&receipt),
+                None if rpc.nonce(self.account.address(), At::Latest).await? <= nonce => continue,
+                None => {
+                    // A balanced node answers from several machines: what counts is a block that stays, and a node may have forgotten how it was there.
+                    let settled = At::Number(self.state.settled().number);
+                    match rpc.nonce(self.account.address(), settled).await {
+                        Ok(next) if next > nonce => {}
+                        Ok(_) | Err(RpcError::Node { .. }) => continue,
+                        Err(error) => return Err(error.into()),
+                    }
+                    match rpc.receipt(&hash).await? {
+                        Some(receipt) => went(&receipt),
+                        None => Outcome::Failed {
+                            reason: "another transaction of the account took its place".to_owned(),
+                        },
+                    }
                 }
-                None => continue,
             };
             self.journal.now(record, outcome);
             changed = true;
@@ -638,6 +654,15 @@ async fn start(contract: &PoolContract, config: &Config) -> Result<Anchor, Walle
     Ok(Anchor { timestamp: 0, ..start.into() })
 }
 
+/// How a transaction of the wallet's own went.
+fn went(receipt: &Receipt) -> Outcome {
+    if receipt.success {
+        Outcome::Confirmed { block: receipt.block }
+    } else {
+        Outcome::Failed { reason: WalletError::Reverted(hash_text(&receipt.hash)).to_string() }
+    }
+}
+
 fn too_late(seconds: &u64) -> String {
     match seconds {
         0 => "the payment's time is over, and nobody can execute it any more".to_owned(),
@@ -646,6 +671,19 @@ fn too_late(seconds: &u64) -> String {
              leave it"
         ),
     }
+}
+
+fn executable(minutes: &u64) -> String {
+    match minutes {
+        0 => {
+            "its time is over, and whether it was executed shows when a block after that is final".to_owned()
+        }
+        minutes => format!("for {minutes} minutes more it can be executed by whoever was given it"),
+    }
+}
+
+fn resumable(minutes: &u64) -> &'static str {
+    if *minutes == 0 { "" } else { ", and `tacit wallet resume` has it proved and submitted another way" }
 }
 
 fn still_open(minutes: &u64) -> String {

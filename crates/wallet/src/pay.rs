@@ -29,8 +29,11 @@ use crate::token::Token;
 /// Gas that a payment takes, with the room that sending it asks for: what the account must be able to pay before anything is signed.
 const TRANSACT_GAS: u64 = 1_600_000;
 
-/// A prover takes nothing that can be executed for less, in seconds.
+/// A prover takes nothing that can be executed for less, in seconds, when it gets it.
 pub(crate) const SERVICE_SECONDS: u32 = 180;
+
+/// What is signed for one can be executed for no less: by then the chain's last block is some time ago, and a proof may have been made.
+pub(crate) const SHORTEST_FOR_SERVICE: u32 = SERVICE_SECONDS + 60;
 
 /// What is to be paid, and how.
 #[derive(Debug, Clone)]
@@ -121,7 +124,8 @@ impl OpenWallet {
             Recipient::Private(to) => (field_text(&to.owner_nullifier_key_hash).to_string(), false),
             Recipient::Public(to) => (to.to_string(), true),
         };
-        if order.lifetime < SERVICE_SECONDS && (order.relay.is_some() || matches!(order.way, Way::Service(_)))
+        if order.lifetime < SHORTEST_FOR_SERVICE
+            && (order.relay.is_some() || matches!(order.way, Way::Service(_)))
         {
             return Err(WalletError::TooShort);
         }
@@ -235,9 +239,16 @@ impl OpenWallet {
         let reserved = self.balances().get(&token.address).map_or(Amount::ZERO, |balance| balance.reserved);
         let until = self.live_intents().into_iter().map(|live| live.until).max();
         let reserved = until.filter(|_| !reserved.is_zero()).map_or_else(String::new, |until| {
-            let minutes = self.seconds_left(until).div_ceil(60);
+            let when = match self.seconds_left(until).div_ceil(60) {
+                0 => "until a block after their time is final".to_owned(),
+                minutes => {
+                    format!(
+                        "until their time is over, in {minutes} minutes at most, and a block after that final"
+                    )
+                }
+            };
             format!(
-                "; {} more is reserved for signed payments, until their time is over, in {minutes} minutes at most, and a block after that final (tacit wallet history)",
+                "; {} more is reserved for signed payments, {when} (tacit wallet history)",
                 token.text(reserved)
             )
         });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Subcommand;
+use tacit_chain::SendOptions;
 use tacit_pool::{Address, Amount};
 use tacit_prover::AuthCircuit;
 use tacit_prover::service::ethereum::OnChain;
@@ -141,7 +142,10 @@ pub fn run(args: &Args, ui: &Ui) -> Outcome {
         }
         let keys = wallet.prover_keys()?;
         let circuits = Arc::clone(wallet.circuits());
-        let chain = OnChain::new(wallet.contract().clone(), wallet.account().clone(), wallet.send_options());
+        // As many transactions as there are requests may wait for a block.
+        let at_a_time = u32::try_from(config.queue).unwrap_or(u32::MAX);
+        let options = SendOptions { at_a_time, ..wallet.send_options() };
+        let chain = OnChain::new(wallet.contract().clone(), wallet.account().clone(), options);
         // The folder is the wallet's again: its owner looks at the fees while this runs.
         drop(wallet);
         let service = Service::start(config, keys, circuits, Arc::new(chain), Clock::system()).await?;

@@ -30,7 +30,7 @@ pub struct PaymentOptions {
     /// The most that a prover or relay may ask, in whole coins of the token; one that asks anything is refused without it
     #[arg(long, value_name = "AMOUNT")]
     max_fee: Option<String>,
-    /// Seconds for which it can be executed, at most a day
+    /// Seconds for which it can be executed: at most a day, and at least 240 where a prover or relay is to have it
     #[arg(long, default_value_t = 3600, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(60..=86_400))]
     expires_in: u32,
     /// Pay although the same amount to the same recipient is signed already and not on the chain yet

@@ -13,9 +13,6 @@ use super::submit::{ChainError, Mined, Seen, SignedTransaction, Submit};
 use crate::proved::Proved;
 use crate::statement::Statement;
 
-/// Transactions that may wait for a block at a time without a price for each that the account could not pay for all.
-const AT_A_TIME: u32 = 64;
-
 /// Selector of ERC-20's `transfer(address,uint256)`.
 const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
 
@@ -131,7 +128,7 @@ impl Submit for OnChain {
         }
         // Other transactions come first and change what this one takes; never beyond what it may.
         let limit = needed.saturating_add(needed / 4).min(max_gas);
-        let options = SendOptions { gas_limit: Some(limit), at_a_time: AT_A_TIME, ..self.options };
+        let options = SendOptions { gas_limit: Some(limit), ..self.options };
         let chain_id = self.pool.place().chain_id.into();
         let Signed { hash, raw, nonce, .. } =
             prepare(self.pool.rpc(), &self.account, chain_id, &call, &options).await?;
