@@ -281,6 +281,20 @@ impl Stage {
         runtime.block_on(self.anvil.request(method, params)).unwrap()
     }
 
+    /// Has the node's own account send a transaction; its receipt, once a block has it.
+    fn sent(&self, transaction: Value) -> Value {
+        let hash = self.ask("eth_sendTransaction", transaction);
+        let began = std::time::Instant::now();
+        loop {
+            let receipt = self.ask("eth_getTransactionReceipt", serde_json::json!([hash]));
+            if !receipt.is_null() {
+                return receipt;
+            }
+            assert!(began.elapsed().as_secs() < 60, "no block has it");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+
     /// Runs a verb until its transaction waits at a node that makes no blocks, and kills it there.
     fn killed_while_waiting(&self, name: &str, verb: &[&str]) {
         self.ask("evm_setAutomine", serde_json::json!([false]));
@@ -390,18 +404,14 @@ fn what_a_token_is_does_not_change_once_it_is_known() {
     let artefact = fs::read(workspace("contracts/artifacts/DemoToken.json")).unwrap();
     let artefact: Value = serde_json::from_slice(&artefact).unwrap();
     let funded = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-    let sent = stage
-        .ask("eth_sendTransaction", serde_json::json!([{ "from": funded, "data": artefact["bytecode"] }]));
-    let token = stage.ask("eth_getTransactionReceipt", serde_json::json!([sent]))["contractAddress"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let deploy = serde_json::json!([{ "from": funded, "data": artefact["bytecode"] }]);
+    let token = stage.sent(deploy)["contractAddress"].as_str().unwrap().to_owned();
     let alice: tacit_pool::Address =
         stage.says("alice", &["balance"])["ethereum_account"].as_str().unwrap().parse().unwrap();
     let amount = tacit_pool::Amount::from(5_000_000_000_000_000_000u128);
     let mint = tacit_chain::abi::mint(token.parse().unwrap(), alice, amount);
     let data = format!("0x{}", hex::encode(&mint.data));
-    stage.ask("eth_sendTransaction", serde_json::json!([{ "from": funded, "to": token, "data": data }]));
+    stage.sent(serde_json::json!([{ "from": funded, "to": token, "data": data }]));
     for name in ["alice", "bob"] {
         stage.says(name, &["policy", "--set", "ecdsa"]);
     }
