@@ -284,4 +284,8 @@ async fn a_service_starts_only_with_what_it_needs() {
         let error = start(&|_, _| {}).await.unwrap_err();
         assert!(matches!(error, StartError::Folder(_)) && signed.exists(), "{error}");
     }
+    // One whose destruction was cut off is none: what stops the start is the envelope again.
+    std::fs::write(&signed, vec![0; 200]).unwrap();
+    let error = start(&|_, _| {}).await.unwrap_err();
+    assert!(matches!(error, StartError::Unreadable { .. }), "{error}");
 }
